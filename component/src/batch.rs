@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The anchor: what a device signs of one batch, and the EIP-712 hashes that name it on every ledger.
+//! Called by the agent, the relay and verifiers; holds no keys.
+
+use sha3::{Digest as _, Keccak256};
+
+use crate::{
+    merkle::Hash,
+    record::{SequenceNumber, StreamId},
+};
+
+/// Levels of a batch's tree. 2^16 − 1 records are more than a year of quarter hours.
+pub const BATCH_DEPTH: usize = 16;
+
+/// Names a deployment (32 bytes, drawn once): the salt of the EIP-712 domain, so that an anchor is valid on every ledger of
+/// its deployment and on no other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DeploymentId(pub [u8; 32]);
+
+/// A batch's number within its stream, from 0, without holes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BatchNumber(pub u32);
+
+/// What the flags of an anchor say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct AnchorFlags(pub u8);
+
+impl AnchorFlags {
+    /// The batch contains lost records.
+    pub const LOST_RECORDS: u8 = 1;
+    /// `sealed_at` is synchronised: Unix milliseconds, not milliseconds since boot.
+    pub const SYNCHRONISED: u8 = 1 << 1;
+    /// The last batch signed with this key.
+    pub const LAST_OF_KEY: u8 = 1 << 2;
+
+    /// Whether all bits of `mask` are set.
+    #[must_use]
+    pub const fn has(self, mask: u8) -> bool {
+        self.0 & mask == mask
+    }
+}
+
+/// The EIP-712 struct hash of an anchor: what a contract event and the next batch's `prev` name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Commitment(pub [u8; 32]);
+
+/// The EIP-712 digest: what the device's key signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+/// The statement of one sealed batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Anchor {
+    /// The stream the batch belongs to.
+    pub stream: StreamId,
+    /// Its number in the stream.
+    pub batch: BatchNumber,
+    /// Sequence number of its first record.
+    pub first_seq: SequenceNumber,
+    /// How many records it holds; never 0.
+    pub count: u32,
+    /// When it was sealed, Unix milliseconds, or since boot without [`AnchorFlags::SYNCHRONISED`].
+    pub sealed_at: u64,
+    /// See [`AnchorFlags`].
+    pub flags: AnchorFlags,
+    /// Root over its leaves.
+    pub root: Hash,
+    /// The previous batch's commitment, zero in batch 0.
+    pub prev: Commitment,
+}
+
+const DOMAIN_TYPE: &[u8] = b"EIP712Domain(string name,string version,bytes32 salt)";
+const ANCHOR_TYPE: &[u8] = b"Anchor(uint64 stream,uint32 batch,uint64 firstSeq,uint32 count,uint64 sealedAt,uint8 flags,bytes32 root,bytes32 prev)";
+
+fn keccak(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Keccak256::new();
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// An unsigned integer as the 32-byte big-endian word of the Ethereum ABI.
+fn word(value: u64) -> [u8; 32] {
+    let mut word = [0; 32];
+    word[24..].copy_from_slice(&value.to_be_bytes());
+    word
+}
+
+impl DeploymentId {
+    /// The EIP-712 domain separator: name "Cairn", version "1", salt this id.
+    #[must_use]
+    pub fn domain_separator(&self) -> [u8; 32] {
+        keccak(&[&keccak(&[DOMAIN_TYPE]), &keccak(&[b"Cairn"]), &keccak(&[b"1"]), &self.0])
+    }
+}
+
+impl Anchor {
+    /// The EIP-712 struct hash.
+    #[must_use]
+    pub fn commitment(&self) -> Commitment {
+        Commitment(keccak(&[
+            &keccak(&[ANCHOR_TYPE]),
+            &word(self.stream.0),
+            &word(u64::from(self.batch.0)),
+            &word(self.first_seq.0),
+            &word(u64::from(self.count)),
+            &word(self.sealed_at),
+            &word(u64::from(self.flags.0)),
+            &self.root.0,
+            &self.prev.0,
+        ]))
+    }
+
+    /// The sequence number after the batch's last, or `None` past the end of numbers: no such batch exists.
+    #[must_use]
+    pub fn end(&self) -> Option<SequenceNumber> {
+        self.first_seq.0.checked_add(u64::from(self.count)).map(SequenceNumber)
+    }
+
+    /// The place of `seq` among the leaves, or `None` when it is not in this batch.
+    #[must_use]
+    pub fn leaf_index(&self, seq: SequenceNumber) -> Option<u32> {
+        let index = u32::try_from(seq.0.checked_sub(self.first_seq.0)?).ok()?;
+        (index < self.count).then_some(index)
+    }
+}
+
+impl Commitment {
+    /// The EIP-712 digest of the anchor with this commitment: keccak256(0x1901 ‖ domain separator ‖ struct hash).
+    #[must_use]
+    pub fn digest(&self, deployment: &DeploymentId) -> Digest {
+        Digest(keccak(&[&[0x19, 0x01], &deployment.domain_separator(), &self.0]))
+    }
+}

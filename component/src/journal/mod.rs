@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The journal: records, batch states and counters. The agent is its only caller. [`ram::RamJournal`] keeps it in RAM, a new
+//! stream at each boot.
+
+use core::ops::Range;
+
+use crate::{
+    batch::{Anchor, BatchNumber},
+    record::{Entry, Kind, LossReason, Priority, SequenceNumber, StreamId},
+    signer::Signature,
+    time::WallTime,
+};
+
+pub mod ram;
+
+/// How far a sealed batch has come. Only ever moves to a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum BatchState {
+    /// Its anchor is fixed; it has no signature yet.
+    Sealed = 0,
+    /// Signed; never sent.
+    Signed = 1,
+    /// Sent at least once; no acknowledgement yet.
+    Sent = 2,
+    /// The relay has it.
+    Stored = 3,
+    /// On chain, not final yet.
+    Included = 4,
+    /// On chain for good.
+    Final = 5,
+}
+
+/// A sealed batch as the journal keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealedBatch {
+    /// Its statement.
+    pub anchor: Anchor,
+    /// The device's signature; `None` in state [`BatchState::Sealed`] only.
+    pub signature: Option<Signature>,
+    /// How far it has come.
+    pub state: BatchState,
+    /// The relay was given the records too, or will be.
+    pub with_data: bool,
+}
+
+/// Why the journal did not do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalError {
+    /// No space, and nothing may be reclaimed.
+    Full,
+    /// The payload is longer than this journal takes.
+    TooLong,
+    /// No such record or batch, or it was reclaimed.
+    NotFound,
+    /// The call contradicts what the journal holds: a batch sealed twice, a signature for another state.
+    Conflict,
+    /// The medium failed.
+    Medium,
+}
+
+/// What a new record needs to be journaled.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRecord<'a> {
+    /// When it was submitted.
+    pub time: WallTime,
+    /// What it is about.
+    pub kind: Kind,
+    /// How long it may wait.
+    pub priority: Priority,
+    /// The application's bytes.
+    pub payload: &'a [u8],
+}
+
+/// An append-only log. When a call returned success its effect is durable.
+pub trait Journal {
+    /// The stream drawn when the journal was formatted.
+    fn stream(&self) -> StreamId;
+
+    /// Appends a record and gives it the next sequence number.
+    ///
+    /// # Errors
+    /// [`JournalError::Full`], [`JournalError::TooLong`], [`JournalError::Medium`]; no number was used then.
+    fn append(&mut self, record: &NewRecord<'_>) -> Result<SequenceNumber, JournalError>;
+
+    /// Sequence numbers whose entries are kept: oldest kept to next given.
+    fn kept(&self) -> Range<SequenceNumber>;
+
+    /// Sequence numbers not sealed in a batch yet.
+    fn unsealed(&self) -> Range<SequenceNumber>;
+
+    /// Reads one entry into `buf` (as long as the longest payload). A damaged entry reads as lost.
+    ///
+    /// # Errors
+    /// [`JournalError::NotFound`], [`JournalError::Medium`].
+    fn read<'b>(&mut self, seq: SequenceNumber, buf: &'b mut [u8]) -> Result<Entry<'b>, JournalError>;
+
+    /// Marks an unsealed entry as lost.
+    ///
+    /// # Errors
+    /// [`JournalError::NotFound`], [`JournalError::Conflict`] when it is sealed, [`JournalError::Medium`].
+    fn lose(&mut self, seq: SequenceNumber, reason: LossReason) -> Result<(), JournalError>;
+
+    /// Seals a batch: it must start at the first unsealed number and follow the last batch.
+    ///
+    /// # Errors
+    /// [`JournalError::Conflict`], [`JournalError::Full`], [`JournalError::Medium`].
+    fn seal(&mut self, anchor: &Anchor, with_data: bool) -> Result<(), JournalError>;
+
+    /// Attaches the signature to a batch in state [`BatchState::Sealed`].
+    ///
+    /// # Errors
+    /// [`JournalError::NotFound`], [`JournalError::Conflict`], [`JournalError::Medium`].
+    fn attach_signature(&mut self, batch: BatchNumber, signature: &Signature) -> Result<(), JournalError>;
+
+    /// Moves a batch to a later state; an earlier or equal one changes nothing.
+    ///
+    /// # Errors
+    /// [`JournalError::NotFound`], [`JournalError::Conflict`] for a batch without signature, [`JournalError::Medium`].
+    fn advance(&mut self, batch: BatchNumber, state: BatchState) -> Result<(), JournalError>;
+
+    /// Numbers of the batches kept: oldest kept to next sealed.
+    fn batches(&self) -> Range<BatchNumber>;
+
+    /// One batch.
+    ///
+    /// # Errors
+    /// [`JournalError::NotFound`], [`JournalError::Medium`].
+    fn batch(&mut self, batch: BatchNumber) -> Result<SealedBatch, JournalError>;
+
+    /// Lets go of a hash-only batch's records: from now on they may be reclaimed when space is needed.
+    ///
+    /// # Errors
+    /// [`JournalError::NotFound`], [`JournalError::Medium`].
+    fn release(&mut self, batch: BatchNumber) -> Result<(), JournalError>;
+
+    /// Reserves the next `length` sender sequence numbers of the secure channel, for ever.
+    ///
+    /// # Errors
+    /// [`JournalError::Full`], [`JournalError::Medium`].
+    fn reserve_sender_sequence(&mut self, length: u64) -> Result<Range<u64>, JournalError>;
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Cairn: an RTOS component that journals a device's records, stacks them into Merkle batches, signs one anchor per batch
+//! and uploads it in as few radio wakes as the power budget and the deadlines allow.
+//!
+//! Data flows one way, and a module knows only the ones before it:
+//! [`record`] → [`journal`] → [`merkle`] → [`batch`] → [`signer`], [`ledger`] → [`power`] → [`uplink`] → [`ports`] →
+//! [`agent`]. [`time`] and [`keccak`](ledger::keccak) stand beside them.
+//!
+//! No heap, no recursion, no `unsafe`, no I/O: everything outside is a trait in [`ports`], [`journal`] or [`signer`].
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod agent;
+pub mod batch;
+pub mod journal;
+pub mod merkle;
+pub mod ports;
+pub mod power;
+pub mod record;
+pub mod signer;
+pub mod time;
