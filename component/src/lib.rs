@@ -10,8 +10,12 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate std;
+
 pub mod agent;
 pub mod batch;
+pub mod factory;
 pub mod journal;
 pub mod merkle;
 pub mod ports;
@@ -19,3 +23,4 @@ pub mod power;
 pub mod record;
 pub mod signer;
 pub mod time;
+pub mod uplink;
