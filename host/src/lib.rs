@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the program `cairn` is made of. Tests and the program's verbs call it; nothing here runs on a device.
+
+pub mod chain;
