@@ -2,11 +2,14 @@
 //! The anchor: what a device signs of one batch, and the EIP-712 hashes that name it on every ledger.
 //! Called by the agent, the relay and verifiers; holds no keys.
 
-use sha3::{Digest as _, Keccak256};
+use minicbor::{Encoder, encode::Write};
 
+pub use crate::signer::Digest;
 use crate::{
+    keccak::{keccak256, word},
     merkle::Hash,
-    record::{SequenceNumber, StreamId},
+    record::{SequenceNumber, StreamId, hash_leaf},
+    signer::{Algorithm, KeyId, Signature},
 };
 
 /// Levels of a batch's tree. 2^16 − 1 records are more than a year of quarter hours.
@@ -44,10 +47,6 @@ impl AnchorFlags {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Commitment(pub [u8; 32]);
 
-/// The EIP-712 digest: what the device's key signs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Digest(pub [u8; 32]);
-
 /// The statement of one sealed batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Anchor {
@@ -72,26 +71,11 @@ pub struct Anchor {
 const DOMAIN_TYPE: &[u8] = b"EIP712Domain(string name,string version,bytes32 salt)";
 const ANCHOR_TYPE: &[u8] = b"Anchor(uint64 stream,uint32 batch,uint64 firstSeq,uint32 count,uint64 sealedAt,uint8 flags,bytes32 root,bytes32 prev)";
 
-fn keccak(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hash = Keccak256::new();
-    for part in parts {
-        hash.update(part);
-    }
-    hash.finalize().into()
-}
-
-/// An unsigned integer as the 32-byte big-endian word of the Ethereum ABI.
-fn word(value: u64) -> [u8; 32] {
-    let mut word = [0; 32];
-    word[24..].copy_from_slice(&value.to_be_bytes());
-    word
-}
-
 impl DeploymentId {
     /// The EIP-712 domain separator: name "Cairn", version "1", salt this id.
     #[must_use]
     pub fn domain_separator(&self) -> [u8; 32] {
-        keccak(&[&keccak(&[DOMAIN_TYPE]), &keccak(&[b"Cairn"]), &keccak(&[b"1"]), &self.0])
+        keccak256(&[&keccak256(&[DOMAIN_TYPE]), &keccak256(&[b"Cairn"]), &keccak256(&[b"1"]), &self.0])
     }
 }
 
@@ -99,8 +83,8 @@ impl Anchor {
     /// The EIP-712 struct hash.
     #[must_use]
     pub fn commitment(&self) -> Commitment {
-        Commitment(keccak(&[
-            &keccak(&[ANCHOR_TYPE]),
+        Commitment(keccak256(&[
+            &keccak256(&[ANCHOR_TYPE]),
             &word(self.stream.0),
             &word(u64::from(self.batch.0)),
             &word(self.first_seq.0),
@@ -130,6 +114,48 @@ impl Commitment {
     /// The EIP-712 digest of the anchor with this commitment: keccak256(0x1901 ‖ domain separator ‖ struct hash).
     #[must_use]
     pub fn digest(&self, deployment: &DeploymentId) -> Digest {
-        Digest(keccak(&[&[0x19, 0x01], &deployment.domain_separator(), &self.0]))
+        Digest(keccak256(&[&[0x19, 0x01], &deployment.domain_separator(), &self.0]))
     }
+}
+
+/// What the relay puts into its own tree for one anchor: `[2, alg, keyId, digest, signature]`. It names neither the device nor
+/// its records, and says which key signed what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayLeaf {
+    /// The algorithm of the signing key.
+    pub alg: Algorithm,
+    /// The signing key.
+    pub key_id: KeyId,
+    /// The anchor's digest.
+    pub digest: Digest,
+    /// The device's signature.
+    pub signature: Signature,
+}
+
+impl RelayLeaf {
+    /// Writes the leaf CBOR (deterministic encoding, RFC 8949 section 4.2).
+    ///
+    /// # Errors
+    /// Only what `e` says when its buffer is full.
+    pub fn encode<W: Write>(&self, e: &mut Encoder<W>) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.array(5)?
+            .u8(2)?
+            .i8(self.alg.cose())?
+            .bytes(&self.key_id.0)?
+            .bytes(&self.digest.0)?
+            .bytes(&self.signature.0)?;
+        Ok(())
+    }
+
+    /// The leaf hash: SHA-256(0x00 ‖ leaf CBOR).
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        hash_leaf(|e| self.encode(e))
+    }
+}
+
+/// The leaf hash of [`RelayLeaf`].
+#[must_use]
+pub fn relay_leaf(alg: Algorithm, key_id: &KeyId, digest: &Digest, signature: &Signature) -> Hash {
+    RelayLeaf { alg, key_id: *key_id, digest: *digest, signature: *signature }.hash()
 }

@@ -3,8 +3,8 @@
 //! and uploads it in as few radio wakes as the power budget and the deadlines allow.
 //!
 //! Data flows one way, and a module knows only the ones before it:
-//! [`record`] → [`journal`] → [`merkle`] → [`batch`] → [`signer`], [`ledger`] → [`power`] → [`uplink`] → [`ports`] →
-//! [`agent`]. [`time`] and [`keccak`](ledger::keccak) stand beside them.
+//! [`time`], [`keccak`] → [`merkle`] → [`record`] → [`signer`] → [`batch`] → [`identity`], [`journal`], [`ledger`] → [`power`]
+//! → [`uplink`] → [`ports`] → [`agent`].
 //!
 //! No heap, no recursion, no `unsafe`, no I/O: everything outside is a trait in [`ports`], [`journal`] or [`signer`].
 #![no_std]
@@ -16,7 +16,10 @@ extern crate std;
 pub mod agent;
 pub mod batch;
 pub mod factory;
+pub mod identity;
 pub mod journal;
+pub mod keccak;
+pub mod ledger;
 pub mod merkle;
 pub mod ports;
 pub mod power;

@@ -147,7 +147,11 @@ impl Entry<'_> {
         }
     }
 
-    fn encode_lost<W: Write>(&self, e: &mut Encoder<W>) -> Result<(), minicbor::encode::Error<W::Error>> {
+    /// Writes the leaf CBOR of a lost place, `[0, seq, reason]`; nothing for a record.
+    ///
+    /// # Errors
+    /// Only what `e` says when its buffer is full.
+    pub fn encode_lost<W: Write>(&self, e: &mut Encoder<W>) -> Result<(), minicbor::encode::Error<W::Error>> {
         if let Self::Lost { seq, reason } = self {
             e.array(3)?.u8(0)?.u64(seq.0)?.u16(reason.0)?;
         }
@@ -186,7 +190,7 @@ impl Record<'_> {
 type Infallible = core::convert::Infallible;
 
 /// A CBOR writer that hashes what it is given, so that no leaf is ever held whole.
-struct HashWriter(Sha256);
+pub(crate) struct HashWriter(Sha256);
 
 impl Write for HashWriter {
     type Error = Infallible;
@@ -196,7 +200,10 @@ impl Write for HashWriter {
     }
 }
 
-fn hash_leaf(encode: impl FnOnce(&mut Encoder<HashWriter>) -> Result<(), minicbor::encode::Error<Infallible>>) -> Hash {
+/// SHA-256(0x00 ‖ what `encode` writes).
+pub(crate) fn hash_leaf(
+    encode: impl FnOnce(&mut Encoder<HashWriter>) -> Result<(), minicbor::encode::Error<Infallible>>,
+) -> Hash {
     let mut e = Encoder::new(HashWriter(Sha256::new_with_prefix([0x00])));
     // A hash never refuses bytes.
     let _: Result<(), _> = encode(&mut e);

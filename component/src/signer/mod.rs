@@ -3,11 +3,13 @@
 //! build time. [`software`] is the portable one.
 
 use sha2::{Digest as _, Sha256};
-use sha3::Keccak256;
 
-use crate::batch::Digest;
+use crate::keccak::keccak256;
 
+mod secp256k1;
 pub mod software;
+
+pub use secp256k1::{PublicKeyError, YParity};
 
 /// A signature algorithm by its COSE number (RFC 8812, RFC 9053).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,7 +69,7 @@ impl PublicKey {
     /// The key's id.
     #[must_use]
     pub fn key_id(&self) -> KeyId {
-        let hash: [u8; 32] = Keccak256::digest(self.xy).into();
+        let hash = keccak256(&[&self.xy]);
         let mut id = [0; 20];
         id.copy_from_slice(&hash[12..]);
         KeyId(id)
@@ -82,6 +84,10 @@ impl PublicKey {
         DeviceId(hash.finalize().into())
     }
 }
+
+/// What a key signs: the EIP-712 digest of an anchor, or the signature hash of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
 
 /// r ‖ s, 32 bytes each big-endian, s in the lower half of the group order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
