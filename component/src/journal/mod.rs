@@ -95,6 +95,12 @@ pub trait Journal {
     /// [`JournalError::NotFound`], [`JournalError::Medium`].
     fn read<'b>(&mut self, seq: SequenceNumber, buf: &'b mut [u8]) -> Result<Entry<'b>, JournalError>;
 
+    /// How pressing an entry is: the agent asks when it starts, to plan for what is unsealed.
+    ///
+    /// # Errors
+    /// [`JournalError::NotFound`], [`JournalError::Medium`].
+    fn priority(&mut self, seq: SequenceNumber) -> Result<Priority, JournalError>;
+
     /// Marks an unsealed entry as lost.
     ///
     /// # Errors
