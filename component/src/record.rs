@@ -20,12 +20,11 @@ pub const BLIND_BYTES: usize = 16;
 pub struct SequenceNumber(pub u64);
 
 impl SequenceNumber {
-    /// The number after this one.
-    ///
-    /// A journal that writes a billion records a second for 500 years does not overflow it.
+    /// The number after this one, saturating: a journal that writes a billion records a second for 500 years does not get
+    /// there, bytes from outside may.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 
