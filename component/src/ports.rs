@@ -15,6 +15,8 @@ pub trait Clock {
     fn now(&self) -> Millis;
     /// Wall time; [`crate::time::TimeQuality::SinceBoot`] when it was never set.
     fn wall(&self) -> WallTime;
+    /// Sets the wall clock; [`Clock::now`] goes on as it was. A device whose clock is set by something better ignores it.
+    fn set_wall(&mut self, wall: WallTime);
 }
 
 /// Cryptographically secure random bytes.
@@ -79,6 +81,8 @@ pub enum LinkError {
     Rejected(u8),
     /// The sender sequence numbers granted are used up.
     SequenceExhausted,
+    /// The answer is authentic and does not belong to the uplink.
+    Unusable,
 }
 
 /// How an exchange ended, and what it cost.

@@ -12,6 +12,12 @@ use crate::{
     time::{TimeQuality, WallTime},
 };
 
+/// Most bytes a packed record takes beside its payload: form, kind, quality, time and length, each at its longest code.
+pub const RECORD_OVERHEAD_MAX: usize = (2 + 1 + 2 + 1 + (CODE_MAX_BITS * 3) as usize).div_ceil(8);
+
+/// Longest Rice code: the escape, a length, and a number.
+const CODE_MAX_BITS: u32 = UNARY_MAX + 6 + u64::BITS;
+
 /// Where bits go. A counter measures without writing.
 pub trait BitSink {
     /// Appends the low `count` bits of `bits` (at most 64), most significant first.
@@ -99,7 +105,7 @@ impl BitReader<'_> {
     /// Whether only the zero bits that fill up the last byte are left.
     fn is_spent(&self) -> bool {
         self.bits.div_ceil(8) == self.bytes.len()
-            && (self.bits % 8 == 0 || self.bytes.last().is_some_and(|last| last << (self.bits % 8) == 0))
+            && (self.bits.is_multiple_of(8) || self.bytes.last().is_some_and(|last| last << (self.bits % 8) == 0))
     }
 }
 
@@ -293,9 +299,14 @@ impl<S: BitSink> Encoder<S> {
         Self { model: Model::new(), sink }
     }
 
-    /// Where the bits went.
+    /// Where the bits go.
     pub const fn sink(&self) -> &S {
         &self.sink
+    }
+
+    /// Where the bits went.
+    pub fn into_sink(self) -> S {
+        self.sink
     }
 
     /// Appends one entry. Sequence numbers are not written: they are consecutive.

@@ -88,9 +88,7 @@ impl<'a> Uplink<'a> {
     /// [`WireError::BufferTooSmall`].
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, WireError> {
         let mut e = Encoder::new(Cursor::new(out));
-        e.array(if self.data.is_some() { 11 } else { 10 })?.u8(VERSION)?;
-        encode_anchor_fields(&mut e, &self.anchor)?;
-        e.bytes(&self.signature.0)?;
+        encode_head(&mut e, &self.anchor, &self.signature, self.data.is_some())?;
         match &self.data {
             None => {}
             Some(Data::Records { records, key }) => {
@@ -101,6 +99,29 @@ impl<'a> Uplink<'a> {
             }
         }
         Ok(e.writer().position())
+    }
+
+    /// Writes a message whose `length` bytes of records `write` produces in place: a device has no second buffer for them.
+    ///
+    /// # Errors
+    /// [`WireError::BufferTooSmall`], or what `write` says.
+    pub fn encode_with_records(
+        anchor: &Anchor,
+        signature: &Signature,
+        key: &BatchKey,
+        length: usize,
+        out: &mut [u8],
+        write: impl FnOnce(&mut [u8]) -> Result<(), WireError>,
+    ) -> Result<usize, WireError> {
+        let mut e = Encoder::new(Cursor::new(&mut *out));
+        encode_head(&mut e, anchor, signature, true)?;
+        e.array(3)?.u8(0)?.bytes_len(length as u64)?;
+        let start = e.writer().position();
+        let end = start.checked_add(length).ok_or(WireError::BufferTooSmall)?;
+        write(out.get_mut(start..end).ok_or(WireError::BufferTooSmall)?)?;
+        let mut e = Encoder::new(Cursor::new(out.get_mut(end..).ok_or(WireError::BufferTooSmall)?));
+        e.bytes(key.as_bytes())?;
+        Ok(end + e.writer().position())
     }
 
     /// Reads a message; every byte must belong to it.
@@ -123,6 +144,18 @@ impl<'a> Uplink<'a> {
         end(&d, bytes)?;
         Ok(Self { anchor, signature, data })
     }
+}
+
+fn encode_head(
+    e: &mut Encoder<Cursor<&mut [u8]>>,
+    anchor: &Anchor,
+    signature: &Signature,
+    with_data: bool,
+) -> Result<(), WireError> {
+    e.array(if with_data { 11 } else { 10 })?.u8(VERSION)?;
+    encode_anchor_fields(e, anchor)?;
+    e.bytes(&signature.0)?;
+    Ok(())
 }
 
 fn decode_data<'a>(d: &mut Decoder<'a>) -> Result<Data<'a>, WireError> {

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One exchange at a time: an uplink goes up, a verified downlink moves the journal. A downlink that does not belong to the
+//! uplink moves nothing.
+
+use super::{Agent, Event, REFUSAL_PAUSE};
+use crate::{
+    batch::BatchNumber,
+    journal::{BatchState, Journal, SealedBatch},
+    ports::{Clock, Link, LinkError, Outcome},
+    power::{cost::ExchangeCost, schedule::Schedule},
+    record::SequenceNumber,
+    signer::{Signature, Signer},
+    time::Millis,
+    uplink::{
+        DATA_OVERHEAD_MAX, Downlink, HASH_ONLY_MAX, Level, Uplink, WireError,
+        delta::{BitCount, BitSink, BitWriter, Encoder, RECORD_OVERHEAD_MAX},
+    },
+};
+
+/// Shortest uplink buffer and link for records of `payload` bytes: the longest record alone must fit with its data.
+#[must_use]
+pub const fn uplink_min(payload: usize) -> usize {
+    HASH_ONLY_MAX + DATA_OVERHEAD_MAX + RECORD_OVERHEAD_MAX + payload
+}
+
+/// Most bytes of packed records in an uplink of `uplink` bytes.
+pub(super) const fn records_limit(uplink: usize) -> u64 {
+    uplink.saturating_sub(HASH_ONLY_MAX + DATA_OVERHEAD_MAX) as u64
+}
+
+impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize, const UPLINK: usize>
+    Agent<J, S, L, C, P, PAYLOAD, UPLINK>
+{
+    /// Starts the exchange of the oldest batch that the relay does not have, signing it first when that failed before.
+    pub(super) fn start_exchange(&mut self, now: Millis, on_event: &mut dyn FnMut(Event)) {
+        let Some(batch) = self.first_unsent() else { return };
+        self.flush = false;
+        let signature = match self.journal.batch(batch).map(|sealed| sealed.signature) {
+            Ok(Some(signature)) => Some(signature),
+            Ok(None) => self.sign(batch, on_event).ok(),
+            Err(_) => None,
+        };
+        let length = signature.and_then(|signature| self.compose(batch, signature).ok());
+        let Some(length) = length else {
+            self.pause_until = now.after(REFUSAL_PAUSE);
+            return;
+        };
+        let started = self.grant().and_then(|()| self.link.start(now, self.uplink.get(..length).unwrap_or_default()));
+        match started {
+            Ok(()) => {
+                // A batch that was never marked as sent is sent again; nothing else depends on the mark.
+                let _: Result<(), _> = self.journal.advance(batch, BatchState::Sent);
+                self.exchange = Some(batch);
+                self.totals.exchanges += 1;
+                on_event(Event::Sent { batch, bytes: length });
+            }
+            Err(error) => {
+                self.link_failed(error, on_event);
+                self.schedule.exchange_ended(now, Err(error), &ExchangeCost::default());
+            }
+        }
+    }
+
+    /// Sees to it that the link has numbers for this exchange, durably reserved.
+    fn grant(&mut self) -> Result<(), LinkError> {
+        /// An exchange takes one number, and one more after an Echo challenge.
+        const NUMBERS_PER_EXCHANGE: u64 = 2;
+        if self.link.granted() >= NUMBERS_PER_EXCHANGE {
+            return Ok(());
+        }
+        let block = self.settings.sender_sequence_block.max(NUMBERS_PER_EXCHANGE);
+        let numbers = self.journal.reserve_sender_sequence(block).map_err(|_| LinkError::SequenceExhausted)?;
+        self.link.grant(numbers);
+        Ok(())
+    }
+
+    /// Writes the uplink of a signed batch into the uplink buffer and returns its length.
+    fn compose(&mut self, batch: BatchNumber, signature: Signature) -> Result<usize, WireError> {
+        let sealed = self.journal.batch(batch).map_err(|_| WireError::OutOfRange)?;
+        if !sealed.with_data {
+            let uplink = Uplink { anchor: sealed.anchor, signature, data: None };
+            return uplink.encode(&mut self.uplink);
+        }
+        let Self { journal, payload, uplink, settings, .. } = self;
+        let counted = pack(journal, &sealed, payload, BitCount::default())?;
+        let length = usize::try_from(counted.bytes()).map_err(|_| WireError::BufferTooSmall)?;
+        let key = settings.blind_secret.batch_key(sealed.anchor.stream, batch.0);
+        Uplink::encode_with_records(&sealed.anchor, &signature, &key, length, uplink, |records| {
+            pack(journal, &sealed, payload, BitWriter::new(records)).map(drop)
+        })
+    }
+
+    pub(super) fn drive_exchange(&mut self, on_event: &mut dyn FnMut(Event)) {
+        let Some(batch) = self.exchange else { return };
+        let now = self.clock.now();
+        let Ok(Outcome { downlink, cost }) = self.link.poll(now) else { return };
+        let downlink = downlink.and_then(|bytes| Downlink::decode(bytes).map_err(|_| LinkError::Unusable));
+        self.exchange = None;
+        self.totals.add_cost(&cost);
+        let result = downlink.and_then(|downlink| self.apply(batch, &downlink, on_event));
+        if let Err(error) = result {
+            self.link_failed(error, on_event);
+        }
+        self.schedule.exchange_ended(now, result, &cost);
+    }
+
+    /// Moves the journal as far as a verified downlink says, if it answers the uplink about `batch`.
+    fn apply(
+        &mut self,
+        batch: BatchNumber,
+        downlink: &Downlink,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<(), LinkError> {
+        let sealed = self.journal.batch(batch).map_err(|_| LinkError::Unusable)?;
+        let ours = downlink.stream == sealed.anchor.stream
+            && downlink.batch == batch
+            && downlink.commitment == sealed.anchor.commitment().prefix();
+        let later = |through: Option<BatchNumber>| through.is_some_and(|through| through > batch);
+        if !ours || later(downlink.final_through) || later(downlink.hints.included_through) {
+            return Err(LinkError::Unusable);
+        }
+        self.advance(batch, BatchState::Stored, on_event);
+        let at_level = |level| (downlink.level >= level).then_some(batch);
+        let included = downlink.hints.included_through.max(at_level(Level::Included));
+        let finalised = downlink.final_through.max(at_level(Level::Final));
+        self.advance_through(included, BatchState::Included, on_event);
+        self.advance_through(finalised, BatchState::Final, on_event);
+        if let Some(unix_ms) = downlink.hints.unix_ms {
+            self.hear_relay_clock(unix_ms, downlink.hints.block_hash, on_event);
+        }
+        Ok(())
+    }
+
+    fn advance_through(&mut self, through: Option<BatchNumber>, state: BatchState, on_event: &mut dyn FnMut(Event)) {
+        let Some(through) = through else { return };
+        for batch in self.journal.batches().start.0..=through.0 {
+            self.advance(BatchNumber(batch), state, on_event);
+        }
+    }
+
+    fn advance(&mut self, batch: BatchNumber, state: BatchState, on_event: &mut dyn FnMut(Event)) {
+        let behind = self.journal.batch(batch).is_ok_and(|sealed| sealed.state < state);
+        if behind && self.journal.advance(batch, state).is_ok() {
+            self.totals.note_level(batch, state);
+            on_event(match state {
+                BatchState::Included => Event::Included { batch },
+                BatchState::Final => Event::Final { batch },
+                _ => Event::Stored { batch },
+            });
+        }
+    }
+}
+
+/// Packs a batch's records into `sink` and gives the sink back.
+fn pack<T: BitSink>(
+    journal: &mut impl Journal,
+    sealed: &SealedBatch,
+    payload: &mut [u8],
+    sink: T,
+) -> Result<T, WireError> {
+    let mut encoder = Encoder::new(sink);
+    let first = sealed.anchor.first_seq.0;
+    for seq in first..first.saturating_add(u64::from(sealed.anchor.count)) {
+        let entry = journal.read(SequenceNumber(seq), payload).map_err(|_| WireError::OutOfRange)?;
+        encoder.push(&entry)?;
+    }
+    Ok(encoder.into_sink())
+}

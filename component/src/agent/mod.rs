@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The agent: drains the inbox into the journal, stacks batches, signs and exchanges them. One [`Agent::poll`] does a bounded
+//! amount of work and says when it wants to be called next; the caller's task sleeps in between. It never blocks but for the
+//! signer, never reads a clock but [`Clock`], and runs unchanged in firmware, in tests on virtual time and in a simulator.
+//!
+//! Here: construction, `poll`, the inbox. [`open_batch`]: what will be sealed next. [`sealing`]: seal and sign.
+//! [`exchange`]: uplinks and downlinks. [`evidence`]: what the device itself can prove. [`clock_step`]: the wall clock.
+//! [`status`]: what is told to the outside.
+
+mod clock_step;
+mod evidence;
+mod exchange;
+mod open_batch;
+mod sealing;
+mod status;
+
+pub use evidence::{EvidenceError, evidence_max};
+pub use exchange::uplink_min;
+pub use status::{Activity, Event, Status, Totals};
+
+use crate::{
+    batch::{BatchNumber, Commitment, DeploymentId},
+    identity::{IDENTITY_PAYLOAD_BYTES, Identity},
+    journal::{BatchState, Journal, JournalError, NewRecord},
+    ports::{Clock, Inbox, Link, LinkError, Submission},
+    power::schedule::{Decision, Schedule, View},
+    record::{BlindSecret, Entry, Kind, Priority, Record, SequenceNumber},
+    signer::{DeviceId, PublicKey, Signer, SignerError},
+    time::Millis,
+};
+use clock_step::ClockWatch;
+use open_batch::OpenBatch;
+
+/// Longest payload that Cairn itself journals: no payload buffer may be shorter.
+pub const OWN_PAYLOAD_MAX: usize = IDENTITY_PAYLOAD_BYTES;
+
+/// Submissions taken in one poll; more wait for the next, which is then due at once.
+const INTAKE_PER_POLL: usize = 8;
+
+/// How long to leave a signer or a full batch table alone after it refused.
+const REFUSAL_PAUSE: Millis = Millis::from_secs(60);
+
+/// What the relay is given of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum UploadMode {
+    /// The anchor and the records.
+    Data = 0,
+    /// The anchor only: the device keeps the records until they are released.
+    HashOnly = 1,
+}
+
+/// What an agent is told once.
+#[derive(Clone)]
+pub struct Settings {
+    /// The deployment this device belongs to.
+    pub deployment: DeploymentId,
+    /// From which batch keys are derived.
+    pub blind_secret: BlindSecret,
+    /// The device's id, or `None` when the current key is its first.
+    pub device: Option<DeviceId>,
+    /// The last commitment of the device's previous stream, if it is known.
+    pub previous_stream: Option<Commitment>,
+    /// What the relay is given.
+    pub upload: UploadMode,
+    /// Longest payload an application may submit, in bytes.
+    pub payload_max: usize,
+    /// A step of the wall clock by less than this is drift and makes no record.
+    pub clock_step: Millis,
+    /// Once the clock was set, a hint of the relay moves it by this at most.
+    pub relay_step_max: Millis,
+    /// Sender sequence numbers reserved at a time.
+    pub sender_sequence_block: u64,
+}
+
+/// Why an agent did not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartError {
+    /// There is no public key to speak for.
+    Signer(SignerError),
+    /// The journal does not take the identity record, or cannot be read.
+    Journal(JournalError),
+    /// The link carries less than a longest record needs.
+    LinkTooNarrow,
+}
+
+/// Why a submission got no sequence number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubmitError {
+    /// The application may not submit this kind.
+    Kind,
+    /// The payload is longer than this build takes.
+    TooLong,
+    /// The journal refused it.
+    Journal(JournalError),
+}
+
+/// The agent over its ports. `PAYLOAD` is the longest payload in bytes (at least [`OWN_PAYLOAD_MAX`]), `UPLINK` the longest
+/// uplink (at least [`uplink_min`]`(PAYLOAD)`).
+pub struct Agent<J, S, L, C, P, const PAYLOAD: usize, const UPLINK: usize> {
+    settings: Settings,
+    journal: J,
+    signer: S,
+    link: L,
+    clock: C,
+    schedule: P,
+    key: PublicKey,
+    open: OpenBatch,
+    previous: Commitment,
+    /// The batch whose exchange runs.
+    exchange: Option<BatchNumber>,
+    flush: bool,
+    radio_up_until: Option<Millis>,
+    /// Neither sealing nor signing before then.
+    pause_until: Millis,
+    watch: ClockWatch,
+    totals: Totals,
+    more_submissions: bool,
+    payload: [u8; PAYLOAD],
+    uplink: [u8; UPLINK],
+}
+
+impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize, const UPLINK: usize>
+    Agent<J, S, L, C, P, PAYLOAD, UPLINK>
+{
+    /// An agent over its ports. An empty journal gets the identity record; what an earlier run left is taken up.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing was journaled but perhaps the identity record.
+    pub fn new(
+        settings: Settings,
+        journal: J,
+        mut signer: S,
+        link: L,
+        clock: C,
+        schedule: P,
+    ) -> Result<Self, StartError> {
+        const {
+            assert!(PAYLOAD >= OWN_PAYLOAD_MAX, "PAYLOAD is shorter than an identity record");
+            assert!(UPLINK >= uplink_min(PAYLOAD), "a longest record does not fit one uplink");
+        }
+        if link.capacity() < uplink_min(PAYLOAD) {
+            return Err(StartError::LinkTooNarrow);
+        }
+        let key = signer.public_key().map_err(StartError::Signer)?;
+        let open = OpenBatch::new(settings.blind_secret.batch_key(journal.stream(), journal.batches().end.0));
+        let watch = ClockWatch::new(clock.now(), clock.wall());
+        let mut agent = Self {
+            settings,
+            journal,
+            signer,
+            link,
+            clock,
+            schedule,
+            key,
+            open,
+            previous: Commitment::default(),
+            exchange: None,
+            flush: false,
+            radio_up_until: None,
+            pause_until: Millis(0),
+            watch,
+            totals: Totals::default(),
+            more_submissions: false,
+            payload: [0; PAYLOAD],
+            uplink: [0; UPLINK],
+        };
+        agent.resume().map_err(StartError::Journal)?;
+        Ok(agent)
+    }
+
+    /// Takes up what the journal holds, or begins a stream.
+    fn resume(&mut self) -> Result<(), JournalError> {
+        let batches = self.journal.batches();
+        if let Some(last) = batches.end.0.checked_sub(1).map(BatchNumber).filter(|last| *last >= batches.start) {
+            self.previous = self.journal.batch(last)?.anchor.commitment();
+        }
+        let unsealed = self.journal.unsealed();
+        if unsealed.end == SequenceNumber(0) {
+            let device = self.settings.device.unwrap_or_else(|| self.key.device_id());
+            let identity = Identity::new(device, &self.key, self.settings.previous_stream);
+            self.journal_record(&NewRecord {
+                time: self.clock.wall(),
+                kind: Kind::IDENTITY,
+                priority: Priority::Routine,
+                payload: &identity.payload(),
+            })?;
+        }
+        let mut seq = unsealed.start;
+        while seq < unsealed.end {
+            let priority = self.journal.priority(seq)?;
+            let entry = self.journal.read(seq, &mut self.payload)?;
+            self.open.push(&entry, priority, self.clock.now());
+            seq = seq.next();
+        }
+        Ok(())
+    }
+
+    /// Does what is due and returns when to call again: at that time, or earlier when a submission, a request or a link event
+    /// arrives; `None` when only such an event matters.
+    pub fn poll(&mut self, inbox: &mut impl Inbox, on_event: &mut dyn FnMut(Event)) -> Option<Millis> {
+        self.drive_exchange(on_event);
+        self.watch_clock(on_event);
+        self.drain(inbox, on_event);
+        let wake_at = self.follow_schedule(on_event);
+        let now = self.clock.now();
+        let link_at = if self.exchange.is_some() { self.link.wake_at() } else { None };
+        let more_at = self.more_submissions.then_some(now);
+        wake_at.into_iter().chain(link_at).chain(more_at).min()
+    }
+
+    fn drain(&mut self, inbox: &mut impl Inbox, on_event: &mut dyn FnMut(Event)) {
+        self.more_submissions = true;
+        for _ in 0..INTAKE_PER_POLL {
+            let Some(submission) = inbox.take() else {
+                self.more_submissions = false;
+                break;
+            };
+            let ticket = submission.ticket;
+            let result = self.accept(&submission, on_event);
+            match result {
+                Ok(_) => self.totals.accepted += 1,
+                Err(error) => {
+                    self.totals.count_refusal(error);
+                    on_event(Event::Refused(error));
+                }
+            }
+            if let Some(ticket) = ticket {
+                inbox.answer(ticket, result);
+            }
+        }
+        self.totals.queue_full = inbox.refused();
+    }
+
+    fn accept(
+        &mut self,
+        submission: &Submission<'_>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<SequenceNumber, SubmitError> {
+        if !submission.kind.is_submittable() {
+            return Err(SubmitError::Kind);
+        }
+        if submission.payload.len() > self.settings.payload_max.min(PAYLOAD) {
+            return Err(SubmitError::TooLong);
+        }
+        let record = NewRecord {
+            time: submission.time,
+            kind: submission.kind,
+            priority: submission.priority,
+            payload: submission.payload,
+        };
+        self.close_batch_before(&record, on_event).map_err(SubmitError::Journal)?;
+        self.journal_record(&record).map_err(SubmitError::Journal)
+    }
+
+    /// Journals a record and makes it the next leaf of the open batch.
+    fn journal_record(&mut self, record: &NewRecord<'_>) -> Result<SequenceNumber, JournalError> {
+        let seq = self.journal.append(record)?;
+        let NewRecord { time, kind, payload, priority } = *record;
+        self.open.push(&Entry::Record(Record { seq, time, kind, payload }), priority, self.clock.now());
+        Ok(seq)
+    }
+
+    /// Asks the schedule until it says to wait; returns until when.
+    fn follow_schedule(&mut self, on_event: &mut dyn FnMut(Event)) -> Option<Millis> {
+        // Sealing empties the open batch and an exchange runs alone, so two rounds of decisions are the most there are.
+        for _ in 0..3 {
+            let now = self.clock.now();
+            let view = self.view(now);
+            match self.schedule.decide(&view) {
+                Decision::Wait(until) => {
+                    let paused = (now < self.pause_until).then_some(self.pause_until);
+                    self.flush &= self.exchange.is_some() || paused.is_some();
+                    return until.into_iter().chain(paused).min();
+                }
+                Decision::Seal => {
+                    if self.seal(on_event).is_err() {
+                        self.pause_until = now.after(REFUSAL_PAUSE);
+                    }
+                }
+                Decision::Send => self.start_exchange(now, on_event),
+            }
+        }
+        Some(self.clock.now())
+    }
+
+    fn view(&mut self, now: Millis) -> View {
+        let paused = now < self.pause_until;
+        let busy = self.exchange.is_some() || paused;
+        View {
+            now,
+            unsealed: if paused { 0 } else { self.open.leaves() },
+            oldest_unsealed: if paused { None } else { self.open.since() },
+            most_pressing: self.open.most_pressing(),
+            unsent: if busy { 0 } else { self.unsent() },
+            flush: self.flush,
+            radio_up_until: self.radio_up_until,
+        }
+    }
+
+    /// The oldest sealed batch that the relay does not have.
+    fn first_unsent(&mut self) -> Option<BatchNumber> {
+        let batches = self.journal.batches();
+        (batches.start.0..batches.end.0)
+            .map(BatchNumber)
+            .find(|&batch| self.journal.batch(batch).is_ok_and(|sealed| sealed.state < BatchState::Stored))
+    }
+
+    fn unsent(&mut self) -> u32 {
+        let end = self.journal.batches().end;
+        self.first_unsent().map_or(0, |first| end.0 - first.0)
+    }
+
+    /// Seals what is unsealed and sends everything at the next poll, whatever the schedule had in mind.
+    pub fn flush(&mut self) {
+        self.flush = true;
+    }
+
+    /// The radio is up anyway until `until`: what waits may ride along.
+    pub fn radio_hint(&mut self, until: Millis) {
+        self.radio_up_until = Some(until);
+    }
+
+    /// Changes what the relay is given of batches sealed from now on.
+    pub fn set_upload(&mut self, upload: UploadMode) {
+        self.settings.upload = upload;
+    }
+
+    /// Lets go of a hash-only batch's records: they may be reclaimed once the batch is final and space is needed.
+    ///
+    /// # Errors
+    /// [`JournalError::NotFound`], [`JournalError::Medium`].
+    pub fn release(&mut self, batch: BatchNumber) -> Result<(), JournalError> {
+        self.journal.release(batch)
+    }
+
+    fn link_failed(&mut self, error: LinkError, on_event: &mut dyn FnMut(Event)) {
+        self.totals.exchange_failures += 1;
+        self.totals.last_link_error = Some(error);
+        on_event(Event::ExchangeFailed(error));
+    }
+}

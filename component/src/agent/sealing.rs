@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Seal, then sign. The anchor is durable before it is signed, so that a reset in between signs the same anchor again and no
+//! batch ever has two commitments.
+
+use super::{Agent, Event, UploadMode, exchange::records_limit, open_batch::OpenBatch};
+use crate::{
+    batch::{Anchor, AnchorFlags, BatchNumber},
+    journal::{Journal, JournalError, NewRecord},
+    ports::{Clock, Link},
+    power::schedule::Schedule,
+    record::{Entry, Record},
+    signer::{Signature, Signer},
+    time::TimeQuality,
+};
+
+/// Why a sealed batch has no signature yet.
+pub(super) enum NotSigned {
+    /// The signer refused; the totals say why.
+    Refused,
+    /// The signature cannot be kept.
+    Journal(JournalError),
+}
+
+impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize, const UPLINK: usize>
+    Agent<J, S, L, C, P, PAYLOAD, UPLINK>
+{
+    /// Seals the open batch when `next` no longer belongs into it: its tree is full, or the uplink would be too long.
+    pub(super) fn close_batch_before(
+        &mut self,
+        next: &NewRecord<'_>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<(), JournalError> {
+        let NewRecord { time, kind, payload, .. } = *next;
+        let entry = Entry::Record(Record { seq: self.journal.unsealed().end, time, kind, payload });
+        let limit = match self.settings.upload {
+            UploadMode::Data => records_limit(UPLINK.min(self.link.capacity())),
+            UploadMode::HashOnly => u64::MAX,
+        };
+        if self.open.leaves() > 0 && !self.open.has_room_for(&entry, limit) {
+            self.seal(on_event)?;
+        }
+        Ok(())
+    }
+
+    /// Seals the open batch, which has at least one record, and signs it. A signer that refuses is asked again later.
+    pub(super) fn seal(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<(), JournalError> {
+        let wall = self.clock.wall();
+        let synchronised = if wall.quality == TimeQuality::SinceBoot { 0 } else { AnchorFlags::SYNCHRONISED };
+        let anchor = Anchor {
+            stream: self.journal.stream(),
+            batch: self.journal.batches().end,
+            first_seq: self.journal.unsealed().start,
+            count: self.open.leaves(),
+            sealed_at: wall.unix_ms,
+            flags: AnchorFlags(self.open.flags() | synchronised),
+            root: self.open.root(),
+            prev: self.previous,
+        };
+        let fits = self.open.packed_bytes() <= records_limit(UPLINK.min(self.link.capacity()));
+        self.journal.seal(&anchor, self.settings.upload == UploadMode::Data && fits)?;
+        self.previous = anchor.commitment();
+        let next_key = self.settings.blind_secret.batch_key(anchor.stream, anchor.batch.0.saturating_add(1));
+        self.open = OpenBatch::new(next_key);
+        on_event(Event::Sealed { batch: anchor.batch, count: anchor.count });
+        if let Err(NotSigned::Journal(error)) = self.sign(anchor.batch, on_event) {
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Signs a sealed batch and makes the signature durable.
+    pub(super) fn sign(&mut self, batch: BatchNumber, on_event: &mut dyn FnMut(Event)) -> Result<Signature, NotSigned> {
+        let sealed = self.journal.batch(batch).map_err(NotSigned::Journal)?;
+        let digest = sealed.anchor.commitment().digest(&self.settings.deployment);
+        on_event(Event::Signing { batch });
+        let result = self.signer.sign(&digest);
+        on_event(Event::Signed { batch, result: result.map(drop) });
+        match result {
+            Ok(signature) => {
+                self.totals.signatures += 1;
+                self.journal.attach_signature(batch, &signature).map_err(NotSigned::Journal)?;
+                Ok(signature)
+            }
+            Err(error) => {
+                self.totals.signer_failures += 1;
+                self.totals.last_signer_error = Some(error);
+                Err(NotSigned::Refused)
+            }
+        }
+    }
+}
