@@ -1,2 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! evidence
+//! Evidence: one file that lets a third party check, against a ledger, that a record came from a device, at its place in the
+//! device's history, and was not changed.
+//!
+//! [`model`] is what a file says, [`cbor`] and [`json`] are its two forms (docs/wire.cddl, `evidence`), [`signature`] checks
+//! one signature, [`verify`] runs the steps and [`refusal`] names why a step failed. Called by the relay (which completes
+//! evidence) and by `cairn verify`. Never does I/O: what a ledger says is gathered by the caller and handed in as
+//! [`verify::LedgerFacts`].
+#![forbid(unsafe_code)]
+
+pub mod cbor;
+pub mod json;
+pub mod model;
+pub mod refusal;
+pub mod signature;
+pub mod verify;
+
+pub use model::{Evidence, EvidenceKey, Inclusion, OwnedRecord, Rotation, Route, TransactionRef};
+pub use refusal::{Refusal, Step};
+pub use verify::{Expectation, LedgerFacts, Verdict, verify};
+
+/// Reads an evidence file in either form: JSON when its first byte that is not white space is `{`, CBOR otherwise.
+///
+/// # Errors
+/// [`cbor::FormatError`] when it is neither, whole and strict.
+pub fn read(bytes: &[u8]) -> Result<Evidence, cbor::FormatError> {
+    match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => json::from_json(bytes),
+        _ => cbor::decode(bytes),
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Public keys and signatures of devices: ES256K and ES256 over a 32-byte digest, low-S only. Called by [`crate::verify`] and
+//! by the relay; holds no secret keys.
+
+use cairn::signer::{Algorithm, Digest, PublicKey, Signature};
+use k256::ecdsa::signature::hazmat::PrehashVerifier as _;
+
+/// Why a signature is not a device's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// The public key is no point of its curve.
+    #[error("the public key is no point of its curve")]
+    NotOnCurve,
+    /// r or s is zero, or not below the group order.
+    #[error("r or s of the signature is outside the group order")]
+    Malformed,
+    /// s is in the upper half of the group order: somebody other than the device rewrote the signature.
+    #[error("s of the signature is in the upper half of the group order (high-S)")]
+    HighS,
+    /// The key did not make this signature over this digest.
+    #[error("the key did not sign this digest")]
+    Invalid,
+}
+
+/// The public key in any SEC 1 form: compressed (33 bytes), uncompressed (65), or X ‖ Y (64).
+///
+/// # Errors
+/// [`SignatureError::NotOnCurve`], also for any other length.
+pub fn public_key(alg: Algorithm, sec1: &[u8]) -> Result<PublicKey, SignatureError> {
+    let mut tagged = [0x04; 65];
+    let bytes = match sec1.len() {
+        64 => {
+            tagged[1..].copy_from_slice(sec1);
+            &tagged[..]
+        }
+        _ => sec1,
+    };
+    let uncompressed = match alg {
+        Algorithm::Es256k => k256::ecdsa::VerifyingKey::from_sec1_bytes(bytes)
+            .map(|key| key.to_sec1_point(false).as_bytes().to_vec())
+            .map_err(|_| SignatureError::NotOnCurve)?,
+        Algorithm::Es256 => p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes)
+            .map(|key| key.to_sec1_point(false).as_bytes().to_vec())
+            .map_err(|_| SignatureError::NotOnCurve)?,
+    };
+    let xy = uncompressed.get(1..).and_then(|xy| xy.try_into().ok()).ok_or(SignatureError::NotOnCurve)?;
+    Ok(PublicKey { alg, xy })
+}
+
+/// Checks that `key` made `signature` over `digest`, in low-S form.
+///
+/// # Errors
+/// [`SignatureError`]; high-S is told apart from a signature of another key or digest.
+pub fn check(key: &PublicKey, digest: &Digest, signature: &Signature) -> Result<(), SignatureError> {
+    let mut sec1 = [0x04; 65];
+    sec1[1..].copy_from_slice(&key.xy);
+    match key.alg {
+        Algorithm::Es256k => {
+            let key = k256::ecdsa::VerifyingKey::from_sec1_bytes(&sec1).map_err(|_| SignatureError::NotOnCurve)?;
+            let parsed =
+                k256::ecdsa::Signature::from_slice(&signature.0).map_err(|_| SignatureError::Malformed)?;
+            if parsed.normalize_s() != parsed {
+                return Err(SignatureError::HighS);
+            }
+            key.verify_prehash(&digest.0, &parsed).map_err(|_| SignatureError::Invalid)
+        }
+        Algorithm::Es256 => {
+            let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&sec1).map_err(|_| SignatureError::NotOnCurve)?;
+            let parsed =
+                p256::ecdsa::Signature::from_slice(&signature.0).map_err(|_| SignatureError::Malformed)?;
+            if parsed.normalize_s() != parsed {
+                return Err(SignatureError::HighS);
+            }
+            key.verify_prehash(&digest.0, &parsed).map_err(|_| SignatureError::Invalid)
+        }
+    }
+}
