@@ -213,7 +213,8 @@ impl<'b> Reader<'b> {
         self.array(6)?;
         let seq = SequenceNumber(self.uint()?);
         let unix_ms = self.uint()?;
-        let quality = TimeQuality::from_number(self.small("time quality")?).ok_or(FormatError::Bounds("time quality"))?;
+        let quality =
+            TimeQuality::from_number(self.small("time quality")?).ok_or(FormatError::Bounds("time quality"))?;
         Ok(OwnedRecord {
             seq,
             time: WallTime { unix_ms, quality },
@@ -271,8 +272,7 @@ impl<'b> Reader<'b> {
         let contract = self.fixed()?;
         let route = self.route()?;
         self.array(3)?;
-        let transaction =
-            TransactionRef { hash: self.fixed()?, block_number: self.uint()?, block_hash: self.fixed()? };
+        let transaction = TransactionRef { hash: self.fixed()?, block_number: self.uint()?, block_hash: self.fixed()? };
         Ok(Some(Inclusion { chain_id, contract, route, transaction }))
     }
 

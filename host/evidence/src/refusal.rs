@@ -79,7 +79,9 @@ pub enum Refusal {
     #[error("this is not an evidence file: {0}")]
     Format(#[from] FormatError),
     /// It carries rotation records.
-    #[error("the evidence carries rotation records; rotation records of evidence version 1 cannot be checked by this program")]
+    #[error(
+        "the evidence carries rotation records; rotation records of evidence version 1 cannot be checked by this program"
+    )]
     Rotations,
     /// It says nothing of a ledger.
     #[error("the evidence names no transaction: a relay has to complete it with its path and block")]
@@ -153,6 +155,16 @@ pub enum Refusal {
         /// Block time of the inclusion, seconds.
         included_at: u64,
     },
+    /// The key was registered only after the anchor was included.
+    #[error("key {} was registered at Unix time {registered_at}, and the anchor was included at {included_at}", hex0x(&key.0))]
+    KeyRegisteredLater {
+        /// The key.
+        key: KeyId,
+        /// Block time of the registration, seconds.
+        registered_at: u64,
+        /// Block time of the inclusion, seconds.
+        included_at: u64,
+    },
     /// The evidence names another chain.
     #[error("the evidence names chain {found}, the deployment is on chain {expected}")]
     WrongChain {
@@ -192,7 +204,9 @@ pub enum Refusal {
     #[error("transaction {} was reverted: it anchored nothing", hex0x(.0))]
     TransactionReverted([u8; 32]),
     /// It is in another block than the evidence says.
-    #[error("the ledger has the transaction in block {found}, the evidence says block {claimed}: ask the relay for fresh evidence")]
+    #[error(
+        "the ledger has the transaction in block {found}, the evidence says block {claimed}: ask the relay for fresh evidence"
+    )]
     TransactionElsewhere {
         /// The ledger's block number.
         found: u64,
@@ -228,9 +242,9 @@ pub enum Refusal {
     #[error("block {0} of that hash is not on the canonical chain")]
     BlockNotCanonical(u64),
     /// Not deep enough.
-    #[error("the block has {found} confirmations, {needed} are needed")]
+    #[error("{found} blocks stand upon the anchor's block, {needed} are needed")]
     TooFewConfirmations {
-        /// Blocks from the inclusion to the head, both counted.
+        /// Blocks that stand upon it.
         found: u64,
         /// What the caller asks for.
         needed: u64,
@@ -244,12 +258,10 @@ impl Refusal {
         match self {
             Self::Format(_) | Self::Rotations | Self::NotIncluded => Step::Format,
             Self::WrongDeployment { .. } => Step::Deployment,
-            Self::WrongDevice { .. } => Step::Device,
+            Self::WrongDevice { .. } | Self::KeyNotOnCurve => Step::Device,
             Self::RecordPathLength { .. } | Self::RecordNotUnderRoot => Step::Record,
             Self::RecordOutsideBatch { .. } | Self::AnchorInconsistent(_) => Step::Anchor,
-            Self::KeyNotOnCurve | Self::SignatureMalformed | Self::SignatureHighS | Self::SignatureInvalid => {
-                Step::Signature
-            }
+            Self::SignatureMalformed | Self::SignatureHighS | Self::SignatureInvalid => Step::Signature,
             Self::WrongChain { .. }
             | Self::NodeOnOtherChain { .. }
             | Self::WrongContract { .. }
@@ -263,7 +275,7 @@ impl Refusal {
             | Self::OtherRootPosted(_)
             | Self::OtherAnchored => Step::Root,
             Self::BlockUnknown(_) | Self::BlockNotCanonical(_) | Self::TooFewConfirmations { .. } => Step::Block,
-            Self::KeyUnregistered(_) | Self::KeyRevoked { .. } => Step::Key,
+            Self::KeyUnregistered(_) | Self::KeyRevoked { .. } | Self::KeyRegisteredLater { .. } => Step::Key,
         }
     }
 
@@ -280,7 +292,7 @@ impl Refusal {
             Self::RecordNotUnderRoot => 33,
             Self::RecordOutsideBatch { .. } => 31,
             Self::AnchorInconsistent(_) => 30,
-            Self::KeyNotOnCurve => 40,
+            Self::KeyNotOnCurve => 22,
             Self::SignatureMalformed => 41,
             Self::SignatureHighS => 42,
             Self::SignatureInvalid => 43,
@@ -301,6 +313,7 @@ impl Refusal {
             Self::TooFewConfirmations { .. } => 82,
             Self::KeyUnregistered(_) => 90,
             Self::KeyRevoked { .. } => 91,
+            Self::KeyRegisteredLater { .. } => 92,
         }
     }
 }

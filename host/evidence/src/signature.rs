@@ -57,8 +57,7 @@ pub fn check(key: &PublicKey, digest: &Digest, signature: &Signature) -> Result<
     match key.alg {
         Algorithm::Es256k => {
             let key = k256::ecdsa::VerifyingKey::from_sec1_bytes(&sec1).map_err(|_| SignatureError::NotOnCurve)?;
-            let parsed =
-                k256::ecdsa::Signature::from_slice(&signature.0).map_err(|_| SignatureError::Malformed)?;
+            let parsed = k256::ecdsa::Signature::from_slice(&signature.0).map_err(|_| SignatureError::Malformed)?;
             if parsed.normalize_s() != parsed {
                 return Err(SignatureError::HighS);
             }
@@ -66,8 +65,7 @@ pub fn check(key: &PublicKey, digest: &Digest, signature: &Signature) -> Result<
         }
         Algorithm::Es256 => {
             let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&sec1).map_err(|_| SignatureError::NotOnCurve)?;
-            let parsed =
-                p256::ecdsa::Signature::from_slice(&signature.0).map_err(|_| SignatureError::Malformed)?;
+            let parsed = p256::ecdsa::Signature::from_slice(&signature.0).map_err(|_| SignatureError::Malformed)?;
             if parsed.normalize_s() != parsed {
                 return Err(SignatureError::HighS);
             }

@@ -5,7 +5,6 @@
 
 use cairn::{
     batch::{AnchorFlags, BATCH_DEPTH, Commitment, DeploymentId, relay_leaf},
-    keccak::keccak256,
     merkle::{Hash, root_from_path},
     signer::{DeviceId, Digest, KeyId, PublicKey},
 };
@@ -27,7 +26,7 @@ pub struct Expectation {
     pub contract: [u8; 20],
     /// The device the record has to be of, if the caller asks for one.
     pub device: Option<DeviceId>,
-    /// Confirmations the block needs; the inclusion's own block counts as one.
+    /// Blocks that must stand upon the block that holds the anchor.
     pub min_confirmations: u64,
 }
 
@@ -64,13 +63,22 @@ pub struct Receipt {
     pub events: Vec<Event>,
 }
 
-/// An event as the ledger has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An event as the ledger has it. A log of another contract looks the same: who emitted it is compared here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The contract that emitted it.
     pub contract: [u8; 20],
-    /// Its topics.
-    pub topics: Vec<[u8; 32]>,
+    /// What it says.
+    pub says: Anchoring,
+}
+
+/// What an anchoring event says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchoring {
+    /// `RootPosted(bytes32 indexed root)`.
+    Root(Hash),
+    /// `Anchored(address indexed keyId, bytes32 indexed commitment)`.
+    Anchor(KeyId, Commitment),
 }
 
 /// A block of the canonical chain.
@@ -110,24 +118,12 @@ pub struct Verdict {
     pub block_hash: [u8; 32],
     /// Time of its block, Unix seconds.
     pub block_time: u64,
-    /// Blocks from the inclusion to the head, both counted.
+    /// Blocks that stand upon it.
     pub confirmations: u64,
     /// When the key was registered, seconds of block time.
     pub registered_at: u64,
     /// When the key was revoked, if it was, after the inclusion.
     pub revoked_at: Option<u64>,
-}
-
-/// topics\[0\] of `RootPosted(bytes32 indexed root)`.
-#[must_use]
-pub fn root_posted_topic() -> [u8; 32] {
-    keccak256(&[b"RootPosted(bytes32)"])
-}
-
-/// topics\[0\] of `Anchored(address indexed keyId, bytes32 indexed commitment)`.
-#[must_use]
-pub fn anchored_topic() -> [u8; 32] {
-    keccak256(&[b"Anchored(address,bytes32)"])
 }
 
 /// Runs every step. Use [`check_statement`] first when the facts cost something to gather.
@@ -209,9 +205,8 @@ fn check_device(found: DeviceId, expectation: &Expectation) -> Result<(), Refusa
 fn check_record(evidence: &Evidence, index: u32) -> Result<(), Refusal> {
     let anchor = &evidence.anchor;
     let leaf = evidence.record.leaf();
-    let root = root_from_path(&leaf, u64::from(index), u64::from(anchor.count), &evidence.path).ok_or(
-        Refusal::RecordPathLength { hashes: evidence.path.len(), index, count: anchor.count },
-    )?;
+    let root = root_from_path(&leaf, u64::from(index), u64::from(anchor.count), &evidence.path)
+        .ok_or(Refusal::RecordPathLength { hashes: evidence.path.len(), index, count: anchor.count })?;
     if root == anchor.root { Ok(()) } else { Err(Refusal::RecordNotUnderRoot) }
 }
 
@@ -222,6 +217,8 @@ fn check_anchor(evidence: &Evidence) -> Result<u32, Refusal> {
     let known_flags = AnchorFlags::LOST_RECORDS | AnchorFlags::SYNCHRONISED | AnchorFlags::LAST_OF_KEY;
     let contradiction = if anchor.count >= 1 << BATCH_DEPTH {
         "it counts more records than a batch holds"
+    } else if anchor.count == 0 {
+        "it counts no record"
     } else if anchor.end().is_none() {
         "its records run past the last sequence number"
     } else if anchor.flags.0 & !known_flags != 0 {
@@ -280,26 +277,23 @@ fn check_root(
     expectation: &Expectation,
     receipt: &Receipt,
 ) -> Result<(), Refusal> {
-    let (wanted, other) = match &inclusion.route {
-        Route::Root { index, leaves, path } => {
-            let root = relay_root(evidence, statement, *index, *leaves, path)?;
-            (vec![root_posted_topic(), root.0], Refusal::OtherRootPosted(root.0))
-        }
-        Route::Direct => {
-            let mut key = [0; 32];
-            key[12..].copy_from_slice(&statement.key_id.0);
-            (vec![anchored_topic(), key, statement.commitment.0], Refusal::OtherAnchored)
-        }
+    let wanted = match &inclusion.route {
+        Route::Root { index, leaves, path } => Anchoring::Root(relay_root(evidence, statement, *index, *leaves, path)?),
+        Route::Direct => Anchoring::Anchor(statement.key_id, statement.commitment),
     };
     let of_this_contract = |event: &&Event| event.contract == expectation.contract;
-    if receipt.events.iter().filter(of_this_contract).any(|event| event.topics == wanted) {
+    if receipt.events.iter().filter(of_this_contract).any(|event| event.says == wanted) {
         return Ok(());
     }
-    if let Some(stranger) = receipt.events.iter().find(|event| event.topics == wanted) {
+    if let Some(stranger) = receipt.events.iter().find(|event| event.says == wanted) {
         return Err(Refusal::EventOfOtherContract(stranger.contract));
     }
-    let same_kind = |event: &Event| event.topics.first() == wanted.first();
-    Err(if receipt.events.iter().filter(of_this_contract).any(same_kind) { other } else { Refusal::NothingAnchored })
+    let same_kind = |event: &Event| std::mem::discriminant(&event.says) == std::mem::discriminant(&wanted);
+    Err(match wanted {
+        _ if !receipt.events.iter().filter(of_this_contract).any(same_kind) => Refusal::NothingAnchored,
+        Anchoring::Root(root) => Refusal::OtherRootPosted(root.0),
+        Anchoring::Anchor(..) => Refusal::OtherAnchored,
+    })
 }
 
 fn relay_root(
@@ -323,7 +317,7 @@ fn check_block(receipt: &Receipt, expectation: &Expectation, facts: &LedgerFacts
     if block.hash != receipt.block_hash {
         return Err(Refusal::BlockNotCanonical(number));
     }
-    let found = facts.head.checked_sub(number).map_or(0, |above| above.saturating_add(1));
+    let found = facts.head.saturating_sub(number);
     let needed = expectation.min_confirmations;
     if found < needed {
         return Err(Refusal::TooFewConfirmations { found, needed });
@@ -337,6 +331,9 @@ fn check_key(key: KeyId, included_at: u64, facts: &LedgerFacts) -> Result<(), Re
     }
     if facts.revoked_at != 0 && included_at >= facts.revoked_at {
         return Err(Refusal::KeyRevoked { key, revoked_at: facts.revoked_at, included_at });
+    }
+    if included_at < facts.registered_at {
+        return Err(Refusal::KeyRegisteredLater { key, registered_at: facts.registered_at, included_at });
     }
     Ok(())
 }
