@@ -28,12 +28,14 @@ pub enum SignatureError {
 /// [`SignatureError::NotOnCurve`], also for any other length.
 pub fn public_key(alg: Algorithm, sec1: &[u8]) -> Result<PublicKey, SignatureError> {
     let mut tagged = [0x04; 65];
-    let bytes = match sec1.len() {
-        64 => {
+    // The forms are named here because the parser knows more: a compact form (0x05) that would give one key a second name.
+    let bytes = match (sec1.len(), sec1.first()) {
+        (64, _) => {
             tagged[1..].copy_from_slice(sec1);
             &tagged[..]
         }
-        _ => sec1,
+        (33, Some(2 | 3)) | (65, Some(4)) => sec1,
+        _ => return Err(SignatureError::NotOnCurve),
     };
     let uncompressed = match alg {
         Algorithm::Es256k => k256::ecdsa::VerifyingKey::from_sec1_bytes(bytes)

@@ -212,11 +212,11 @@ fn the_documented_table_has_every_exit_code_with_its_step() {
     let (all, root) = posted();
     let good = all.iter().find(|e| e.path.len() >= 2 && e.anchor.batch.0 > 0 && !e.record.payload.is_empty()).unwrap();
     let mut seen = BTreeSet::from([10, 74]);
-    for (code, _, spoil) in SPOILED {
+    for (code, what, spoil) in SPOILED {
         let (mut evidence, mut expected) = (good.clone(), expectation(good));
         let mut facts = facts(good, Anchoring::Root(root));
         spoil(&mut evidence, &mut expected, &mut facts);
-        let step = ask(&evidence, &expected, &facts).unwrap_err().step().name();
+        let step = ask(&evidence, &expected, &facts).expect_err(what).step().name();
         assert!(text.contains(&format!("| {code} | {step} |")), "docs/verify.md lacks code {code} of step {step}");
         seen.insert(*code);
     }
