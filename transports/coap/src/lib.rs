@@ -1,3 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! transports/coap
+//! CoAP (RFC 7252) with OSCORE (RFC 8613).
 #![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod message;
+pub mod oscore;
