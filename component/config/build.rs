@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Turns the `.config` named by `CAIRN_DOTCONFIG`, or default.config beside this file, into constants. A wrong configuration
-//! stops the build with every reason; nothing is ever defaulted silently.
+//! Turns the `.config` named by `CAIRN_DOTCONFIG`, or default.config beside this file, into constants. A wrong
+//! configuration stops the build with every reason; nothing is ever defaulted silently.
 
 use std::{env, fmt::Write as _, fs, path::PathBuf, process::exit};
 
@@ -59,8 +59,8 @@ fn constants(config: &Config) -> String {
          pub const CONFIG_HASH: &str = \"{hash}\";\n\
          /// The link-time symbol that a header of this configuration asks for.\n\
          pub const CONFIG_SYMBOL: &str = \"cairn_config_{hash}\";\n\
-         /// Defines the byte `cairn_config_{hash}`. Invoked once, by the crate behind the C header: an object built with\n\
-         /// another configuration's header then does not link.\n\
+         /// Defines the byte `cairn_config_{hash}`. Invoked once, by the crate behind the C header: an object\n\
+         /// built with another configuration's header then does not link.\n\
          #[macro_export]\n\
          macro_rules! define_config_symbol {{ () => {{\n\
              /// Its name says which configuration this library was built for; its value means nothing.\n\

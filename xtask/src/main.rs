@@ -1,3 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! xtask
-fn main() {}
+//! `cargo xtask`: shows, tests, measures and checks Cairn. It starts programs and judges what they say; it has no
+//! product logic. Each verb installs what it needs first (setup/), runs timed stages (stage.rs) and ends with a
+//! non-zero code when one failed.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod contracts;
+mod embedded;
+mod header;
+mod host;
+mod kconfig;
+mod lint;
+mod process;
+mod project;
+mod setup;
+mod stage;
+mod suite;
+mod test;
+
+/// Shows, tests, measures and checks Cairn.
+///
+/// Everything a verb needs and this machine lacks is installed first: Debian packages as root (otherwise the sudo line
+/// is printed), everything else inside the target directory.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Runs every check that must hold before a change lands; the last line counts stages passed and failed.
+    Test(test::Options),
+    /// Formatting, clippy for the host and for devices, licences, SPDX headers, line lengths, words.
+    Lint,
+    /// Writes component/capi/include/cairn.h from the Rust sources.
+    Header,
+    /// Writes component/config/default.config from kconfig/.
+    Kconfig,
+    /// Installs everything any verb needs, and nothing else.
+    Setup,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().verb {
+        Verb::Test(options) => test::run(&options),
+        Verb::Lint => lint::run(),
+        Verb::Header => header::write(),
+        Verb::Kconfig => kconfig::write(),
+        Verb::Setup => setup::everything(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Reads a Kconfig `.config`: which symbols there are, what each may be, and the hash that names a configuration. Shared by
-//! build.rs and the program `cairn-config`, on the host only; never guesses a value that is missing.
+//! Reads a Kconfig `.config`: which symbols there are, what each may be, and the hash that names a configuration.
+//! Shared by build.rs and the program `cairn-config`, on the host only; never guesses a value that is missing.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -118,8 +118,8 @@ impl Config {
         SYMBOLS.iter().filter_map(|symbol| Some((symbol, *self.values.get(symbol.name)?)))
     }
 
-    /// First 8 hex digits of SHA-256 over the sorted lines `CONFIG_CAIRN_NAME=value\n`, a symbol that is not set as `n`: the
-    /// order, comments and other components' lines of the file do not matter.
+    /// First 8 hex digits of SHA-256 over the sorted lines `CONFIG_CAIRN_NAME=value\n`, a symbol that is not set as
+    /// `n`: the order, comments and other components' lines of the file do not matter.
     pub(crate) fn hash(&self) -> String {
         let mut lines = String::new();
         for (name, value) in &self.values {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cairn-config`: checks a `.config`, or writes it as the C header `cairn_config.h`. Called by cairn.cmake at configure
-//! time and by `cargo xtask test`; changes no other file.
+//! `cairn-config`: checks a `.config`, or writes it as the C header `cairn_config.h`. Called by cairn.cmake at
+//! configure time and by `cargo xtask test`; changes no other file.
 #![forbid(unsafe_code)]
 
 use std::{fmt::Write as _, fs, path::Path, process::ExitCode};

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A list of stages with what each needs: installs that first, then runs them. Used by every verb that checks
+//! something.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::{
+    embedded::Toolchain,
+    process::Log,
+    project::Project,
+    setup::{self, Installed, Need},
+    stage::{Outcome, Stages},
+};
+
+/// What a stage gets.
+pub(crate) struct Context {
+    /// Where things are.
+    pub(crate) project: Project,
+    /// How long each fuzz target runs.
+    pub(crate) fuzz_seconds: u64,
+    /// Whole matrices instead of samples of them.
+    pub(crate) long: bool,
+    installed: Installed,
+}
+
+impl Context {
+    /// The toolchain for devices.
+    ///
+    /// # Errors
+    /// When the stage did not ask for [`Need::Embedded`].
+    pub(crate) fn toolchain(&self) -> Result<Toolchain> {
+        self.installed.toolchain()
+    }
+}
+
+/// One stage.
+pub(crate) struct Stage {
+    /// A short name, for `--only`.
+    pub(crate) name: &'static str,
+    /// What holds when it passes.
+    pub(crate) about: &'static str,
+    /// What must be installed.
+    pub(crate) needs: &'static [Need],
+    /// Does it.
+    pub(crate) body: fn(&Context, &mut Log) -> Result<Outcome>,
+}
+
+/// How thorough to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effort {
+    /// Whole matrices.
+    pub(crate) long: bool,
+    /// How long each fuzz target runs.
+    pub(crate) fuzz_seconds: u64,
+}
+
+/// Installs what `stages` need and runs them in order.
+///
+/// # Errors
+/// Only when the project cannot be found; failed stages are in the exit code.
+pub(crate) fn run(stages: &[&Stage], effort: Effort) -> Result<ExitCode> {
+    let project = Project::find()?;
+    let mut needs: Vec<Need> = stages.iter().flat_map(|stage| stage.needs).copied().collect();
+    needs.sort_unstable();
+    needs.dedup();
+    let mut ended = Stages::new(&project);
+    let installed = setup::install(&project, &mut ended, &needs);
+    let context = Context { project, fuzz_seconds: effort.fuzz_seconds, long: effort.long, installed };
+    for stage in stages {
+        ended.run(&format!("{}: {}", stage.name, stage.about), |log| {
+            context.installed.check(stage.needs)?;
+            (stage.body)(&context, log)
+        });
+    }
+    Ok(ended.finish())
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `cargo xtask test`: the list of everything that must hold. What each stage does is in the module it names.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::{
+    contracts, host, kconfig, lint,
+    suite::{self, Effort, Stage},
+};
+
+/// How thorough to be, and about what.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Whole matrices and long fuzzing: hours instead of minutes.
+    #[arg(long)]
+    long: bool,
+    /// Minutes of fuzzing per target with --long; without it every target runs 20 seconds.
+    #[arg(long, default_value_t = 10, value_name = "MINUTES")]
+    fuzz_minutes: u64,
+    /// Only these stages, comma-separated.
+    #[arg(long, value_delimiter = ',', value_name = "STAGE")]
+    only: Vec<String>,
+    /// Lists the stages and ends.
+    #[arg(long)]
+    list: bool,
+}
+
+const SHORT_FUZZ_SECONDS: u64 = 20;
+
+/// Cheapest first: what is wrong shows early.
+const STAGES: &[&Stage] = &[
+    &lint::TEXT,
+    &lint::FORMAT,
+    &host::VECTORS,
+    &kconfig::STAGE,
+    &contracts::STAGE,
+    &lint::DENY,
+    &host::TESTS,
+    &lint::CLIPPY_HOST,
+    &lint::CLIPPY_DEVICE,
+];
+
+/// `cargo xtask test`.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    if options.list {
+        for stage in STAGES {
+            println!("{:<12} {}", stage.name, stage.about);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(unknown) = options.only.iter().find(|name| STAGES.iter().all(|stage| stage.name != **name)) {
+        bail!("there is no stage '{unknown}'; --list names them");
+    }
+    let wanted: Vec<&Stage> = STAGES
+        .iter()
+        .filter(|s| options.only.is_empty() || options.only.iter().any(|o| o == s.name))
+        .copied()
+        .collect();
+    let fuzz_seconds = if options.long { options.fuzz_minutes * 60 } else { SHORT_FUZZ_SECONDS };
+    suite::run(&wanted, Effort { long: options.long, fuzz_seconds })
+}
