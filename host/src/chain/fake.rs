@@ -27,7 +27,7 @@ use cairn::{batch::DeploymentId, merkle::Hash, signer::KeyId};
 
 use super::{
     Address, B256, Block, ChainError, Event, Fees, Inclusion, KeyStatus, Ledger, LedgerView, Log, PackedAnchors,
-    Payload, Receipt, Refusal, SignedTransaction,
+    Payload, Receipt, Refusal, Revert, SignedTransaction,
 };
 
 /// Seconds between blocks unless [`FakeChain::mine_at`] says otherwise.
@@ -296,16 +296,17 @@ impl State {
         block
     }
 
-    /// What the contract says of a payload, or `None` when it refuses.
-    fn run(&self, payload: &Payload) -> Option<Vec<Event>> {
+    /// What the contract says of a payload, or why it refuses.
+    fn run(&self, payload: &Payload) -> Result<Vec<Event>, Revert> {
         if !self.relay_allowed {
-            return None;
+            return Err(Revert::NotRelay(FakeChain::ACCOUNT));
         }
         match payload {
-            Payload::Root(root) => Some(vec![Event::RootPosted(*root)]),
-            Payload::Anchors(packed) if packed.is_empty() => None,
-            Payload::Anchors(packed) => packed
-                .events(&self.deployment)
+            Payload::Root(root) => Ok(vec![Event::RootPosted(*root)]),
+            Payload::Anchors(packed) if packed.is_empty() => Err(Revert::EmptyBatch),
+            Payload::Anchors(packed) => (0..)
+                .zip(packed.events(&self.deployment))
+                .map(|(index, event)| event.ok_or(Revert::NoSigner(index)))
                 .map(|event| event.map(|(key, commitment)| Event::Anchored { key, commitment }))
                 .collect(),
         }
@@ -316,7 +317,7 @@ impl State {
         let mut receipts = Vec::new();
         for transaction in &mined.transactions {
             let events = self.run(&transaction.payload);
-            let succeeded = events.is_some();
+            let succeeded = events.is_ok();
             let logs = events.unwrap_or_default().into_iter().map(|event| {
                 index += 1;
                 Log { emitter: FakeChain::CONTRACT, index: index - 1, event }
@@ -404,6 +405,10 @@ impl LedgerView for FakeChain {
         Self::CONTRACT
     }
 
+    async fn deployment(&self) -> Result<DeploymentId, ChainError> {
+        Ok(self.reachable()?.deployment)
+    }
+
     async fn head(&self) -> Result<Block, ChainError> {
         Ok(self.reachable()?.head())
     }
@@ -442,6 +447,10 @@ impl Ledger for FakeChain {
     fn prepare(&self, payload: &Payload, nonce: u64, fees: Fees) -> Result<SignedTransaction, ChainError> {
         let raw = encode(payload, nonce, fees);
         Ok(SignedTransaction { hash: keccak256(&raw), raw })
+    }
+
+    async fn simulate(&self, payload: &Payload) -> Result<(), ChainError> {
+        self.reachable()?.run(payload).map(|_events| ()).map_err(ChainError::Reverted)
     }
 
     async fn send(&self, transaction: &SignedTransaction) -> Result<(), ChainError> {
@@ -563,6 +572,8 @@ mod tests {
     async fn a_forbidden_relay_pays_for_nothing() {
         let chain = FakeChain::default();
         chain.set_relay(false);
+        let refused = chain.simulate(&ROOT).await;
+        assert_eq!(refused, Err(ChainError::Reverted(Revert::NotRelay(FakeChain::ACCOUNT))));
         let transaction = sent(&chain, 0).await;
         chain.mine();
         assert!(!chain.receipt(transaction.hash).await.unwrap().unwrap().succeeded);

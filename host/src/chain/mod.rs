@@ -17,10 +17,15 @@
 
 use std::future::Future;
 
-use cairn::{batch::Commitment, merkle::Hash, signer::KeyId};
+use cairn::{
+    batch::{Commitment, DeploymentId},
+    merkle::Hash,
+    signer::KeyId,
+};
 
 pub use alloy::primitives::{Address, B256};
 
+pub mod evm;
 pub mod fake;
 pub mod pack;
 pub mod revert;
@@ -234,6 +239,9 @@ pub enum ChainError {
     /// The node refused the transaction.
     #[error("the node refused the transaction: {0}")]
     Refused(Refusal),
+    /// Sent, and not included within the time the caller gave it. It may still be.
+    #[error("transaction {0} is not included yet")]
+    NotIncluded(B256),
     /// The node answered with an error, or with something that is no answer to the question.
     #[error("the node answered {0}")]
     Answer(String),
@@ -246,6 +254,12 @@ pub trait LedgerView: Send + Sync {
 
     /// The contract.
     fn contract(&self) -> Address;
+
+    /// The deployment the contract says it is of.
+    ///
+    /// # Errors
+    /// As [`LedgerView::head`]; [`ChainError::NoContract`] when there is none of ours.
+    fn deployment(&self) -> impl Future<Output = Result<DeploymentId, ChainError>> + Send;
 
     /// The best block.
     ///
@@ -325,6 +339,12 @@ pub trait Ledger: LedgerView {
     /// # Errors
     /// [`ChainError::Answer`] when the key cannot sign; it is not called for any other reason.
     fn prepare(&self, payload: &Payload, nonce: u64, fees: Fees) -> Result<SignedTransaction, ChainError>;
+
+    /// Asks whether the contract would take `payload` from this account now. Costs nothing and promises nothing.
+    ///
+    /// # Errors
+    /// [`ChainError::Reverted`] with the reason; as [`LedgerView::head`].
+    fn simulate(&self, payload: &Payload) -> impl Future<Output = Result<(), ChainError>> + Send;
 
     /// Hands a transaction to the node. A node that has it already, waiting or included, is success.
     ///

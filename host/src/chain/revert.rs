@@ -40,13 +40,13 @@ pub enum Revert {
     NoSigner(u64),
     /// Registered before.
     #[error("key {} is registered already", hex::encode(.0.0))]
-    KeyRegisteredAlready(KeyId),
+    KeyAlreadyRegistered(KeyId),
     /// Revoked before, and for good.
     #[error("key {} was revoked, and that is for good", hex::encode(.0.0))]
-    KeyRevokedForGood(KeyId),
+    KeyAlreadyRevoked(KeyId),
     /// Never registered.
     #[error("key {} was never registered", hex::encode(.0.0))]
-    KeyUnknown(KeyId),
+    KeyNotRegistered(KeyId),
     /// None of the contract's errors: out of gas when empty, or another contract's.
     #[error("revert data {0}")]
     Other(Bytes),

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One JSON-RPC node: requests with a time-out, and what its errors mean. Used by the rest of [`super`] only for transport;
+//! knows the contract's errors, not its functions.
+
+use std::{sync::Once, time::Duration};
+
+use alloy::{
+    eips::BlockId,
+    network::Ethereum,
+    primitives::{Bytes, TxKind},
+    providers::{Provider as _, RootProvider},
+    rpc::{
+        client::RpcClient,
+        json_rpc::ErrorPayload,
+        types::{TransactionInput, TransactionReceipt, TransactionRequest},
+    },
+    sol_types::{SolCall, SolInterface as _},
+    transports::{RpcError, TransportError, TransportErrorKind},
+};
+use cairn::signer::KeyId;
+
+use super::CairnAnchor::{self, CairnAnchorErrors as Errors};
+use crate::chain::{Address, B256, Block, ChainError, Fees, Refusal, Revert, SignedTransaction};
+
+/// How long a node may take for one answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// A node and the chain it is expected to serve.
+#[derive(Clone, Debug)]
+pub struct Node {
+    rpc: RootProvider<Ethereum>,
+    chain_id: u64,
+}
+
+impl Node {
+    /// A node at `url` (`http` or `https`) that serves chain `chain_id`. No I/O: see [`Node::check`].
+    ///
+    /// # Errors
+    /// [`ChainError::Answer`] when `url` is not a URL.
+    pub fn new(url: &str, chain_id: u64) -> Result<Self, ChainError> {
+        // rustls has no built-in provider of cryptography in this build; whoever installed one first is as good.
+        static PROVIDER: Once = Once::new();
+        PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+        let url = url.parse().map_err(|_| ChainError::Answer(format!("nothing: {url} is not a URL")))?;
+        let http = reqwest::Client::builder().timeout(ANSWER_WITHIN).build();
+        let http = http.map_err(|error| ChainError::Unreachable(error.to_string()))?;
+        let client = RpcClient::new_http_with_client(http, url);
+        Ok(Self { rpc: RootProvider::new(client), chain_id })
+    }
+
+    /// A node at `url`, on whatever chain it says it is.
+    ///
+    /// # Errors
+    /// As [`Node::new`]; [`ChainError::Unreachable`].
+    pub async fn discover(url: &str) -> Result<Self, ChainError> {
+        let node = Self::new(url, 0)?;
+        let chain_id = node.rpc.get_chain_id().await.map_err(reading)?;
+        Ok(Self { chain_id, ..node })
+    }
+
+    /// The chain this node is expected to serve.
+    #[must_use]
+    pub const fn chain_id(&self) -> u64 {
+        self.chain_id
+    }
+
+    /// Asks the node whether it serves the chain expected of it.
+    ///
+    /// # Errors
+    /// [`ChainError::WrongChain`], [`ChainError::Unreachable`].
+    pub async fn check(&self) -> Result<(), ChainError> {
+        let found = self.rpc.get_chain_id().await.map_err(reading)?;
+        if found == self.chain_id { Ok(()) } else { Err(ChainError::WrongChain { expected: self.chain_id, found }) }
+    }
+
+    pub(super) const fn rpc(&self) -> &RootProvider<Ethereum> {
+        &self.rpc
+    }
+
+    pub(super) async fn block(&self, id: BlockId) -> Result<Option<Block>, ChainError> {
+        let block = match id {
+            BlockId::Hash(hash) => self.rpc.get_block_by_hash(hash.block_hash).await,
+            BlockId::Number(number) => self.rpc.get_block_by_number(number).await,
+        };
+        let header = match block {
+            Ok(block) => block.map(|block| block.header),
+            // Some nodes answer a hash or height they do not have with an error instead of null.
+            Err(RpcError::ErrorResp(error)) if error.message.to_lowercase().contains("not found") => None,
+            Err(error) => return Err(reading(error)),
+        };
+        Ok(header.map(|header| Block { number: header.number, hash: header.hash, time: header.timestamp }))
+    }
+
+    pub(super) async fn receipt(&self, transaction: B256) -> Result<Option<TransactionReceipt>, ChainError> {
+        self.rpc.get_transaction_receipt(transaction).await.map_err(reading)
+    }
+
+    /// Calls a function that returns something, without a transaction, at the head.
+    pub(super) async fn call<C: SolCall>(&self, from: Address, to: Address, call: &C) -> Result<C::Return, ChainError> {
+        let request = request(from, TxKind::Call(to), call.abi_encode());
+        let data = self.rpc.call(request).await.map_err(reading)?;
+        if data.is_empty() {
+            return Err(ChainError::NoContract(to));
+        }
+        C::abi_decode_returns(&data).map_err(|error| ChainError::Answer(format!("what does not decode: {error}")))
+    }
+
+    /// Whether a transaction with `data` would succeed now.
+    pub(super) async fn simulate(&self, from: Address, to: Address, data: Vec<u8>) -> Result<(), ChainError> {
+        self.rpc.call(request(from, TxKind::Call(to), data)).await.map_err(reading).map(|_nothing| ())
+    }
+
+    /// Gas that `data` would use now.
+    pub(super) async fn estimate(&self, from: Address, to: TxKind, data: Vec<u8>) -> Result<u64, ChainError> {
+        self.rpc.estimate_gas(request(from, to, data)).await.map_err(reading)
+    }
+
+    pub(super) async fn fees(&self) -> Result<Fees, ChainError> {
+        let estimate = self.rpc.estimate_eip1559_fees().await.map_err(reading)?;
+        Ok(Fees { max_per_gas: estimate.max_fee_per_gas, max_priority_per_gas: estimate.max_priority_fee_per_gas })
+    }
+
+    /// Hands over a signed transaction; one that the node has already, waiting or included, is success.
+    pub(super) async fn send(&self, transaction: &SignedTransaction) -> Result<(), ChainError> {
+        let refusal = match self.rpc.send_raw_transaction(&transaction.raw).await {
+            Ok(_) => return Ok(()),
+            Err(RpcError::ErrorResp(error)) => match refusal(&error) {
+                Some(refusal) => refusal,
+                None => return Ok(()),
+            },
+            Err(error) => return Err(reading(error)),
+        };
+        // A node that says so may mean this very transaction.
+        if refusal == Refusal::NonceUsed && self.receipt(transaction.hash).await?.is_some() {
+            return Ok(());
+        }
+        Err(ChainError::Refused(refusal))
+    }
+}
+
+fn request(from: Address, to: TxKind, data: Vec<u8>) -> TransactionRequest {
+    TransactionRequest {
+        from: Some(from),
+        to: Some(to),
+        input: TransactionInput::new(data.into()),
+        ..Default::default()
+    }
+}
+
+/// What an error of anything but sending means.
+pub(super) fn reading(error: TransportError) -> ChainError {
+    match error {
+        RpcError::ErrorResp(payload) => match payload.as_revert_data() {
+            Some(data) => ChainError::Reverted(revert(data)),
+            None if payload.message.contains("revert") => ChainError::Reverted(Revert::Other(Bytes::new())),
+            None => ChainError::Answer(format!("error {}: {}", payload.code, payload.message)),
+        },
+        RpcError::Transport(TransportErrorKind::Custom(source)) => ChainError::Unreachable(causes(source.as_ref())),
+        RpcError::Transport(kind) => ChainError::Unreachable(kind.to_string()),
+        other => ChainError::Answer(other.to_string()),
+    }
+}
+
+/// An error and what caused it: the outermost of an HTTP client says only that sending failed.
+fn causes(mut error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    while let Some(source) = error.source() {
+        text = format!("{text}: {source}");
+        error = source;
+    }
+    text
+}
+
+/// Why a node does not take a transaction; `None` when it has it already. The standard gives no codes for this: these are the
+/// words of geth, which Nethermind, Besu, Erigon, Reth and anvil follow closely.
+fn refusal(error: &ErrorPayload) -> Option<Refusal> {
+    let message = error.message.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    Some(if says(&["already known", "already imported", "known transaction", "alreadyknown"]) {
+        return None;
+    } else if says(&["nonce too low", "oldnonce", "nonce is too low"]) {
+        Refusal::NonceUsed
+    } else if says(&["replacement", "replacementnotallowed"]) {
+        Refusal::Underpriced
+    } else if says(&["underpriced", "less than block base fee", "fee too low", "feetoolow", "gas price too low"]) {
+        Refusal::FeesTooLow
+    } else if says(&["insufficient funds", "insufficientfunds", "upfront cost exceeds"]) {
+        Refusal::Funds
+    } else {
+        Refusal::Other(error.message.to_string())
+    })
+}
+
+/// The contract's custom error in revert data.
+pub(super) fn revert(data: Bytes) -> Revert {
+    let number = |value: alloy::primitives::U256| value.saturating_to();
+    let Ok(error) = Errors::abi_decode(&data) else { return Revert::Other(data) };
+    match error {
+        Errors::NotRelay(CairnAnchor::NotRelay { caller }) => Revert::NotRelay(caller),
+        Errors::NotOwner(CairnAnchor::NotOwner { caller }) => Revert::NotOwner(caller),
+        Errors::NotPendingOwner(CairnAnchor::NotPendingOwner { caller }) => Revert::NotPendingOwner(caller),
+        Errors::ZeroAddress(_) => Revert::ZeroAddress,
+        Errors::ZeroDeployment(_) => Revert::ZeroDeployment,
+        Errors::ZeroKey(_) => Revert::ZeroKey,
+        Errors::EmptyBatch(_) => Revert::EmptyBatch,
+        Errors::PackedLength(CairnAnchor::PackedLength { length }) => Revert::PackedLength(number(length)),
+        Errors::HighS(CairnAnchor::HighS { index }) => Revert::HighS(number(index)),
+        Errors::NoSigner(CairnAnchor::NoSigner { index }) => Revert::NoSigner(number(index)),
+        Errors::KeyAlreadyRegistered(CairnAnchor::KeyAlreadyRegistered { keyId }) => {
+            Revert::KeyAlreadyRegistered(KeyId(keyId.0))
+        }
+        Errors::KeyAlreadyRevoked(CairnAnchor::KeyAlreadyRevoked { keyId }) => {
+            Revert::KeyAlreadyRevoked(KeyId(keyId.0))
+        }
+        Errors::KeyNotRegistered(CairnAnchor::KeyNotRegistered { keyId }) => Revert::KeyNotRegistered(KeyId(keyId.0)),
+    }
+}
