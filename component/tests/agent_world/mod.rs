@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A world for the agent on virtual time: clocks, an inbox, a signer that can fail, and a link whose other end is a relay
+//! that checks everything it is told. Used by the agent's behaviour tests.
+
+#![allow(unreachable_pub, reason = "a module of test crates")]
+
+use std::{cell::RefCell, collections::VecDeque, ops::Range, rc::Rc};
+
+use cairn::{
+    agent::{Agent, Event, Settings, SubmitError, UploadMode},
+    batch::{Anchor, BatchNumber, Commitment, DeploymentId, Digest},
+    journal::ram::RamJournal,
+    merkle::TreeHasher,
+    ports::{Clock, Inbox, Link, LinkError, Outcome, Submission, Ticket},
+    power::{cost::ExchangeCost, schedule},
+    record::{BatchKey, BlindSecret, Entry, Kind, LossReason, Priority, SequenceNumber, StreamId},
+    signer::{Capabilities, PublicKey, Signature, Signer, SignerError, software::SoftwareSigner},
+    time::{Millis, TimeQuality, WallTime},
+    uplink::{Data, Downlink, Hints, Level, Uplink, delta},
+};
+use k256::ecdsa::signature::hazmat::PrehashVerifier as _;
+
+pub const DEPLOYMENT: DeploymentId = DeploymentId([0xd0; 32]);
+pub const STREAM: StreamId = StreamId(0x5712_ea3f_0000_0001);
+pub const HOUR: u64 = 3_600_000;
+pub const PAYLOAD: usize = 128;
+pub const UPLINK: usize = 512;
+
+/// What happens to the exchanges to come; when the list is empty, they succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Success,
+    Fails(LinkError),
+    /// The relay stores it and the answer is lost.
+    AnswerLost,
+    Garbage,
+    OtherCommitment,
+    OtherStream,
+    OtherBatch,
+    FinalFromTheFuture,
+}
+
+/// A record as the relay read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    Record { seq: u64, time: WallTime, kind: Kind, payload: Vec<u8> },
+    Lost { seq: u64, reason: LossReason },
+}
+
+#[derive(Default)]
+pub struct World {
+    pub now: u64,
+    pub wall_offset: u64,
+    pub quality: TimeQuality,
+    pub queue: VecDeque<(WallTime, Kind, Priority, Vec<u8>, Option<Ticket>)>,
+    pub answers: Vec<(Ticket, Result<SequenceNumber, SubmitError>)>,
+    pub fates: VecDeque<Fate>,
+    pub signer_errors: VecDeque<SignerError>,
+    pub events: Vec<Event>,
+    /// Every uplink as it was started, good fate or bad.
+    pub uplinks: Vec<Vec<u8>>,
+    pub anchors: Vec<(Anchor, Signature)>,
+    pub data: Vec<Option<Vec<Seen>>>,
+    /// Every batch before the one that comes is final by then.
+    pub finalises_quickly: bool,
+    pub final_through: Option<BatchNumber>,
+    pub included_through: Option<BatchNumber>,
+    pub hint_unix_ms: Option<u64>,
+    pub granted: Range<u64>,
+    pub used_numbers: Vec<u64>,
+    pub exchange_takes: u64,
+    exchange: Option<(u64, Result<Vec<u8>, LinkError>)>,
+    answer: Vec<u8>,
+}
+
+#[derive(Clone)]
+pub struct Port(pub Rc<RefCell<World>>);
+
+impl World {
+    pub fn wall(&self) -> WallTime {
+        WallTime { unix_ms: self.now + self.wall_offset, quality: self.quality }
+    }
+
+    pub fn submit(&mut self, kind: Kind, priority: Priority, payload: &[u8]) {
+        let wall = self.wall();
+        self.queue.push_back((wall, kind, priority, payload.to_vec(), None));
+    }
+
+    /// What the relay does with an uplink: checks the signature, the chain, and the records against the root.
+    fn store(&mut self, bytes: &[u8], key: &PublicKey) -> Downlink {
+        let uplink = Uplink::decode(bytes).expect("an uplink that decodes");
+        let Anchor { stream, batch, first_seq, count, prev, .. } = uplink.anchor;
+        let digest = uplink.anchor.commitment().digest(&DEPLOYMENT);
+        let verifying = k256::ecdsa::VerifyingKey::from_sec1_bytes(&key.compressed()).unwrap();
+        let signature = k256::ecdsa::Signature::from_slice(&uplink.signature.0).unwrap();
+        verifying.verify_prehash(&digest.0, &signature).expect("the device's signature");
+        let known = usize::try_from(batch.0).unwrap();
+        if let Some((anchor, signature)) = self.anchors.get(known) {
+            assert!((anchor, signature) == (&uplink.anchor, &uplink.signature), "equivocation in batch {batch:?}");
+        } else {
+            assert_eq!(known, self.anchors.len(), "a batch is missing");
+            let (expected_prev, expected_first) =
+                self.anchors.last().map_or((Commitment::default(), SequenceNumber(0)), |(last, _)| {
+                    (last.commitment(), last.end().unwrap())
+                });
+            assert_eq!((prev, first_seq), (expected_prev, expected_first));
+            let seen = match &uplink.data {
+                Some(Data::Records { records, key }) => Some(unpack(records, key, &uplink.anchor)),
+                Some(Data::Encrypted(_)) => panic!("nobody encrypts here"),
+                None => None,
+            };
+            assert!(count > 0);
+            self.data.push(seen);
+            self.anchors.push((uplink.anchor, uplink.signature));
+        }
+        if self.finalises_quickly {
+            self.final_through = batch.0.checked_sub(1).map(BatchNumber);
+        }
+        Downlink {
+            level: Level::Stored,
+            stream,
+            batch,
+            commitment: uplink.anchor.commitment().prefix(),
+            final_through: self.final_through,
+            hints: Hints {
+                included_through: self.included_through,
+                unix_ms: self.hint_unix_ms,
+                block_hash: self.hint_unix_ms.map(|_| [0xb1; 32]),
+            },
+        }
+    }
+
+    fn answer_to(&mut self, bytes: &[u8], fate: Fate, key: &PublicKey) -> Result<Vec<u8>, LinkError> {
+        if let Fate::Fails(error) = fate {
+            return Err(error);
+        }
+        let mut downlink = self.store(bytes, key);
+        match fate {
+            Fate::AnswerLost => return Err(LinkError::TimeOut),
+            Fate::Garbage => return Ok(vec![0x86, 1, 2]),
+            Fate::OtherCommitment => downlink.commitment[15] ^= 1,
+            Fate::OtherStream => downlink.stream.0 ^= 1,
+            Fate::OtherBatch => downlink.batch.0 ^= 1,
+            Fate::FinalFromTheFuture => downlink.final_through = Some(BatchNumber(downlink.batch.0 + 1)),
+            Fate::Success | Fate::Fails(_) => {}
+        }
+        let mut out = [0; 128];
+        let length = downlink.encode(&mut out).unwrap();
+        Ok(out[..length].to_vec())
+    }
+}
+
+fn unpack(records: &[u8], key: &BatchKey, anchor: &Anchor) -> Vec<Seen> {
+    let mut decoder = delta::Decoder::new(records, anchor.first_seq, anchor.count);
+    let (mut tree, mut seen, mut buf) = (TreeHasher::<16>::new(), Vec::new(), [0; 1024]);
+    while let Some(entry) = decoder.next(&mut buf).expect("records that decode") {
+        tree.push(entry.leaf(key)).unwrap();
+        seen.push(match entry {
+            Entry::Record(record) => Seen::Record {
+                seq: record.seq.0,
+                time: record.time,
+                kind: record.kind,
+                payload: record.payload.to_vec(),
+            },
+            Entry::Lost { seq, reason } => Seen::Lost { seq: seq.0, reason },
+        });
+    }
+    assert_eq!(tree.root(), anchor.root, "the records hash to the root");
+    seen
+}
+
+impl Clock for Port {
+    fn now(&self) -> Millis {
+        Millis(self.0.borrow().now)
+    }
+    fn wall(&self) -> WallTime {
+        self.0.borrow().wall()
+    }
+    fn set_wall(&mut self, wall: WallTime) {
+        let mut world = self.0.borrow_mut();
+        world.wall_offset = wall.unix_ms - world.now;
+        world.quality = wall.quality;
+    }
+}
+
+pub struct Queue(pub Port, Vec<u8>);
+
+impl Inbox for Queue {
+    fn take(&mut self) -> Option<Submission<'_>> {
+        let (time, kind, priority, payload, ticket) = self.0.0.borrow_mut().queue.pop_front()?;
+        self.1 = payload;
+        Some(Submission { time, kind, priority, payload: &self.1, ticket })
+    }
+    fn answer(&mut self, ticket: Ticket, result: Result<SequenceNumber, SubmitError>) {
+        self.0.0.borrow_mut().answers.push((ticket, result));
+    }
+    fn refused(&self) -> u32 {
+        0
+    }
+}
+
+pub struct TestSigner(SoftwareSigner, Port);
+
+impl Signer for TestSigner {
+    fn public_key(&mut self) -> Result<PublicKey, SignerError> {
+        self.0.public_key()
+    }
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+    fn sign(&mut self, digest: &Digest) -> Result<Signature, SignerError> {
+        match self.1.0.borrow_mut().signer_errors.pop_front() {
+            Some(error) => Err(error),
+            None => self.0.sign(digest),
+        }
+    }
+}
+
+pub struct TestLink(Port, PublicKey, Vec<u8>);
+
+impl Link for TestLink {
+    fn start(&mut self, now: Millis, uplink: &[u8]) -> Result<(), LinkError> {
+        let mut world = self.0.0.borrow_mut();
+        assert!(uplink.len() <= UPLINK && world.exchange.is_none());
+        let number = world.granted.next().ok_or(LinkError::SequenceExhausted)?;
+        world.used_numbers.push(number);
+        world.uplinks.push(uplink.to_vec());
+        let fate = world.fates.pop_front().unwrap_or(Fate::Success);
+        let answer = world.answer_to(uplink, fate, &self.1);
+        let takes = world.exchange_takes;
+        world.exchange = Some((now.0 + takes, answer));
+        Ok(())
+    }
+    fn poll(&mut self, now: Millis) -> nb::Result<Outcome<'_>, core::convert::Infallible> {
+        let mut world = self.0.0.borrow_mut();
+        match world.exchange.take() {
+            Some((at, answer)) if at <= now.0 => {
+                let failure = answer.as_ref().err().copied();
+                world.answer = answer.unwrap_or_default();
+                self.2.clone_from(&world.answer);
+                let cost = ExchangeCost { bytes_up: 200, bytes_down: 60, datagrams_up: 1, ..Default::default() };
+                Ok(Outcome { downlink: failure.map_or(Ok(&self.2[..]), Err), cost })
+            }
+            running => {
+                world.exchange = running;
+                Err(nb::Error::WouldBlock)
+            }
+        }
+    }
+    fn wake_at(&self) -> Option<Millis> {
+        self.0.0.borrow().exchange.as_ref().map(|(at, _)| Millis(*at))
+    }
+    fn capacity(&self) -> usize {
+        UPLINK
+    }
+    fn grant(&mut self, numbers: Range<u64>) {
+        self.0.0.borrow_mut().granted = numbers;
+    }
+    fn granted(&self) -> u64 {
+        let granted = &self.0.0.borrow().granted;
+        granted.end - granted.start
+    }
+}
+
+pub type TestAgent = Agent<RamJournal<8192, 64>, TestSigner, TestLink, Port, schedule::FixedInterval, PAYLOAD, UPLINK>;
+
+/// A device and its world.
+pub struct Device {
+    pub agent: TestAgent,
+    pub world: Port,
+    inbox: Queue,
+    pub key: PublicKey,
+    pub next_poll: Option<u64>,
+}
+
+pub fn settings(upload: UploadMode) -> Settings {
+    Settings {
+        deployment: DEPLOYMENT,
+        blind_secret: BlindSecret::new([0xb5; 32]),
+        device: None,
+        previous_stream: None,
+        upload,
+        payload_max: 64,
+        clock_step: Millis(2_000),
+        relay_step_max: Millis(HOUR),
+        sender_sequence_block: 4,
+    }
+}
+
+impl Device {
+    /// A device with a clock set by the network, at virtual time 0.
+    pub fn new(upload: UploadMode) -> Self {
+        Self::with_clock(upload, 1_768_345_200_000, TimeQuality::Network)
+    }
+
+    pub fn with_clock(upload: UploadMode, wall_offset: u64, quality: TimeQuality) -> Self {
+        let world = World { wall_offset, quality, exchange_takes: 3_000, ..World::default() };
+        let world = Port(Rc::new(RefCell::new(world)));
+        let mut signer = SoftwareSigner::new(&[0x11; 32]).unwrap();
+        let key = signer.public_key().unwrap();
+        let schedule = schedule::FixedInterval::new(schedule::Settings {
+            interval: Millis(12 * HOUR),
+            urgent_delay: Millis(1_000),
+            retry_base: Millis(60_000),
+            retry_max: Millis(HOUR),
+            seed: 5,
+        });
+        let agent = Agent::new(
+            settings(upload),
+            RamJournal::new(STREAM),
+            TestSigner(signer, world.clone()),
+            TestLink(world.clone(), key, Vec::new()),
+            world.clone(),
+            schedule,
+        )
+        .expect("an agent starts");
+        Self { agent, inbox: Queue(world.clone(), Vec::new()), world, key, next_poll: Some(0) }
+    }
+
+    pub fn world(&self) -> std::cell::RefMut<'_, World> {
+        self.world.0.borrow_mut()
+    }
+
+    /// One poll at the present moment. What it returns is never in the past, or the task would spin.
+    pub fn poll(&mut self) {
+        let mut events = Vec::new();
+        let next = self.agent.poll(&mut self.inbox, &mut |event| events.push(event));
+        self.world().events.extend(events);
+        self.next_poll = next.map(|at| at.0);
+    }
+
+    /// Polls as the agent asks, jumping from deadline to deadline, until `until`.
+    pub fn run_until(&mut self, until: u64) {
+        let mut polls = 0;
+        self.poll();
+        while let Some(at) = self.next_poll.filter(|&at| at <= until) {
+            let now = self.world().now;
+            self.world().now = now.max(at);
+            self.poll();
+            polls += 1;
+            assert!(polls < 10_000, "the agent spins at {now}");
+        }
+        self.world().now = until;
+    }
+
+    pub fn run_for(&mut self, span: u64) {
+        let until = self.world().now + span;
+        self.run_until(until);
+    }
+
+    /// Submits a reading now, and lets the agent take it.
+    pub fn read_meter(&mut self, value: u32) {
+        let payload = minicbor_uint(value);
+        self.world().submit(Kind::READING, Priority::Routine, &payload);
+        self.poll();
+    }
+
+    /// What the relay was given, all batches in order.
+    pub fn delivered(&self) -> Vec<Seen> {
+        self.world().data.iter().flatten().flatten().cloned().collect()
+    }
+}
+
+pub fn minicbor_uint(value: u32) -> Vec<u8> {
+    let mut e = minicbor::Encoder::new(minicbor::encode::write::Cursor::new([0_u8; 5]));
+    e.u32(value).unwrap();
+    let length = e.writer().position();
+    e.into_writer().into_inner()[..length].to_vec()
+}
