@@ -47,12 +47,15 @@ pub enum Seen {
     Lost { seq: u64, reason: LossReason },
 }
 
+/// A submission in the queue: time, kind, priority, payload, and who waits.
+pub type Queued = (WallTime, Kind, Priority, Vec<u8>, Option<Ticket>);
+
 #[derive(Default)]
 pub struct World {
     pub now: u64,
     pub wall_offset: u64,
     pub quality: TimeQuality,
-    pub queue: VecDeque<(WallTime, Kind, Priority, Vec<u8>, Option<Ticket>)>,
+    pub queue: VecDeque<Queued>,
     pub answers: Vec<(Ticket, Result<SequenceNumber, SubmitError>)>,
     pub fates: VecDeque<Fate>,
     pub signer_errors: VecDeque<SignerError>,
