@@ -6,10 +6,11 @@ use minicbor::{Encoder, encode::Write};
 
 pub use crate::signer::Digest;
 use crate::{
-    keccak::{keccak256, word},
+    keccak::keccak256,
     merkle::Hash,
     record::{SequenceNumber, StreamId, hash_leaf},
     signer::{Algorithm, KeyId, Signature},
+    word::Word,
 };
 
 /// Levels of a batch's tree. 2^16 − 1 records are more than a year of quarter hours.
@@ -69,7 +70,9 @@ pub struct Anchor {
 }
 
 const DOMAIN_TYPE: &[u8] = b"EIP712Domain(string name,string version,bytes32 salt)";
-const ANCHOR_TYPE: &[u8] = b"Anchor(uint64 stream,uint32 batch,uint64 firstSeq,uint32 count,uint64 sealedAt,uint8 flags,bytes32 root,bytes32 prev)";
+const ANCHOR_TYPE: &[u8] =
+    b"Anchor(uint64 stream,uint32 batch,uint64 firstSeq,uint32 count,uint64 sealedAt,uint8 flags,\
+    bytes32 root,bytes32 prev)";
 
 impl DeploymentId {
     /// The EIP-712 domain separator: name "Cairn", version "1", salt this id.
@@ -85,12 +88,12 @@ impl Anchor {
     pub fn commitment(&self) -> Commitment {
         Commitment(keccak256(&[
             &keccak256(&[ANCHOR_TYPE]),
-            &word(self.stream.0),
-            &word(u64::from(self.batch.0)),
-            &word(self.first_seq.0),
-            &word(u64::from(self.count)),
-            &word(self.sealed_at),
-            &word(u64::from(self.flags.0)),
+            &Word::from(self.stream.0).0,
+            &Word::from(self.batch.0).0,
+            &Word::from(self.first_seq.0).0,
+            &Word::from(self.count).0,
+            &Word::from(self.sealed_at).0,
+            &Word::from(self.flags.0).0,
             &self.root.0,
             &self.prev.0,
         ]))

@@ -36,11 +36,3 @@ pub fn keccak256(parts: &[&[u8]]) -> [u8; 32] {
     }
     hash.finalize()
 }
-
-/// An unsigned integer as the 32-byte big-endian word of the Ethereum ABI.
-#[must_use]
-pub fn word(value: u64) -> [u8; 32] {
-    let mut word = [0; 32];
-    word[24..].copy_from_slice(&value.to_be_bytes());
-    word
-}

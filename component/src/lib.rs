@@ -3,8 +3,8 @@
 //! and uploads it in as few radio wakes as the power budget and the deadlines allow.
 //!
 //! Data flows one way, and a module knows only the ones before it:
-//! [`time`], [`keccak`] → [`merkle`] → [`record`] → [`signer`] → [`batch`] → [`identity`], [`journal`], [`ledger`] → [`power`]
-//! → [`uplink`] → [`ports`] → [`agent`].
+//! [`time`], [`keccak`], [`word`] → [`merkle`] → [`record`] → [`signer`] → [`batch`] → [`identity`], [`journal`], [`ledger`] →
+//! [`power`] → [`uplink`], [`factory`] → [`ports`] → [`agent`].
 //!
 //! No heap, no recursion, no `unsafe`, no I/O: everything outside is a trait in [`ports`], [`journal`] or [`signer`].
 #![no_std]
@@ -27,3 +27,4 @@ pub mod record;
 pub mod signer;
 pub mod time;
 pub mod uplink;
+pub mod word;

@@ -3,6 +3,8 @@
 //! fails unless every vector was either run or named as not applying.
 #![allow(dead_code, reason = "each test program uses the readers it needs")]
 
+pub(crate) mod solidity;
+
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde_json::Value;
