@@ -6,5 +6,8 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod client;
 pub mod message;
 pub mod oscore;
+
+pub use client::{CoapLink, Settings, Transmission};
