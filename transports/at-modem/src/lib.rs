@@ -23,6 +23,7 @@
 //! # impl cairn::ports::Clock for Ticks {
 //! #     fn now(&self) -> cairn::time::Millis { cairn::time::Millis(0) }
 //! #     fn wall(&self) -> cairn::time::WallTime { cairn::time::WallTime::default() }
+//! #     fn set_wall(&mut self, _: cairn::time::WallTime) {}
 //! # }
 //! // One socket, 1024 bytes up, 128 bytes down, two datagrams queued, lines of at most 320 bytes.
 //! let mut modem = AtModem::<_, _, 1, 1024, 128, 2, 320>::new(&dialect::BC660K, Settings::default(), Port, Ticks);

@@ -33,6 +33,7 @@ impl Clock for Ticks {
     fn wall(&self) -> WallTime {
         WallTime::default()
     }
+    fn set_wall(&mut self, _: WallTime) {}
 }
 
 /// The two directions of the wire.
