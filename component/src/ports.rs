@@ -15,8 +15,10 @@ pub trait Clock {
     fn now(&self) -> Millis;
     /// Wall time; [`crate::time::TimeQuality::SinceBoot`] when it was never set.
     fn wall(&self) -> WallTime;
-    /// Sets the wall clock; [`Clock::now`] goes on as it was. A device whose clock is set by something better ignores it.
-    fn set_wall(&mut self, wall: WallTime);
+    /// Sets the wall clock; [`Clock::now`] goes on as it was. Provided for clocks that something better sets: it does nothing.
+    fn set_wall(&mut self, wall: WallTime) {
+        let _ = wall;
+    }
 }
 
 /// Cryptographically secure random bytes.
