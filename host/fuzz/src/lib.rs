@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What must hold for any bytes whatever, one function for each fuzz target. Called by the targets with what libFuzzer makes
+//! up, and by tests/seeds.rs with the committed seeds. A property that fails panics.
+#![forbid(unsafe_code)]
+
+mod coap;
+mod wire;
+
+pub use coap::{coap_message, oscore};
+pub use wire::{delta, downlink, evidence, factory, uplink};
