@@ -23,8 +23,7 @@ pub(crate) const STAGE: Stage = Stage {
 fn check(context: &Context, log: &mut Log) -> Result<Outcome> {
     let mut node = Command::new("node");
     node.arg(context.project.path("contracts/compile.mjs")).arg("--check").current_dir(context.project.path(""));
-    node.env("CAIRN_NODE_MODULES", npm::node_modules(&context.project));
-    node.env("NODE_PATH", npm::node_modules(&context.project));
-    log.run(&mut node)?;
-    passed("")
+    node.arg("--modules").arg(npm::node_modules(&context.project));
+    let said = log.run(&mut node)?;
+    passed(said.lines().last().unwrap_or_default())
 }

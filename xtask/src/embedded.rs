@@ -98,11 +98,11 @@ impl Toolchain {
         command.envs(self.environment().iter().copied()).env("CARGO_TARGET_DIR", self.target_dir(project));
     }
 
-    /// `-D` definitions for the CMake of samples, which call cargo themselves through cairn.cmake.
+    /// `-D` definitions for the CMake of samples, which calls cargo itself through rtos-freertos/cairn.cmake.
     pub(crate) fn cmake_arguments(self, project: &Project) -> Vec<OsString> {
         let mut arguments = vec![
             format!("-DCAIRN_CARGO={}", self.cargo_program()).into(),
-            format!("-DCAIRN_CARGO_ARGUMENTS={}", self.cargo_arguments().join(";")).into(),
+            format!("-DCAIRN_CARGO_ARGS={}", self.cargo_arguments().join(";")).into(),
         ];
         let mut directory = OsString::from("-DCAIRN_CARGO_TARGET_DIR=");
         directory.push(self.target_dir(project));

@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod contracts;
+mod device;
 mod embedded;
+mod fuzz;
 mod header;
 mod host;
 mod kconfig;

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    contracts, host, kconfig, lint,
+    contracts, device, fuzz, header, host, kconfig, lint,
     suite::{self, Effort, Stage},
 };
 
@@ -37,10 +37,13 @@ const STAGES: &[&Stage] = &[
     &host::VECTORS,
     &kconfig::STAGE,
     &contracts::STAGE,
+    &header::STAGE,
     &lint::DENY,
     &host::TESTS,
     &lint::CLIPPY_HOST,
     &lint::CLIPPY_DEVICE,
+    &device::STAGE,
+    &fuzz::STAGE,
 ];
 
 /// `cargo xtask test`.

@@ -54,6 +54,7 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     boolean("UPLOAD_DATA", "The relay is given the records; it makes the evidence."),
     boolean("UPLOAD_HASH_ONLY", "The relay is given anchors only; records stay on the device until released."),
     int("CLOCK_STEP_MS", "u32", 100, 3_600_000, "Wall-clock steps from this many milliseconds on get a clock record."),
+    int("RELAY_STEP_MAX_S", "u32", 0, 2_592_000, "Seconds by which a relay may move a clock that was set."),
     int("SENDER_SEQUENCE_BLOCK", "u32", 8, 65536, "OSCORE sender sequence numbers reserved at a time."),
     int("COAP_ACK_TIMEOUT_MS", "u32", 1000, 60_000, "ACK_TIMEOUT of RFC 7252 section 4.8, in milliseconds."),
     int("COAP_MAX_RETRANSMIT", "u8", 0, 8, "MAX_RETRANSMIT of RFC 7252 section 4.8."),
