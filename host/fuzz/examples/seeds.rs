@@ -208,7 +208,28 @@ fn number(value: &Value) -> u64 {
     value.as_u64().or_else(|| value.as_str()?.parse().ok()).expect("number")
 }
 
+/// Chunks as the target reads them: length and pause, then bytes.
+fn at() {
+    let chunks = |mode: u8, health: u8, lines: &[&str]| {
+        let mut out = vec![mode, health];
+        for line in lines {
+            out.push(u8::try_from(line.len() + 2).expect("short") | 0x40);
+            out.extend(line.bytes().chain(*b"\r\n"));
+        }
+        out
+    };
+    let downlink = ["+CSCON: 1", "+QIURC: \"recv\",0,1,\"2A\"", "+CSCON: 0", "+QIURC: \"recv\",0,3,\"0102A5\""];
+    write("at_parser", "healthy", &chunks(0, 0xff, &downlink));
+    write("at_parser", "healthy-bc66", &chunks(3, 0xff, &downlink));
+    let by_hand = ["OK", "OK", "OK", "OK", "+CEREG: 1,1", "OK", "+QIOPEN: 0,0", "OK", "SEND OK", "+CSQ: 22,0", "OK"];
+    write("at_parser", "by-hand", &chunks(0, 0x00, &by_hand));
+    let trouble =
+        ["ERROR", "+CME ERROR: 50", "SEND FAIL", "RDY", "+QIURC: \"closed\",0", "+QNBIOTEVENT: \"ENTER DEEPSLEEP\""];
+    write("at_parser", "trouble", &chunks(0, 0xf7, &trouble));
+}
+
 fn main() {
+    at();
     wire();
     coap();
     evidence();

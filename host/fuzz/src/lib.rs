@@ -3,8 +3,10 @@
 //! up, and by tests/seeds.rs with the committed seeds. A property that fails panics.
 #![forbid(unsafe_code)]
 
+mod at;
 mod coap;
 mod wire;
 
+pub use at::at_parser;
 pub use coap::{coap_message, oscore};
 pub use wire::{delta, downlink, evidence, factory, uplink};
