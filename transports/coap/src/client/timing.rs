@@ -59,9 +59,11 @@ impl Transmission {
         stack_poll: Millis(100),
     };
 
-    /// ACK_TIMEOUT × ACK_RANDOM_FACTOR.
+    /// ACK_TIMEOUT × ACK_RANDOM_FACTOR, in 32-bit arithmetic: a Cortex-M divides no 64 bits.
     const fn longest_first_wait(&self) -> u64 {
-        self.ack_timeout.0.saturating_mul(self.ack_random_factor_percent as u64) / 100
+        let [timeout, percent] = [narrow(self.ack_timeout.0), self.ack_random_factor_percent as u32];
+        let hundreds = (timeout / 100).saturating_mul(percent);
+        hundreds.saturating_add(timeout % 100 * percent / 100) as u64
     }
 
     /// MAX_TRANSMIT_SPAN: from the first to the last transmission of a request.
@@ -96,10 +98,14 @@ impl Transmission {
 
     /// The wait before the first retransmission, for a random number.
     pub(super) const fn first_wait(&self, random: u32) -> Millis {
-        let spread = self.longest_first_wait().saturating_sub(self.ack_timeout.0);
-        let spread = if spread > u32::MAX as u64 { u32::MAX as u64 } else { spread };
-        Millis(self.ack_timeout.0.saturating_add((spread * random as u64) >> 32))
+        let spread = narrow(self.longest_first_wait().saturating_sub(self.ack_timeout.0));
+        Millis(self.ack_timeout.0.saturating_add((spread as u64 * random as u64) >> 32))
     }
+}
+
+#[allow(clippy::cast_possible_truncation)] // saturates before
+const fn narrow(value: u64) -> u32 {
+    if value > u32::MAX as u64 { u32::MAX } else { value as u32 }
 }
 
 /// 1 + 2 + 4 + …, `count` terms: the waits before as many retransmissions, in units of the first.

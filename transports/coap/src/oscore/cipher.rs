@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! AES-CCM-16-64-128 and HKDF-SHA-256 as RFC 8613 uses them: key derivation (section 3.2.1), nonce (5.2), additional data (5.4).
+//! AES-CCM-16-64-128 and HKDF-SHA-256 (RFC 5869) as RFC 8613 uses them: key derivation (section 3.2.1), nonce (5.2), additional data (5.4).
 //! The CBOR is written by hand: every item here is shorter than 24 bytes, so each head is one byte.
 
-use aes::Aes128Enc;
-use ccm::{
-    AeadInOut, Ccm, KeyInit,
-    aead::inout::InOutBuf,
-    consts::{U8, U13},
-};
-use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use zeroize::Zeroizing;
 
-use super::{ID_CONTEXT_MAX, ID_MAX, PartialIv, Secrets};
+use super::{
+    ID_CONTEXT_MAX, ID_MAX, PartialIv, Secrets,
+    ccm::{self, Unsealed},
+};
 
 /// AES-128.
 pub(super) const KEY_BYTES: usize = 16;
@@ -20,6 +18,8 @@ pub(super) const IV_BYTES: usize = 13;
 /// The authentication tag at the end of a protected payload.
 pub const TAG_BYTES: usize = 8;
 
+/// SHA-256.
+const HASH_BYTES: usize = 32;
 /// AES-CCM-16-64-128 in the COSE registry.
 const ALGORITHM: u8 = 10;
 const CBOR_NULL: u8 = 0xf6;
@@ -27,8 +27,6 @@ const CBOR_NULL: u8 = 0xf6;
 const INFO_MAX: usize = 1 + (1 + ID_MAX) + (1 + ID_CONTEXT_MAX) + 1 + 4 + 1;
 /// ["Encrypt0", h'', h'external_aad'] with external_aad = [1, [10], kid, Partial IV, h''].
 const AAD_MAX: usize = 1 + 9 + 1 + 1 + (1 + 1 + 2 + (1 + ID_MAX) + (1 + 5) + 1);
-
-type Cipher = Ccm<Aes128Enc, U8, U13>;
 
 /// What a derived value is for.
 #[derive(Clone, Copy)]
@@ -99,11 +97,31 @@ fn info(id: &[u8], id_context: Option<&[u8]>, purpose: Purpose) -> Cbor<INFO_MAX
     info
 }
 
-/// Fills `out`, at most 32 bytes, with the value for `purpose`. The ids' lengths were checked.
+/// Fills `out`, at most [`HASH_BYTES`], with the value for `purpose`. The ids' lengths were checked.
 pub(super) fn derive(secrets: &Secrets<'_>, id: &[u8], purpose: Purpose, out: &mut [u8]) {
-    let hkdf = Hkdf::<Sha256>::new(Some(secrets.master_salt), secrets.master_secret);
-    let expanded = hkdf.expand(info(id, secrets.id_context, purpose).as_slice(), out);
-    debug_assert!(expanded.is_ok(), "HKDF-SHA-256 gives up to 8160 bytes");
+    let info = info(id, secrets.id_context, purpose);
+    let derived = hkdf(secrets.master_salt, secrets.master_secret, info.as_slice());
+    for (out, derived) in out.iter_mut().zip(derived.iter()) {
+        *out = *derived;
+    }
+}
+
+/// The first block of HKDF-SHA-256: extract, then expand with counter 1 (RFC 5869 section 2).
+fn hkdf(salt: &[u8], secret: &[u8], info: &[u8]) -> Zeroizing<[u8; HASH_BYTES]> {
+    let extracted = hmac(salt, secret, &[]);
+    hmac(&*extracted, info, &[1])
+}
+
+/// Not inlined: it is called twice for each of three values, and is most of the code.
+#[inline(never)]
+fn hmac(key: &[u8], first: &[u8], second: &[u8]) -> Zeroizing<[u8; HASH_BYTES]> {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        debug_assert!(false, "HMAC takes keys of any length");
+        return Zeroizing::default();
+    };
+    mac.update(first);
+    mac.update(second);
+    Zeroizing::new(mac.finalize().into_bytes().into())
 }
 
 /// The nonce of RFC 8613 section 5.2, of the end with `id` and its number.
@@ -149,25 +167,17 @@ pub(super) struct Sealing<'a> {
     pub(super) request_iv: &'a PartialIv,
 }
 
-/// The tag was wrong, or the message too long for CCM.
-pub(super) struct Unsealed;
-
 impl Sealing<'_> {
     /// Encrypts in place and returns the tag.
     pub(super) fn encrypt(&self, text: &mut [u8]) -> Result<[u8; TAG_BYTES], Unsealed> {
         let aad = additional_data(self.request_kid, self.request_iv);
-        let cipher = Cipher::new(self.key.into());
-        let tag = cipher.encrypt_inout_detached(self.nonce.into(), aad.as_slice(), InOutBuf::from(text));
-        tag.map(Into::into).map_err(|_| Unsealed)
+        ccm::encrypt(self.key, self.nonce, aad.as_slice(), text)
     }
 
     /// Decrypts in place; `text` is zeros when the tag is wrong.
     pub(super) fn decrypt(&self, text: &mut [u8], tag: &[u8; TAG_BYTES]) -> Result<(), Unsealed> {
         let aad = additional_data(self.request_kid, self.request_iv);
-        let cipher = Cipher::new(self.key.into());
-        cipher
-            .decrypt_inout_detached(self.nonce.into(), aad.as_slice(), InOutBuf::from(text), tag.into())
-            .map_err(|_| Unsealed)
+        ccm::decrypt(self.key, self.nonce, aad.as_slice(), text, tag)
     }
 }
 
@@ -201,6 +211,17 @@ mod tests {
             hex::encode(additional_data(&[0], &number).as_slice()),
             "8368456e63727970743040498501810a4100411440"
         );
+    }
+
+    #[test]
+    fn the_hkdf_crate_gives_the_same() {
+        for (salt, secret, info) in
+            [(&[][..], &[1; 16][..], &[][..]), (&[7; 8], &[2; 32], &[3; 23]), (&[9; 80], &[4; 5], &[5])]
+        {
+            let mut theirs = [0; HASH_BYTES];
+            hkdf::Hkdf::<Sha256>::new(Some(salt), secret).expand(info, &mut theirs).unwrap();
+            assert_eq!(*hkdf(salt, secret, info), theirs);
+        }
     }
 
     #[test]

@@ -7,12 +7,13 @@
 //!
 //! - `mod.rs`: [`Context`], and how a message is protected and verified;
 //! - `option.rs`: the value of the OSCORE option, which names key and number: [`Identifiers`];
-//! - `cipher.rs`: nonce, additional data, key derivation;
+//! - `cipher.rs`: nonce, additional data, key derivation; `ccm.rs`: the AEAD;
 //! - `window.rs`: [`ReplayWindow`].
 //!
 //! What is protected (class E): the inner code, all options but Uri-Host, Uri-Port and Proxy-Scheme, and the payload. What is not:
 //! type, Message ID, token, and the outer code, which is replaced (2.04 or POST).
 
+mod ccm;
 mod cipher;
 mod option;
 mod protect;

@@ -5,7 +5,8 @@ use core::ops::Range;
 
 use super::{
     Binding, Context, Identifiers, MalformedOption, PartialIv, ReplayWindow, Replayed, TAG_BYTES,
-    cipher::{Sealing, Unsealed, nonce},
+    ccm::Unsealed,
+    cipher::{Sealing, nonce},
 };
 use crate::message::{Code, Message, Options, ParseError, option};
 
