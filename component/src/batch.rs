@@ -69,16 +69,39 @@ pub struct Anchor {
     pub prev: Commitment,
 }
 
-const DOMAIN_TYPE: &[u8] = b"EIP712Domain(string name,string version,bytes32 salt)";
-const ANCHOR_TYPE: &[u8] =
-    b"Anchor(uint64 stream,uint32 batch,uint64 firstSeq,uint32 count,uint64 sealedAt,uint8 flags,\
-    bytes32 root,bytes32 prev)";
+/// keccak256 of what never changes in a domain: its type, its name and its version. Constants spare four of the nine
+/// permutations of a digest; a test hashes the texts.
+const DOMAIN_PREFIX: [[u8; 32]; 3] = [DOMAIN_TYPE_HASH, NAME_HASH, VERSION_HASH];
+
+/// `EIP712Domain(string name,string version,bytes32 salt)`
+const DOMAIN_TYPE_HASH: [u8; 32] = [
+    0x59, 0x9a, 0x80, 0xfc, 0xaa, 0x47, 0xb9, 0x5e, 0x23, 0x23, 0xab, 0x4d, 0x34, 0xd3, 0x4e, 0x0c, 0xc9, 0xfe, 0xda,
+    0x4b, 0x84, 0x3e, 0xda, 0xfc, 0xc3, 0x0c, 0x7b, 0xdf, 0x60, 0xea, 0x15, 0xbf,
+];
+
+/// `Cairn`
+const NAME_HASH: [u8; 32] = [
+    0xc3, 0x17, 0x6e, 0x39, 0xfa, 0x90, 0x4b, 0xb2, 0x97, 0x96, 0x08, 0x08, 0x94, 0xca, 0x1f, 0x91, 0x8a, 0xf4, 0x5d,
+    0x5b, 0x88, 0x7b, 0x48, 0x56, 0x52, 0xca, 0x6b, 0x91, 0xd0, 0x78, 0xcb, 0x96,
+];
+
+/// `1`
+const VERSION_HASH: [u8; 32] = [
+    0xc8, 0x9e, 0xfd, 0xaa, 0x54, 0xc0, 0xf2, 0x0c, 0x7a, 0xdf, 0x61, 0x28, 0x82, 0xdf, 0x09, 0x50, 0xf5, 0xa9, 0x51,
+    0x63, 0x7e, 0x03, 0x07, 0xcd, 0xcb, 0x4c, 0x67, 0x2f, 0x29, 0x8b, 0x8b, 0xc6,
+];
+
+/// `Anchor(uint64 stream,uint32 batch,uint64 firstSeq,uint32 count,uint64 sealedAt,uint8 flags,bytes32 root,bytes32 prev)`
+const ANCHOR_TYPE_HASH: [u8; 32] = [
+    0x17, 0x38, 0x41, 0x98, 0x13, 0xdd, 0xff, 0xf8, 0xff, 0x7e, 0x4e, 0x79, 0x12, 0x9d, 0x98, 0x49, 0x4d, 0xdb, 0xf4,
+    0xf9, 0x65, 0xa9, 0xed, 0x4b, 0xca, 0xf8, 0x30, 0x71, 0x55, 0xbb, 0x35, 0x51,
+];
 
 impl DeploymentId {
     /// The EIP-712 domain separator: name "Cairn", version "1", salt this id.
     #[must_use]
     pub fn domain_separator(&self) -> [u8; 32] {
-        keccak256(&[&keccak256(&[DOMAIN_TYPE]), &keccak256(&[b"Cairn"]), &keccak256(&[b"1"]), &self.0])
+        keccak256(&[DOMAIN_PREFIX.as_flattened(), &self.0])
     }
 }
 
@@ -87,7 +110,7 @@ impl Anchor {
     #[must_use]
     pub fn commitment(&self) -> Commitment {
         Commitment(keccak256(&[
-            &keccak256(&[ANCHOR_TYPE]),
+            &ANCHOR_TYPE_HASH,
             &Word::from(self.stream.0).0,
             &Word::from(self.batch.0).0,
             &Word::from(self.first_seq.0).0,
@@ -161,4 +184,47 @@ impl RelayLeaf {
 #[must_use]
 pub fn relay_leaf(alg: Algorithm, key_id: &KeyId, digest: &Digest, signature: &Signature) -> Hash {
     RelayLeaf { alg, key_id: *key_id, digest: *digest, signature: *signature }.hash()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_constant_hashes_are_those_of_their_texts() {
+        let hashed = |text: &str| keccak256(&[text.as_bytes()]);
+        assert_eq!(DOMAIN_TYPE_HASH, hashed("EIP712Domain(string name,string version,bytes32 salt)"));
+        assert_eq!(NAME_HASH, hashed("Cairn"));
+        assert_eq!(VERSION_HASH, hashed("1"));
+        let fields = "uint64 stream,uint32 batch,uint64 firstSeq,uint32 count,uint64 sealedAt,uint8 flags";
+        let mut anchor = crate::keccak::Keccak::new();
+        for part in ["Anchor(", fields, ",bytes32 root,bytes32 prev)"] {
+            anchor.update(part.as_bytes());
+        }
+        assert_eq!(ANCHOR_TYPE_HASH, anchor.finalize());
+    }
+
+    #[test]
+    fn a_batch_that_runs_past_the_last_number_has_no_end_and_places_outside_have_no_leaf() {
+        let mut anchor = Anchor {
+            stream: StreamId(1),
+            batch: BatchNumber(0),
+            first_seq: SequenceNumber(u64::MAX - 2),
+            count: 2,
+            sealed_at: 0,
+            flags: AnchorFlags(0),
+            root: Hash::default(),
+            prev: Commitment::default(),
+        };
+        assert_eq!(anchor.end(), Some(SequenceNumber(u64::MAX)));
+        assert_eq!(anchor.leaf_index(SequenceNumber(u64::MAX - 3)), None);
+        assert_eq!(anchor.leaf_index(SequenceNumber(u64::MAX - 2)), Some(0));
+        assert_eq!(anchor.leaf_index(SequenceNumber(u64::MAX - 1)), Some(1));
+        assert_eq!(anchor.leaf_index(SequenceNumber(u64::MAX)), None);
+        anchor.count = 3;
+        assert_eq!(anchor.end(), None);
+        anchor.first_seq = SequenceNumber(0);
+        // 2^32 places further is not place 0.
+        assert_eq!(anchor.leaf_index(SequenceNumber(1 << 32)), None);
+    }
 }
