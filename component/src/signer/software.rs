@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! secp256k1 in software (k256): RFC 6979, low-S, constant-time, guarded against faults by signing twice. The agent signs with
-//! it where there is no secure element. It never gives the secret out, and keeps no copy of it once dropped.
+//! it where there is no secure element. It never gives the secret out.
+//!
+//! Secrets, nonces and the state of their hashes are wiped when they are dropped. What the compiler spills to the stack while it
+//! computes, or leaves behind when a signer is moved, is not: make it where it stays, and keep its task's stack from other tasks.
 
 use core::hint::black_box;
 
