@@ -38,7 +38,8 @@ impl Node {
     /// # Errors
     /// [`ChainError::Answer`] when `url` is not a URL.
     pub fn new(url: &str, chain_id: u64) -> Result<Self, ChainError> {
-        // rustls has no built-in provider of cryptography in this build; whoever installed one first is as good.
+        // rustls has no built-in provider of cryptography in this build, and an HTTP client cannot even be made without one.
+        // Whoever installed one first is as good.
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let url = url.parse().map_err(|_| ChainError::Answer(format!("nothing: {url} is not a URL")))?;
@@ -73,7 +74,9 @@ impl Node {
         if found == self.chain_id { Ok(()) } else { Err(ChainError::WrongChain { expected: self.chain_id, found }) }
     }
 
-    pub(super) const fn rpc(&self) -> &RootProvider<Ethereum> {
+    /// The connection, for what this module does not ask.
+    #[must_use]
+    pub const fn rpc(&self) -> &RootProvider<Ethereum> {
         &self.rpc
     }
 

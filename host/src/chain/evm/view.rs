@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Reads the contract and the chain it is on. Called by the verifier, and by the relay through [`super::EvmLedger`].
 
+use std::num::NonZeroU64;
+
 use alloy::{
     eips::BlockId,
     primitives::{FixedBytes, LogData},
@@ -20,21 +22,28 @@ use super::{
 };
 use crate::chain::{Address, B256, Block, ChainError, Event, Inclusion, KeyStatus, LedgerView, Log, Receipt};
 
-/// Blocks searched by one request: public nodes refuse longer ranges.
-const SEARCH_BLOCKS: u64 = 2_000;
+/// Blocks one request searches: most public nodes refuse longer ranges, and some this one.
+const SEARCHED_BLOCKS: NonZeroU64 = NonZeroU64::new(2_000).expect("not zero");
 
 /// A node and the contract on its chain.
 #[derive(Clone, Debug)]
 pub struct EvmView {
     node: Node,
     contract: Address,
+    searched_blocks: NonZeroU64,
 }
 
 impl EvmView {
     /// The contract at `contract` as `node` sees it. No I/O: see [`EvmView::connect`].
     #[must_use]
     pub const fn new(node: Node, contract: Address) -> Self {
-        Self { node, contract }
+        Self { node, contract, searched_blocks: SEARCHED_BLOCKS }
+    }
+
+    /// The same, asking for at most `blocks` blocks in one request of [`LedgerView::find`]; 2000 unless told.
+    #[must_use]
+    pub fn searching(self, blocks: NonZeroU64) -> Self {
+        Self { searched_blocks: blocks, ..self }
     }
 
     /// The contract at `contract` on chain `chain_id`, by the node at `url`, after asking it for both.
@@ -117,7 +126,7 @@ impl LedgerView for EvmView {
         let mut found = Vec::new();
         let mut start = from;
         while start <= head {
-            let end = head.min(start.saturating_add(SEARCH_BLOCKS - 1));
+            let end = head.min(start.saturating_add(self.searched_blocks.get() - 1));
             let filter = filter(event).address(self.contract).from_block(start).to_block(end);
             for log in self.node.rpc().get_logs(&filter).await.map_err(reading)? {
                 // A node that ignores a filter must not make evidence.
