@@ -34,6 +34,13 @@
 //! is built with `--cfg aes_backend_soft="compact" --cfg sha2_backend_soft="compact"`, 23.0 kB without (SHA-256 7 kB of it,
 //! which the component needs anyway). State beside the two buffers: 392 bytes.
 //!
+//! | instructions (QEMU), compact / not | | stack |
+//! | --- | --- | --- |
+//! | derive a context | 120 k / 77 k | 1.2 kB |
+//! | protect a 170-byte uplink | 136 k / 131 k | 1.2 kB |
+//! | verify a challenge and repeat the uplink with Echo | 356 k / 342 k | 1.4 kB |
+//! | verify a 60-byte downlink | 66 k / 64 k | 1.0 kB |
+//!
 //! # What embedded-nal cannot say
 //! NB-IoT networks release the radio earlier when they are told that nothing follows a datagram, or one answer (release assistance
 //! indication). embedded-nal has no such call: a modem's stack can send the hint with every datagram longer than an ACK, since

@@ -92,6 +92,8 @@ pub(super) struct Exchange {
     /// An Echo challenge was answered.
     pub(super) echoed: bool,
     pub(super) cost: ExchangeCost,
+    /// The stack could not receive at least once.
+    pub(super) stack_failed: bool,
     started: Millis,
     request_due: bool,
     acknowledgement_due: Option<u16>,
@@ -111,6 +113,7 @@ impl Exchange {
             leg,
             echoed: false,
             cost: ExchangeCost::default(),
+            stack_failed: false,
             started: now,
             request_due: true,
             acknowledgement_due: None,
@@ -227,8 +230,9 @@ impl Exchange {
         }
         let next = match self.leg.timer {
             Timer::GiveUp { at } if now >= at => {
+                let silence = if self.stack_failed { LinkError::Unreachable } else { LinkError::TimeOut };
                 let refusal = self.refusal.map(|(_, code)| LinkError::Rejected(code.0));
-                return Due::Over(Err(refusal.unwrap_or(LinkError::TimeOut)));
+                return Due::Over(Err(refusal.unwrap_or(silence)));
             }
             Timer::Repeat { at, .. } if now >= at => {
                 self.request_due = true;

@@ -189,19 +189,23 @@ impl<N: UdpClientStack, const TX: usize, const RX: usize> CoapLink<N, TX, RX> {
         None
     }
 
-    /// Takes one datagram, if there is one. `None`: there was none.
-    fn receive(&mut self, now: Millis) -> Option<Result<(), LinkError>> {
-        let (exchange, socket) = (self.exchange.as_mut()?, self.socket.as_mut()?);
+    /// Takes one datagram; whether there was one. A stack that fails here may recover with the next send, as a modem that was
+    /// reset does, and may fail because of what a stranger sent: that ends no exchange.
+    fn receive(&mut self, now: Millis) -> bool {
+        let (Some(exchange), Some(socket)) = (self.exchange.as_mut(), self.socket.as_mut()) else { return false };
         match self.stack.receive(socket, &mut self.rx) {
             Ok((length, from)) => {
                 exchange.received(length);
                 if from == self.settings.relay && length <= RX {
                     self.take_datagram(now, length);
                 }
-                Some(Ok(()))
+                true
             }
-            Err(nb::Error::WouldBlock) => None,
-            Err(nb::Error::Other(_)) => Some(Err(LinkError::Unreachable)),
+            Err(nb::Error::WouldBlock) => false,
+            Err(nb::Error::Other(_)) => {
+                exchange.stack_failed = true;
+                false
+            }
         }
     }
 
@@ -220,10 +224,8 @@ impl<N: UdpClientStack, const TX: usize, const RX: usize> CoapLink<N, TX, RX> {
                     return None;
                 }
             }
-            match self.receive(now) {
-                Some(Ok(())) => continue,
-                Some(Err(error)) => return Some(self.exchange.as_ref()?.failed(error)),
-                None => {}
+            if self.receive(now) {
+                continue;
             }
             match self.exchange.as_mut()?.due(now, &self.settings.transmission) {
                 Due::Over(answer) => return Some(answer),

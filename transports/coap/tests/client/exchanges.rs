@@ -386,10 +386,28 @@ fn a_fault_of_the_stack_is_unreachable_and_the_next_exchange_opens_a_new_socket(
         let ended = world.exchange(|_, _| vec![]);
         assert_eq!(ended.downlink, Err(LinkError::Unreachable), "{fault:?}");
         assert_eq!(world.air.borrow().open, 0, "{fault:?}");
+        // What cannot be sent fails at once; what cannot be received when time has run out.
+        assert_eq!(world.now() == 0, fault != Fault::Receive, "{fault:?}");
         world.air.borrow_mut().fault = None;
         assert_eq!(world.exchange(|relay, datagram| vec![(0, stored(relay, datagram))]).downlink, ok());
         assert_eq!(world.air.borrow().open, 1);
     }
+}
+
+#[test]
+fn a_stack_that_fails_to_receive_recovers_with_the_next_transmission() {
+    let mut world = World::new(settings());
+    let air = world.air.clone();
+    world.air.borrow_mut().fault = Some(Fault::Receive);
+    let ended = world.exchange(|relay, datagram| {
+        let again = air.borrow().sent.len() > 1;
+        if again {
+            air.borrow_mut().fault = None;
+        }
+        vec![(500, stored(relay, datagram))]
+    });
+    assert_eq!(ended.downlink, ok());
+    assert_eq!(ended.cost.datagrams_up, 2);
 }
 
 #[test]
