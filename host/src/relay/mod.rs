@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The relay: takes uplinks, answers "stored" at once, puts anchors on a ledger and says how far they have come.
+//!
+//! [`store`] is the only place that speaks SQL; [`intake`] judges one uplink; [`anchoring`] brings stored anchors onto a ledger,
+//! driven by the time it is told; [`tree`] is the relay's Merkle tree; [`backoff`] spaces retries; [`proof`] makes evidence from
+//! what is stored. None of these opens a socket or reads a clock: [`server`] does.
+
+pub mod anchoring;
+pub mod backoff;
+pub mod intake;
+pub mod proof;
+pub mod store;
+pub mod tree;
+
+/// Unix milliseconds as the caller's clock says.
+pub type UnixMs = u64;
