@@ -2,3 +2,5 @@
 //! What the program `cairn` is made of. Tests and the program's verbs call it; nothing here runs on a device.
 
 pub mod chain;
+pub mod facts;
+pub mod relay;

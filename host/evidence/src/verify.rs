@@ -4,7 +4,7 @@
 //! nothing the evidence says about chain, contract or deployment.
 
 use cairn::{
-    batch::{AnchorFlags, BATCH_DEPTH, Commitment, DeploymentId, relay_leaf},
+    batch::{Anchor, AnchorFlags, BATCH_DEPTH, Commitment, DeploymentId, relay_leaf},
     merkle::{Hash, root_from_path},
     signer::{DeviceId, Digest, KeyId, PublicKey},
 };
@@ -212,32 +212,39 @@ fn check_record(evidence: &Evidence, index: u32) -> Result<(), Refusal> {
 
 /// Gives the record's place among the batch's leaves.
 fn check_anchor(evidence: &Evidence) -> Result<u32, Refusal> {
-    let seq = evidence.record.seq;
-    let anchor = &evidence.anchor;
+    let (anchor, seq) = (&evidence.anchor, evidence.record.seq);
+    if let Some(contradiction) = contradiction(anchor) {
+        return Err(Refusal::AnchorInconsistent(contradiction));
+    }
+    anchor.leaf_index(seq).ok_or(Refusal::RecordOutsideBatch {
+        seq,
+        batch: anchor.batch,
+        first: anchor.first_seq,
+        count: anchor.count,
+    })
+}
+
+/// What is wrong with an anchor by itself, if anything is: no device that follows the format signs such a one.
+#[must_use]
+pub fn contradiction(anchor: &Anchor) -> Option<&'static str> {
     let known_flags = AnchorFlags::LOST_RECORDS | AnchorFlags::SYNCHRONISED | AnchorFlags::LAST_OF_KEY;
-    let contradiction = if anchor.count >= 1 << BATCH_DEPTH {
-        "it counts more records than a batch holds"
+    if anchor.count >= 1 << BATCH_DEPTH {
+        Some("it counts more records than a batch holds")
     } else if anchor.count == 0 {
-        "it counts no record"
+        Some("it counts no record")
     } else if anchor.end().is_none() {
-        "its records run past the last sequence number"
+        Some("its records run past the last sequence number")
     } else if anchor.flags.0 & !known_flags != 0 {
-        "it has flags that mean nothing"
+        Some("it has flags that mean nothing")
     } else if anchor.batch.0 == 0 && anchor.prev != Commitment::default() {
-        "batch 0 names a batch before it"
+        Some("batch 0 names a batch before it")
     } else if anchor.batch.0 == 0 && anchor.first_seq.0 != 0 {
-        "batch 0 does not start at record 0"
+        Some("batch 0 does not start at record 0")
     } else if anchor.batch.0 != 0 && anchor.prev == Commitment::default() {
-        "a later batch names no batch before it"
+        Some("a later batch names no batch before it")
     } else {
-        return anchor.leaf_index(seq).ok_or(Refusal::RecordOutsideBatch {
-            seq,
-            batch: anchor.batch,
-            first: anchor.first_seq,
-            count: anchor.count,
-        });
-    };
-    Err(Refusal::AnchorInconsistent(contradiction))
+        None
+    }
 }
 
 fn check_ledger(inclusion: &Inclusion, expectation: &Expectation, facts: &LedgerFacts) -> Result<(), Refusal> {

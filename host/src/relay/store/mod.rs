@@ -44,7 +44,9 @@ CREATE TABLE context (                 -- OSCORE contexts of devices
     id_context BLOB NOT NULL,
     state INTEGER NOT NULL,            -- 0 challenged, 1 active, 2 retired for good
     echo BLOB,                         -- what the device has to repeat, while challenged
-    window BLOB,                       -- replay window
+    newest INTEGER NOT NULL,           -- replay window: newest number,
+    seen INTEGER NOT NULL,             -- and which of the 32 up to it were seen
+    own_number INTEGER NOT NULL,       -- next Partial IV of the relay's own
     since_ms INTEGER NOT NULL,
     PRIMARY KEY (kid, id_context)
 ) STRICT;

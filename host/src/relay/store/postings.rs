@@ -117,17 +117,18 @@ impl Store {
             Payload::Root(root) => (0, root.0.as_slice()),
             Payload::Anchors(packed) => (1, packed.as_bytes()),
         };
+        let count = u32::try_from(members.len()).map_err(|_| StoreError::Damaged("member of a posting"))?;
         let transaction = self.write()?;
         transaction.execute(
             "INSERT INTO posting (route, payload, members, created_ms, state, retry_ms, attempts)
              VALUES (?1, ?2, ?3, ?4, 0, 0, 0)",
-            params![route, bytes, members.len(), now.cast_signed()],
+            params![route, bytes, count, now.cast_signed()],
         )?;
         let id = transaction.last_insert_rowid();
         let mut join = transaction.prepare_cached(
             "UPDATE anchor SET posting = ?2, position = ?3 WHERE commitment = ?1 AND posting IS NULL",
         )?;
-        for (position, member) in members.iter().enumerate() {
+        for (position, member) in (0..count).zip(members) {
             if join.execute(params![member.0, id, position])? != 1 {
                 return Err(StoreError::Damaged("member of a posting"));
             }
@@ -176,16 +177,6 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The nonce after the highest that any posting ever owned, or `None`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn nonce_after_own(&self) -> Result<Option<u64>, StoreError> {
-        let sql = "SELECT max(nonce) FROM (SELECT nonce FROM posting UNION ALL SELECT nonce FROM sent)";
-        let highest: Option<i64> = self.db.query_row(sql, [], |row| row.get(0))?;
-        Ok(highest.map(|nonce| nonce.cast_unsigned() + 1))
-    }
-
     /// Gives a posting its nonce, or takes it away.
     ///
     /// # Errors
@@ -205,6 +196,15 @@ impl Store {
             "UPDATE posting SET nonce = NULL, attempts = attempts + 1, retry_ms = ?2 WHERE id = ?1",
             params![posting, retry_ms.cast_signed()],
         )?;
+        Ok(())
+    }
+
+    /// Leaves a posting alone until `retry_ms`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_off(&mut self, posting: i64, retry_ms: UnixMs) -> Result<(), StoreError> {
+        self.db.execute("UPDATE posting SET retry_ms = ?2 WHERE id = ?1", params![posting, retry_ms.cast_signed()])?;
         Ok(())
     }
 

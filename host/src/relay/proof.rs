@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Evidence from what the relay stored: whole for a batch whose data is here, or the relay's part of it for evidence that a
+//! device gave out itself. Called by `cairn evidence`; changes nothing.
+
+use cairn::{
+    batch::{BATCH_DEPTH, Commitment},
+    merkle::PathBuilder,
+    record::{Entry, LossReason, SequenceNumber, StreamId},
+    signer::DeviceId,
+    uplink::Data,
+};
+use cairn_evidence::{Evidence, EvidenceKey, Inclusion, OwnedRecord, Route, TransactionRef};
+
+use super::{
+    intake::for_each_entry,
+    store::{
+        Store, StoreError,
+        anchors::StoredAnchor,
+        postings::{Posting, PostingState},
+    },
+    tree,
+};
+use crate::chain::Payload;
+
+/// Why there is no evidence.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The relay has no batch of this device with this record.
+    #[error("the relay has no batch of this device that holds this record")]
+    NoBatch,
+    /// Several streams of the device have a record of this number.
+    #[error("several streams of the device have a record of this number; name one with --stream: {}", list(.0))]
+    SeveralStreams(Vec<StreamId>),
+    /// The relay does not have the anchor.
+    #[error("the relay does not have the anchor with commitment 0x{}", hex::encode(.0.0))]
+    NoAnchor(Commitment),
+    /// The batch came without data: only the device has its records.
+    #[error("the batch came without its records: ask the device for its evidence, and complete that")]
+    HashOnly,
+    /// The batch's data is encrypted for its owner.
+    #[error("the batch's records are encrypted for their owner, who makes evidence")]
+    Encrypted,
+    /// The record was lost on the device.
+    #[error("the record was lost on the device (reason {}); its place in the batch says so", .0.0)]
+    Lost(LossReason),
+    /// The anchor is stored and not on the ledger yet.
+    #[error("the anchor is not on the ledger yet")]
+    NotIncluded,
+}
+
+fn list(streams: &[StreamId]) -> String {
+    streams.iter().map(|stream| stream.0.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// The evidence of record `seq` of a device, whole.
+///
+/// # Errors
+/// [`ProofError`].
+pub fn of_record(
+    store: &Store,
+    device: DeviceId,
+    seq: SequenceNumber,
+    stream: Option<StreamId>,
+) -> Result<Evidence, ProofError> {
+    let stored = find(store, device, seq, stream)?;
+    let uplink = stored.read()?;
+    let (records, key) = match &uplink.data {
+        Some(Data::Records { records, key }) => (records, key),
+        Some(Data::Encrypted(_)) => return Err(ProofError::Encrypted),
+        None => return Err(ProofError::HashOnly),
+    };
+    let anchor = uplink.anchor;
+    let index = anchor.leaf_index(seq).ok_or(ProofError::NoBatch)?;
+    let mut path = PathBuilder::<BATCH_DEPTH>::new(index);
+    let mut found = None;
+    for_each_entry(&anchor, records, key, |entry, leaf| {
+        if entry.seq() == seq {
+            found = Some(match entry {
+                Entry::Record(record) => Ok(OwnedRecord {
+                    seq,
+                    time: record.time,
+                    kind: record.kind,
+                    blind: key.blind(seq),
+                    payload: record.payload.to_vec(),
+                }),
+                Entry::Lost { reason, .. } => Err(ProofError::Lost(*reason)),
+            });
+        }
+        path.push(leaf).map_err(|_| super::intake::Rejection::Malformed)
+    })
+    .map_err(|_| StoreError::Damaged("batch's data"))?;
+    let record = found.ok_or(StoreError::Damaged("batch's data"))??;
+    let (path, _) = path.finish().ok_or(StoreError::Damaged("batch's data"))?;
+    let owner = store.device_by_key(stored.key)?.ok_or(StoreError::Damaged("anchor's key"))?;
+    Ok(Evidence {
+        deployment: store.home()?.deployment,
+        record,
+        path: path.to_vec(),
+        anchor,
+        signature: uplink.signature,
+        key: EvidenceKey { alg: owner.key.alg, public_key: owner.key.compressed() },
+        rotations: Vec::new(),
+        inclusion: Some(inclusion(store, &stored)?),
+    })
+}
+
+fn find(
+    store: &Store,
+    device: DeviceId,
+    seq: SequenceNumber,
+    stream: Option<StreamId>,
+) -> Result<StoredAnchor, ProofError> {
+    let mut candidates = Vec::new();
+    for stored in store.anchors_with(device, seq)? {
+        let there = stored.read()?.anchor.stream;
+        if stream.is_none_or(|wanted| wanted == there) {
+            candidates.push((there, stored));
+        }
+    }
+    if candidates.len() > 1 {
+        return Err(ProofError::SeveralStreams(candidates.into_iter().map(|(stream, _)| stream).collect()));
+    }
+    Ok(candidates.pop().ok_or(ProofError::NoBatch)?.1)
+}
+
+/// The relay's part of evidence that a device gave out: where its anchor is on the ledger.
+///
+/// # Errors
+/// [`ProofError`].
+pub fn of_anchor(store: &Store, commitment: Commitment) -> Result<Inclusion, ProofError> {
+    let stored = store.anchor(commitment)?.ok_or(ProofError::NoAnchor(commitment))?;
+    inclusion(store, &stored)
+}
+
+fn inclusion(store: &Store, stored: &StoredAnchor) -> Result<Inclusion, ProofError> {
+    let (posting, position) = stored.posting.ok_or(ProofError::NotIncluded)?;
+    let posting = store.posting(posting)?.ok_or(StoreError::Damaged("posting"))?;
+    let place = posting.place.filter(|_| posting.state != PostingState::Open).ok_or(ProofError::NotIncluded)?;
+    let home = store.home()?;
+    Ok(Inclusion {
+        chain_id: home.chain_id,
+        contract: home.contract,
+        route: route(store, &posting, position)?,
+        transaction: TransactionRef {
+            hash: place.transaction.0,
+            block_number: place.block_number,
+            block_hash: place.block_hash.0,
+        },
+    })
+}
+
+fn route(store: &Store, posting: &Posting, position: u32) -> Result<Route, ProofError> {
+    match posting.payload {
+        Payload::Anchors(_) => Ok(Route::Direct),
+        Payload::Root(_) => {
+            let leaves = store.leaves(posting.id)?;
+            let path = tree::path(&leaves, position).ok_or(StoreError::Damaged("posting's tree"))?;
+            Ok(Route::Root { index: position, leaves: posting.members, path })
+        }
+    }
+}
