@@ -2,5 +2,8 @@
 //! What the program `cairn` is made of. Tests and the program's verbs call it; nothing here runs on a device.
 
 pub mod chain;
+pub mod cli;
+pub mod deployment;
 pub mod facts;
+pub mod files;
 pub mod relay;

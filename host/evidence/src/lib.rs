@@ -19,13 +19,22 @@ pub use model::{Evidence, EvidenceKey, Inclusion, OwnedRecord, Rotation, Route, 
 pub use refusal::{Refusal, Step};
 pub use verify::{Expectation, LedgerFacts, Verdict, verify};
 
-/// Reads an evidence file in either form: JSON when its first byte that is not white space is `{`, CBOR otherwise.
+/// Reads an evidence file in any form: JSON when its first byte that is not white space is `{`, CBOR in hexadecimal when it is
+/// nothing but hexadecimal digits and white space (as a device's console prints it), CBOR otherwise.
 ///
 /// # Errors
-/// [`cbor::FormatError`] when it is neither, whole and strict.
+/// [`cbor::FormatError`] when it is none of these, whole and strict.
 pub fn read(bytes: &[u8]) -> Result<Evidence, cbor::FormatError> {
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'{') => json::from_json(bytes),
-        _ => cbor::decode(bytes),
+        _ => match from_hex(bytes) {
+            Some(decoded) => cbor::decode(&decoded),
+            None => cbor::decode(bytes),
+        },
     }
+}
+
+fn from_hex(bytes: &[u8]) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    if digits.is_empty() { None } else { hex::decode(digits).ok() }
 }

@@ -6,7 +6,7 @@ use cairn::{
     batch::{BATCH_DEPTH, Commitment},
     merkle::PathBuilder,
     record::{Entry, LossReason, SequenceNumber, StreamId},
-    signer::DeviceId,
+    signer::{DeviceId, Signature},
     uplink::Data,
 };
 use cairn_evidence::{Evidence, EvidenceKey, Inclusion, OwnedRecord, Route, TransactionRef};
@@ -46,6 +46,9 @@ pub enum ProofError {
     /// The record was lost on the device.
     #[error("the record was lost on the device (reason {}); its place in the batch says so", .0.0)]
     Lost(LossReason),
+    /// The relay got the anchor with another signature: its leaf is of that one.
+    #[error("the relay got this anchor with another signature than the evidence has")]
+    OtherSignature,
     /// The anchor is stored and not on the ledger yet.
     #[error("the anchor is not on the ledger yet")]
     NotIncluded,
@@ -126,12 +129,15 @@ fn find(
     Ok(candidates.pop().ok_or(ProofError::NoBatch)?.1)
 }
 
-/// The relay's part of evidence that a device gave out: where its anchor is on the ledger.
+/// The relay's part of evidence that a device gave out: where the anchor with this commitment and signature is on the ledger.
 ///
 /// # Errors
 /// [`ProofError`].
-pub fn of_anchor(store: &Store, commitment: Commitment) -> Result<Inclusion, ProofError> {
+pub fn of_anchor(store: &Store, commitment: Commitment, signature: &Signature) -> Result<Inclusion, ProofError> {
     let stored = store.anchor(commitment)?.ok_or(ProofError::NoAnchor(commitment))?;
+    if stored.read()?.signature != *signature {
+        return Err(ProofError::OtherSignature);
+    }
     inclusion(store, &stored)
 }
 

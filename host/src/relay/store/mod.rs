@@ -6,7 +6,7 @@
 use std::{path::Path, time::Duration};
 
 use cairn::batch::DeploymentId;
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
 pub mod anchors;
 pub mod contexts;
@@ -150,6 +150,21 @@ impl Store {
     pub fn open(path: &Path, home: &Home) -> Result<Self, StoreError> {
         restrict_new_file(path);
         Self::with(Connection::open(path)?, home)
+    }
+
+    /// Opens a file that is there, whatever it is of.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags)?;
+        db.busy_timeout(BUSY)?;
+        match db.pragma_query_value(None, "user_version", |row| row.get(0))? {
+            SCHEMA_VERSION => Ok(Self { db }),
+            0 => Err(StoreError::Damaged("schema")),
+            found => Err(StoreError::Newer { found }),
+        }
     }
 
     /// A database in memory, for tests.

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `cairn evidence`: makes evidence from a relay's database, adds the relay's part to evidence of a device, and shows evidence.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, ensure};
+use cairn::{
+    record::{SequenceNumber, StreamId},
+    signer::DeviceId,
+};
+use cairn_evidence::{Evidence, Route, cbor, json, signature};
+use clap::{Args, Subcommand};
+
+use super::{device_id, exit, show};
+use crate::relay::{
+    proof::{self, ProofError},
+    store::Store,
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Make the evidence of a record whose batch came with its data
+    #[command(
+        after_help = "Example:\n  cairn evidence get --db relay.sqlite --device 0x9ba7… --seq 17 -o evidence.cbor"
+    )]
+    Get(Get),
+    /// Add path and block to evidence that a device gave out itself
+    #[command(after_help = "Example:\n  cairn evidence complete --db relay.sqlite from-device.hex -o evidence.cbor")]
+    Complete(Complete),
+    /// Show what evidence says; nothing is checked
+    Show(Show),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Get {
+    /// The relay's database
+    #[arg(long, value_name = "FILE")]
+    db: PathBuf,
+    /// The device
+    #[arg(long, value_name = "HEX", value_parser = device_id)]
+    device: DeviceId,
+    /// The record's sequence number
+    #[arg(long, value_name = "NUMBER")]
+    seq: u64,
+    /// The stream, when the device has several
+    #[arg(long, value_name = "NUMBER")]
+    stream: Option<u64>,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Complete {
+    /// The relay's database
+    #[arg(long, value_name = "FILE")]
+    db: PathBuf,
+    /// The device's evidence: CBOR, CBOR in hexadecimal, or JSON
+    file: PathBuf,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+struct Output {
+    /// Where to write it
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Write JSON instead of CBOR
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// Evidence: CBOR, CBOR in hexadecimal, or JSON
+    file: PathBuf,
+    /// Print its JSON form
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(verb: &Verb) -> anyhow::Result<ExitCode> {
+    let made = match verb {
+        Verb::Get(arguments) => get(arguments),
+        Verb::Complete(arguments) => complete(arguments),
+        Verb::Show(arguments) => print(arguments),
+    };
+    match made {
+        Err(error) if matches!(error.downcast_ref(), Some(ProofError::NotIncluded)) => {
+            eprintln!("cairn: {error:#}");
+            Ok(ExitCode::from(exit::NOT_YET))
+        }
+        other => other.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Reads evidence in any form.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn write(evidence: &Evidence, output: &Output) -> anyhow::Result<()> {
+    let bytes = if output.json { (json::to_json(evidence) + "\n").into_bytes() } else { cbor::encode(evidence) };
+    fs::write(&output.output, bytes).with_context(|| format!("cannot write {}", output.output.display()))
+}
+
+fn get(arguments: &Get) -> anyhow::Result<()> {
+    let store = Store::open_existing(&arguments.db)?;
+    let stream = arguments.stream.map(StreamId);
+    write(&proof::of_record(&store, arguments.device, SequenceNumber(arguments.seq), stream)?, &arguments.output)
+}
+
+fn complete(arguments: &Complete) -> anyhow::Result<()> {
+    let store = Store::open_existing(&arguments.db)?;
+    let mut evidence = cairn_evidence::read(&read(&arguments.file)?)?;
+    ensure!(evidence.deployment == store.home()?.deployment, "the evidence is of another deployment");
+    evidence.inclusion = Some(proof::of_anchor(&store, evidence.anchor.commitment(), &evidence.signature)?);
+    write(&evidence, &arguments.output)
+}
+
+fn print(arguments: &Show) -> anyhow::Result<()> {
+    let evidence = cairn_evidence::read(&read(&arguments.file)?)?;
+    if arguments.json {
+        println!("{}", json::to_json(&evidence));
+    } else {
+        print_evidence(&evidence);
+    }
+    Ok(())
+}
+
+fn print_evidence(evidence: &Evidence) {
+    let (record, anchor) = (&evidence.record, &evidence.anchor);
+    println!("deployment   0x{}", hex::encode(evidence.deployment.0));
+    println!("key          0x{} ({})", hex::encode(evidence.key.public_key), show::algorithm(evidence.key.alg));
+    match signature::public_key(evidence.key.alg, &evidence.key.public_key) {
+        Ok(key) if evidence.rotations.is_empty() => println!("device       0x{}", hex::encode(key.device_id().0)),
+        Ok(_) => println!("device       by {} rotations", evidence.rotations.len()),
+        Err(error) => println!("device       unknown: {error}"),
+    }
+    println!("record       {}", record.seq.0);
+    println!("  kind       {}", show::kind(record.kind));
+    println!("  time       {}", show::time(&record.time));
+    println!("  payload    {}", show::payload(&record.payload));
+    println!("anchor       0x{}", hex::encode(anchor.commitment().0));
+    println!("  stream     {}", anchor.stream.0);
+    println!("  batch      {}, {} records from {}", anchor.batch.0, anchor.count, anchor.first_seq.0);
+    println!("  sealed     {}", show::sealed(anchor));
+    let Some(inclusion) = &evidence.inclusion else {
+        println!("ledger       none: a relay has to complete this evidence");
+        return;
+    };
+    println!("ledger       chain {}, contract 0x{}", inclusion.chain_id, hex::encode(inclusion.contract));
+    match &inclusion.route {
+        Route::Root { index, leaves, .. } => println!("  route      leaf {index} of {leaves} under a posted root"),
+        Route::Direct => println!("  route      direct"),
+    }
+    let transaction = &inclusion.transaction;
+    println!("  in         transaction 0x{}", hex::encode(transaction.hash));
+    println!("  block      {} (0x{})", transaction.block_number, hex::encode(transaction.block_hash));
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The verbs of `cairn`: one module each. They read arguments and files, call the library and print; what they decide is only how to
+//! say it. Answers go to standard output, everything else to standard error.
+
+use std::process::ExitCode;
+
+use cairn::{batch::DeploymentId, signer::DeviceId};
+use clap::{Parser, Subcommand};
+
+use crate::files::fixed_hex;
+
+mod contract;
+mod evidence;
+mod provision;
+mod relay;
+mod show;
+mod verify;
+
+/// Exit codes beside those of `cairn verify`, which docs/verify.md lists.
+pub mod exit {
+    /// The program could not do what it was asked; what was wrong is on standard error.
+    pub const FAILED: u8 = 1;
+    /// Not on the ledger yet: ask again later.
+    pub const NOT_YET: u8 = 3;
+    /// The report holds an equivocation.
+    pub const EQUIVOCATION: u8 = 4;
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   done; for `cairn verify`: verified
+  1   could not do it: a file, the database or the node did not play along
+  2   wrong usage
+  3   `cairn evidence`: the anchor is not on the ledger yet
+  4   `cairn relay report`: it holds an equivocation
+  10+ `cairn verify`: refused; each reason has its own code, see `cairn verify --help`
+
+What happens is told on standard error; RUST_LOG says how much (error, warn, info, debug).";
+
+/// Anchors what meters and locks record: the relay, the verifier, and what is needed around them.
+#[derive(Debug, Parser)]
+#[command(name = "cairn", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Deploy the contract, and say who may post to it
+    #[command(subcommand)]
+    Contract(contract::Verb),
+    /// Create a device, or revoke its key
+    Provision(provision::Arguments),
+    /// Take devices' uplinks and put their anchors on the ledger
+    #[command(subcommand)]
+    Relay(relay::Verb),
+    /// Make, complete and show evidence
+    #[command(subcommand)]
+    Evidence(evidence::Verb),
+    /// Check evidence against the ledger
+    Verify(verify::Arguments),
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// What could not be done, for standard error; the exit code is then [`exit::FAILED`].
+pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.verb {
+        Verb::Contract(verb) => contract::run(verb).await,
+        Verb::Provision(arguments) => provision::run(arguments).await,
+        Verb::Relay(verb) => relay::run(verb).await,
+        Verb::Evidence(verb) => evidence::run(&verb),
+        Verb::Verify(arguments) => verify::run(&arguments).await,
+    }
+}
+
+fn device_id(text: &str) -> Result<DeviceId, String> {
+    fixed_hex(text).map(DeviceId)
+}
+
+fn deployment_id(text: &str) -> Result<DeploymentId, String> {
+    let id = fixed_hex(text)?;
+    if id == [0; 32] { Err("a deployment id of zero names no deployment".into()) } else { Ok(DeploymentId(id)) }
+}
+
+/// Fills `out` with random bytes of the operating system.
+fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random bytes: {error}"))?;
+    Ok(bytes)
+}

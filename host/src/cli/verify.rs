@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `cairn verify`: checks evidence against a ledger and says who, when, which record, which block; or names the step that failed.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use cairn::{batch::DeploymentId, signer::DeviceId};
+use cairn_evidence::{
+    Evidence, Expectation, Refusal, Verdict,
+    verify::{check_inclusion, check_statement},
+};
+use clap::Args;
+use serde_json::json;
+
+use super::{deployment_id, device_id, evidence::read, show};
+use crate::{
+    chain::{
+        Address,
+        evm::{EvmView, Node},
+    },
+    deployment::{DEFAULT_FINALITY_DEPTH, Deployment},
+    facts,
+};
+
+const HELP: &str = "\
+Example:
+  cairn verify evidence.cbor --rpc http://127.0.0.1:8545 --deployment deployment.json --device 0x9ba7…
+
+Steps, in this order; the first that fails is named: format, deployment, device, anchor, record, signature, ledger,
+transaction, root, block, key. No node is asked before `ledger`.
+
+Exit codes:
+  0   verified
+  1   could not find out: file not readable, node not reachable; says nothing of the evidence
+  2   wrong usage
+  10  format       not an evidence file
+  11               carries rotation records, which this version cannot check
+  12               names no transaction
+  20  deployment   of another deployment
+  21  device       a record of another device
+  22               the public key is no point of its curve
+  30  anchor       the anchor contradicts itself
+  31               the record is not one of the batch
+  32  record       the path's length belongs to no such place
+  33               the record does not hash to its place under the anchor's root
+  41  signature    r or s is outside the group order
+  42               high-S
+  43               the key did not sign this anchor
+  50  ledger       the evidence names another chain
+  51               the node serves another chain
+  52               the evidence names another contract
+  53               the contract is not of this deployment
+  60  transaction  not on the ledger
+  61               reverted
+  62               in another block than the evidence says
+  70  root         the event is another contract's
+  71               the transaction holds no anchoring event
+  72               the relay's path has a length that belongs to no such place
+  73               the relay's path leads to a root that was not posted
+  74               the transaction anchored other batches
+  80  block        the node does not know it
+  81               not on the canonical chain
+  82               not deep enough yet
+  90  key          not registered
+  91               revoked by then
+  92               registered only later";
+
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(super) struct Arguments {
+    /// Evidence: CBOR, CBOR in hexadecimal, or JSON
+    file: PathBuf,
+    /// JSON-RPC of a node you trust, http or https
+    #[arg(long, value_name = "URL")]
+    rpc: String,
+    /// The deployment file; or give the next three
+    #[arg(long, value_name = "FILE", required_unless_present_all = ["chain_id", "contract", "deployment_id"])]
+    deployment: Option<PathBuf>,
+    /// The chain the contract is on
+    #[arg(long, value_name = "NUMBER", conflicts_with = "deployment")]
+    chain_id: Option<u64>,
+    /// The deployment's contract
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "deployment")]
+    contract: Option<Address>,
+    /// The deployment's id
+    #[arg(long, value_name = "HEX", conflicts_with = "deployment", value_parser = deployment_id)]
+    deployment_id: Option<DeploymentId>,
+    /// The device the record has to be of
+    #[arg(long, value_name = "HEX", value_parser = device_id)]
+    device: Option<DeviceId>,
+    /// Blocks that must stand upon the anchor's block; without it the deployment file's finality depth
+    #[arg(long, value_name = "BLOCKS")]
+    min_confirmations: Option<u64>,
+    /// Print the verdict as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    fn expectation(&self) -> anyhow::Result<Expectation> {
+        let (deployment, chain_id, contract, depth) = match (&self.deployment, self.deployment_id) {
+            (Some(file), _) => {
+                let file = Deployment::read(file)?;
+                (file.deployment_id, file.chain_id, file.contract, file.finality_depth)
+            }
+            (None, id) => {
+                let given = id.zip(self.chain_id).zip(self.contract);
+                let Some(((id, chain_id), contract)) = given else { anyhow::bail!("name a deployment") };
+                (id, chain_id, contract, DEFAULT_FINALITY_DEPTH)
+            }
+        };
+        Ok(Expectation {
+            deployment,
+            chain_id,
+            contract: contract.into_array(),
+            device: self.device,
+            min_confirmations: self.min_confirmations.unwrap_or(depth),
+        })
+    }
+}
+
+pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let expectation = arguments.expectation()?;
+    let bytes = read(&arguments.file)?;
+    Ok(match judge(&bytes, &arguments.rpc, &expectation).await? {
+        Ok((evidence, verdict)) => {
+            print_verdict(arguments.json, &evidence, &verdict);
+            ExitCode::SUCCESS
+        }
+        Err(refusal) => {
+            print_refusal(arguments.json, &refusal);
+            ExitCode::from(refusal.exit_code())
+        }
+    })
+}
+
+async fn judge(
+    bytes: &[u8],
+    rpc: &str,
+    expectation: &Expectation,
+) -> anyhow::Result<Result<(Evidence, Verdict), Refusal>> {
+    let evidence = match cairn_evidence::read(bytes) {
+        Ok(evidence) => evidence,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    let statement = match check_statement(&evidence, expectation) {
+        Ok(statement) => statement,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if evidence.inclusion.is_none() {
+        return Ok(Err(Refusal::NotIncluded));
+    }
+    let view = EvmView::new(Node::discover(rpc).await?, Address::from(expectation.contract));
+    let facts = facts::gather(&view, &evidence, statement.key_id).await?;
+    let verdict = check_inclusion(&evidence, &statement, expectation, &facts);
+    Ok(verdict.map(|verdict| (evidence, verdict)))
+}
+
+fn print_refusal(as_json: bool, refusal: &Refusal) {
+    let (step, code) = (refusal.step().name(), refusal.exit_code());
+    if as_json {
+        println!("{:#}", json!({ "verdict": "refused", "step": step, "code": code, "reason": refusal.to_string() }));
+    } else {
+        println!("REFUSED at step {step}: {refusal}");
+    }
+}
+
+fn print_verdict(as_json: bool, evidence: &Evidence, verdict: &Verdict) {
+    if as_json {
+        println!("{:#}", verdict_json(evidence, verdict));
+        return;
+    }
+    let (record, anchor, statement) = (&evidence.record, &evidence.anchor, &verdict.statement);
+    println!("VERIFIED");
+    println!("who     device 0x{}", hex::encode(statement.device.0));
+    let alg = show::algorithm(statement.key.alg);
+    let registered = show::utc_seconds(verdict.registered_at);
+    println!("        key 0x{} ({alg}), registered {registered}", hex::encode(statement.key_id.0));
+    if let Some(revoked_at) = verdict.revoked_at {
+        println!("        revoked {}, after this was anchored", show::utc_seconds(revoked_at));
+    }
+    println!("when    {}", show::time(&record.time));
+    println!("        sealed {}", show::sealed(anchor));
+    println!("        on the ledger by {}", show::utc_seconds(verdict.block_time));
+    println!("record  {} of stream {}, in batch {}", record.seq.0, anchor.stream.0, anchor.batch.0);
+    println!("        kind {}", show::kind(record.kind));
+    println!("        payload {}", show::payload(&record.payload));
+    println!("block   {} (0x{})", verdict.block_number, hex::encode(verdict.block_hash));
+    println!("        {} blocks stand upon it", verdict.confirmations);
+    println!("        transaction 0x{}", hex::encode(verdict.transaction));
+}
+
+fn verdict_json(evidence: &Evidence, verdict: &Verdict) -> serde_json::Value {
+    let (record, anchor, statement) = (&evidence.record, &evidence.anchor, &verdict.statement);
+    json!({
+        "verdict": "verified",
+        "device": format!("0x{}", hex::encode(statement.device.0)),
+        "key": { "id": format!("0x{}", hex::encode(statement.key_id.0)), "alg": statement.key.alg.cose(),
+                 "registeredAt": verdict.registered_at, "revokedAt": verdict.revoked_at },
+        "record": { "stream": anchor.stream.0.to_string(), "seq": record.seq.0.to_string(), "batch": anchor.batch.0,
+                    "kind": record.kind.0, "payload": format!("0x{}", hex::encode(&record.payload)),
+                    "time": record.time.unix_ms.to_string(), "tq": record.time.quality as u8,
+                    "shown": show::time(&record.time) },
+        "commitment": format!("0x{}", hex::encode(statement.commitment.0)),
+        "block": { "number": verdict.block_number, "hash": format!("0x{}", hex::encode(verdict.block_hash)),
+                   "time": verdict.block_time, "confirmations": verdict.confirmations },
+        "transaction": format!("0x{}", hex::encode(verdict.transaction)),
+    })
+}
