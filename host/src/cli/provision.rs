@@ -48,8 +48,16 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct Create {
-    #[command(flatten)]
-    owner: Owner,
+    // Not flattened: clap takes an optional group for absent when its first member is a group itself.
+    /// JSON-RPC of a node, http or https
+    #[arg(long, value_name = "URL")]
+    rpc: String,
+    /// File with the owner's private key, 32 bytes in hexadecimal
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// Seconds to wait for the registration to be included
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    patience: u64,
     /// The deployment file
     #[arg(long, value_name = "FILE")]
     deployment: PathBuf,
@@ -281,7 +289,9 @@ async fn register(
     device: DeviceId,
     key: KeyId,
 ) -> anyhow::Result<KeyStatus> {
-    let owner = arguments.owner.act_on(deployment)?;
+    let owner =
+        Owner { rpc: arguments.rpc.clone(), key_file: arguments.key_file.clone(), patience: arguments.patience };
+    let owner = owner.act_on(deployment)?;
     let before = owner.view().key_status(key).await?;
     ensure!(before.revoked_at == 0, "the key was revoked, and that is for good: the device needs another");
     if before.registered_at != 0 {

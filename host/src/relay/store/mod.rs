@@ -3,7 +3,10 @@
 //! power cut. [`devices`], [`anchors`], [`postings`] and [`contexts`] hold the statements of one subject each. Every method is
 //! one transaction. Called by the relay, `cairn provision` and `cairn evidence`; never logs a secret.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use cairn::batch::DeploymentId;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
@@ -107,6 +110,9 @@ pub enum StoreError {
     /// SQLite's words.
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// There is no such file.
+    #[error("there is no database at {}", .0.display())]
+    Absent(PathBuf),
     /// Written by a later version of this program.
     #[error("the database has schema version {found}, this program knows versions up to {SCHEMA_VERSION}")]
     Newer {
@@ -157,6 +163,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::Absent(path.to_owned()));
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(BUSY)?;
