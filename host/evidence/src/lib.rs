@@ -17,6 +17,7 @@ pub mod verify;
 
 pub use model::{Evidence, EvidenceKey, Inclusion, OwnedRecord, Rotation, Route, TransactionRef};
 pub use refusal::{Refusal, Step};
+pub use signature::SignatureError;
 pub use verify::{Expectation, LedgerFacts, Verdict, verify};
 
 /// Reads an evidence file in any form: JSON when its first byte that is not white space is `{`, CBOR in hexadecimal when it is

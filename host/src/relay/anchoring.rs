@@ -140,12 +140,14 @@ impl<L: Ledger> Anchoring<L> {
     async fn round(&mut self, store: &Mutex<Store>, now: UnixMs) -> Result<(), RoundError> {
         let head = self.ledger.head().await?;
         self.head = Some(head);
-        for posting in locked(store).unsettled()? {
+        let unsettled = locked(store).unsettled()?;
+        for posting in unsettled {
             self.follow(store, &posting, head, now).await?;
         }
         self.check_keys(store, now).await?;
         self.gather(store, now).await?;
-        for posting in locked(store).unsettled()? {
+        let unsettled = locked(store).unsettled()?;
+        for posting in unsettled {
             if posting.state == PostingState::Open && posting.retry_ms <= now {
                 self.push(store, &posting, now).await?;
             }

@@ -80,9 +80,9 @@ mod tests {
     #[test]
     fn a_flood_forgets_the_oldest_and_stays_bounded() {
         let mut recent = Recent::default();
-        for number in 0..=CAPACITY {
-            let from = SocketAddr::from(([10, 0, (number >> 16) as u8, 1], 1));
-            recent.remember((from, (number & 0xffff) as u16), b"x", None, 5);
+        for number in 0..=u32::try_from(CAPACITY).unwrap() {
+            let from = SocketAddr::from((number.to_be_bytes(), 1));
+            recent.remember((from, 7), b"x", None, 5);
         }
         assert_eq!((recent.order.len(), recent.answers.len()), (CAPACITY, CAPACITY));
     }
