@@ -202,7 +202,10 @@ async fn a_node_that_is_gone_is_unreachable_whatever_is_asked() {
     gone(EvmView::connect(&url, 31_337, relay.contract()).await.unwrap_err());
     // Nobody speaks TLS there either; that it is tried is the point.
     gone(Node::discover(&url.replace("http:", "https:")).await.unwrap_err());
-    assert!(matches!(Node::new("not a url", 1).unwrap_err(), ChainError::Answer(_)));
+    assert!(matches!(Node::new("not a url", 1).unwrap_err(), ChainError::Unusable(_)));
+    // Keys in URLs do not end in logs.
+    let error = Node::discover(&format!("{url}/v3/a-secret")).await.unwrap_err().to_string();
+    assert!(!error.contains("secret"), "{error}");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use alloy::{
     primitives::{Address, Bytes, U256},
     providers::Provider as _,
     rpc::types::{EIP1186AccountProofResponse, TransactionRequest},
-    sol_types::{SolCall as _, SolInterface as _},
+    sol_types::{SolCall as _, SolEvent as _, SolInterface as _},
 };
 use anvil::{Anvil, DEPLOYMENT, Deployed, PATIENCE, deploy, packed, post, root, signed_anchor, view_of};
 use cairn::{
@@ -20,7 +20,7 @@ use cairn_host::chain::{
     ChainError, Event, KeyStatus, Ledger as _, LedgerView as _, PackError, PackedAnchors, Payload, Receipt, Revert,
     SignedAnchor, Standing,
     evm::{EvmLedger, EvmOwner, Node, Vouched},
-    pack::PACKED_BYTES,
+    pack::{ANCHORS_LIMIT, PACKED_BYTES},
 };
 use k256::elliptic_curve::sec1::ToSec1Point as _;
 
@@ -356,6 +356,18 @@ async fn calldata_that_promises_more_bytes_than_it_has_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn a_full_call_is_taken_and_fits_its_gas_limit() {
+    let deployed = Deployed::new().await;
+    let mut bytes = Vec::new();
+    let one = packed(&DEPLOYMENT, 1);
+    (0..ANCHORS_LIMIT).for_each(|_| bytes.extend_from_slice(one.as_bytes()));
+    let receipt = post(&deployed.relay, &Payload::Anchors(PackedAnchors::from_bytes(&bytes).unwrap())).await;
+    assert!(receipt.succeeded && receipt.logs.len() == ANCHORS_LIMIT);
+    // EIP-7825.
+    assert!(receipt.gas_used < 1 << 24);
+}
+
 // ---- the registry --------------------------------------------------------------------------------------------------------
 
 #[tokio::test]
@@ -403,6 +415,34 @@ async fn many_keys_are_registered_together_or_not_at_all() {
     assert_eq!(refused(deployed.owner.register(&[fresh, fresh]).await), Revert::KeyAlreadyRegistered(fresh.key));
     assert_eq!(refused(deployed.owner.register(&[]).await), Revert::EmptyBatch);
     assert_eq!(deployed.relay.key_status(fresh.key).await.unwrap(), KeyStatus::default());
+}
+
+#[tokio::test]
+async fn whatever_the_owner_does_is_in_the_log() {
+    let deployed = Deployed::new().await;
+    let (owner, heir) = (&deployed.owner, deployed.owning_as("heir").await);
+    let (former, account) =
+        (deployed.anvil.account("owner").await.address(), deployed.anvil.account("heir").await.address());
+    let [a, b] = [1, 2].map(|n| Vouched { device: DeviceId([n; 32]), key: KeyId([n + 6; 20]) });
+    let registered = |vouched: Vouched| {
+        let (device, key) = (vouched.device.0.into(), vouched.key.0.into());
+        CairnAnchor::KeyRegistered { deviceId: device, keyId: key }.encode_log_data()
+    };
+    let said = async |transaction| {
+        let receipt = deployed.anvil.rpc.get_transaction_receipt(transaction).await.unwrap().unwrap();
+        receipt.logs().iter().map(|log| log.inner.data.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(said(owner.register(&[a]).await.unwrap()).await, [registered(a)]);
+    let c = Vouched { key: KeyId([99; 20]), ..a };
+    assert_eq!(said(owner.register(&[b, c]).await.unwrap()).await, [registered(b), registered(c)]);
+    let revoked = CairnAnchor::KeyRevoked { keyId: a.key.0.into() }.encode_log_data();
+    assert_eq!(said(owner.revoke(a.key).await.unwrap()).await, [revoked]);
+    let set = CairnAnchor::RelaySet { relay: account, allowed: true }.encode_log_data();
+    assert_eq!(said(owner.set_relay(account, true).await.unwrap()).await, [set]);
+    let offered = CairnAnchor::OwnershipOffered { owner: former, pendingOwner: account }.encode_log_data();
+    assert_eq!(said(owner.offer_ownership(account).await.unwrap()).await, [offered]);
+    let moved = CairnAnchor::OwnershipTransferred { previousOwner: former, newOwner: account }.encode_log_data();
+    assert_eq!(said(heir.accept_ownership().await.unwrap()).await, [moved]);
 }
 
 // ---- ownership -----------------------------------------------------------------------------------------------------------

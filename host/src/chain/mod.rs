@@ -242,6 +242,9 @@ pub enum ChainError {
     /// Sent, and not included within the time the caller gave it. It may still be.
     #[error("transaction {0} is not included yet")]
     NotIncluded(B256),
+    /// What the caller gave cannot be used: a URL that is none, a key that cannot sign.
+    #[error("{0}")]
+    Unusable(String),
     /// The node answered with an error, or with something that is no answer to the question.
     #[error("the node answered {0}")]
     Answer(String),
@@ -337,7 +340,7 @@ pub trait Ledger: LedgerView {
     /// Signs `payload` under `nonce`. No I/O; the same arguments give the same transaction.
     ///
     /// # Errors
-    /// [`ChainError::Answer`] when the key cannot sign; it is not called for any other reason.
+    /// [`ChainError::Unusable`] when the key cannot sign, and for no other reason.
     fn prepare(&self, payload: &Payload, nonce: u64, fees: Fees) -> Result<SignedTransaction, ChainError>;
 
     /// Asks whether the contract would take `payload` from this account now. Costs nothing and promises nothing.

@@ -186,3 +186,95 @@ pub fn compact_signature(deployment: &DeploymentId, signed: &SignedAnchor) -> Re
     compact[32] |= if odd.ok_or(PackError::NotThisKey)? { 0x80 } else { 0 };
     Ok(compact)
 }
+
+#[cfg(test)]
+mod tests {
+    use cairn::signer::{Signer as _, software::SoftwareSigner};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HERE: DeploymentId = DeploymentId([9; 32]);
+
+    fn signed(number: u8) -> SignedAnchor {
+        let mut signer = SoftwareSigner::new(&[number + 1; 32]).unwrap();
+        let anchor = Anchor {
+            stream: StreamId(0x0102_0304_0506_0708),
+            batch: BatchNumber(u32::from(number)),
+            first_seq: SequenceNumber(0x1112_1314_1516_1718),
+            count: 0x2122_2324,
+            sealed_at: 0x3132_3334_3536_3738,
+            flags: AnchorFlags(6),
+            root: Hash([0x41; 32]),
+            prev: Commitment([0x42; 32]),
+        };
+        let signature = signer.sign(&anchor.commitment().digest(&HERE)).unwrap();
+        SignedAnchor { anchor, signature, key: signer.public_key().unwrap() }
+    }
+
+    #[test]
+    fn the_bytes_are_where_the_contract_reads_them() {
+        let mut packed = PackedAnchors::new();
+        packed.push(&HERE, &signed(7)).unwrap();
+        let bytes = packed.as_bytes();
+        assert_eq!(bytes.len(), PACKED_BYTES);
+        let fields = "0102030405060708 00000007 1112131415161718 21222324 3132333435363738 06".replace(' ', "");
+        assert_eq!(hex::encode(&bytes[..33]), fields);
+        assert_eq!((&bytes[33..65], &bytes[65..97]), (&[0x41; 32][..], &[0x42; 32][..]));
+        assert_eq!(bytes[97..129], signed(7).signature.0[..32]);
+        assert_eq!((bytes[129] & 0x7f, &bytes[130..]), (signed(7).signature.0[32], &signed(7).signature.0[33..]));
+    }
+
+    #[test]
+    fn what_is_packed_names_its_keys_and_commitments_in_order_and_survives_storage() {
+        let mut packed = PackedAnchors::new();
+        // Enough that both parities occur.
+        for number in 0..16 {
+            packed.push(&HERE, &signed(number)).unwrap();
+        }
+        let parities: Vec<_> = packed.as_bytes().chunks(PACKED_BYTES).map(|one| one[129] >> 7).collect();
+        assert!(parities.contains(&0) && parities.contains(&1));
+        let expected = (0..16).map(signed).map(|one| Some((one.key.key_id(), one.anchor.commitment())));
+        assert!(packed.events(&HERE).eq(expected));
+        assert_eq!(PackedAnchors::from_bytes(packed.as_bytes()), Ok(packed));
+    }
+
+    #[test]
+    fn what_the_contract_would_refuse_or_misread_is_not_packed() {
+        let good = signed(1);
+        let refusal = |change: fn(&mut SignedAnchor)| {
+            let mut bad = good;
+            change(&mut bad);
+            let mut packed = PackedAnchors::new();
+            let error = packed.push(&HERE, &bad).unwrap_err();
+            assert!(packed.is_empty());
+            error
+        };
+        assert_eq!(refusal(|bad| bad.key.alg = Algorithm::Es256), PackError::Algorithm);
+        assert_eq!(refusal(|bad| bad.signature.0[..32].fill(0)), PackError::Malformed);
+        assert_eq!(refusal(|bad| bad.signature.0.fill(0xff)), PackError::Malformed);
+        assert_eq!(refusal(|bad| bad.anchor.count += 1), PackError::NotThisKey);
+        assert_eq!(refusal(|bad| bad.key = signed(2).key), PackError::NotThisKey);
+        assert_eq!(refusal(|bad| bad.key.xy[63] ^= 1), PackError::NotThisKey);
+        let elsewhere = DeploymentId([8; 32]);
+        assert_eq!(PackedAnchors::new().push(&elsewhere, &good), Err(PackError::NotThisKey));
+    }
+
+    #[test]
+    fn a_call_has_an_end() {
+        let mut packed = PackedAnchors::from_bytes(&[0; ANCHORS_LIMIT * PACKED_BYTES]).unwrap();
+        assert_eq!(packed.push(&HERE, &signed(1)), Err(PackError::Full));
+        let more = vec![0; (ANCHORS_LIMIT + 1) * PACKED_BYTES];
+        assert_eq!(PackedAnchors::from_bytes(&more), Err(PackError::Length(more.len())));
+    }
+
+    proptest! {
+        #[test]
+        fn any_stored_bytes_are_whole_anchors_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..700)) {
+            match PackedAnchors::from_bytes(&bytes) {
+                Ok(packed) => prop_assert_eq!(packed.events(&HERE).count() * PACKED_BYTES, bytes.len()),
+                Err(error) => prop_assert_eq!(error, PackError::Length(bytes.len())),
+            }
+        }
+    }
+}

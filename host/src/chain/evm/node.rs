@@ -11,7 +11,6 @@ use alloy::{
     providers::{Provider as _, RootProvider},
     rpc::{
         client::RpcClient,
-        json_rpc::ErrorPayload,
         types::{TransactionInput, TransactionReceipt, TransactionRequest},
     },
     sol_types::{SolCall, SolInterface as _},
@@ -36,15 +35,17 @@ impl Node {
     /// A node at `url` (`http` or `https`) that serves chain `chain_id`. No I/O: see [`Node::check`].
     ///
     /// # Errors
-    /// [`ChainError::Answer`] when `url` is not a URL.
+    /// [`ChainError::Unusable`] when `url` is not a URL.
     pub fn new(url: &str, chain_id: u64) -> Result<Self, ChainError> {
         // rustls has no built-in provider of cryptography in this build, and an HTTP client cannot even be made without one.
         // Whoever installed one first is as good.
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-        let url = url.parse().map_err(|_| ChainError::Answer(format!("nothing: {url} is not a URL")))?;
-        let http = reqwest::Client::builder().timeout(ANSWER_WITHIN).build();
-        let http = http.map_err(|error| ChainError::Unreachable(error.to_string()))?;
+        let url = url.parse().map_err(|_| ChainError::Unusable("the node's URL is no URL".into()))?;
+        // JSON-RPC has no use for redirects, and one from https to http would be trusted.
+        let http =
+            reqwest::Client::builder().timeout(ANSWER_WITHIN).redirect(reqwest::redirect::Policy::none()).build();
+        let http = http.map_err(|error| ChainError::Unusable(format!("no HTTP client: {}", causes(&error))))?;
         let client = RpcClient::new_http_with_client(http, url);
         Ok(Self { rpc: RootProvider::new(client), chain_id })
     }
@@ -127,7 +128,7 @@ impl Node {
     pub(super) async fn send(&self, transaction: &SignedTransaction) -> Result<(), ChainError> {
         let refusal = match self.rpc.send_raw_transaction(&transaction.raw).await {
             Ok(_) => return Ok(()),
-            Err(RpcError::ErrorResp(error)) => match refusal(&error) {
+            Err(RpcError::ErrorResp(error)) => match refusal(&error.message) {
                 Some(refusal) => refusal,
                 None => return Ok(()),
             },
@@ -158,7 +159,13 @@ pub(super) fn reading(error: TransportError) -> ChainError {
             None if payload.message.contains("revert") => ChainError::Reverted(Revert::Other(Bytes::new())),
             None => ChainError::Answer(format!("error {}: {}", payload.code, payload.message)),
         },
-        RpcError::Transport(TransportErrorKind::Custom(source)) => ChainError::Unreachable(causes(source.as_ref())),
+        RpcError::Transport(TransportErrorKind::Custom(source)) => {
+            // A URL often holds the key that its node knows a customer by: keep it out of messages and logs.
+            ChainError::Unreachable(match source.downcast::<reqwest::Error>() {
+                Ok(error) => causes(&error.without_url()),
+                Err(source) => causes(source.as_ref()),
+            })
+        }
         RpcError::Transport(kind) => ChainError::Unreachable(kind.to_string()),
         other => ChainError::Answer(other.to_string()),
     }
@@ -175,22 +182,25 @@ fn causes(mut error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 /// Why a node does not take a transaction; `None` when it has it already. The standard gives no codes for this: these are the
-/// words of geth, which Nethermind, Besu, Erigon, Reth and anvil follow closely.
-fn refusal(error: &ErrorPayload) -> Option<Refusal> {
-    let message = error.message.to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
-    Some(if says(&["already known", "already imported", "known transaction", "alreadyknown"]) {
+/// words of geth, which Reth and anvil share, and those of Erigon, Nethermind and Besu where they differ.
+fn refusal(message: &str) -> Option<Refusal> {
+    let text = message.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|words| text.contains(words));
+    let taken = says(&["already known", "already imported", "alreadyknown"]) || text.starts_with("known transaction");
+    Some(if taken {
         return None;
-    } else if says(&["nonce too low", "oldnonce", "nonce is too low"]) {
+    } else if says(&["nonce too low", "nonce is too low", "oldnonce"]) {
         Refusal::NonceUsed
-    } else if says(&["replacement", "replacementnotallowed"]) {
+    } else if says(&["replacement", "could not replace"]) {
         Refusal::Underpriced
-    } else if says(&["underpriced", "less than block base fee", "fee too low", "feetoolow", "gas price too low"]) {
+    } else if says(&["underpriced", "less than block base fee", "fee too low", "feetoolow", "gas price too low"])
+        || says(&["below configured minimum"])
+    {
         Refusal::FeesTooLow
     } else if says(&["insufficient funds", "insufficientfunds", "upfront cost exceeds"]) {
         Refusal::Funds
     } else {
-        Refusal::Other(error.message.to_string())
+        Refusal::Other(message.to_owned())
     })
 }
 
@@ -216,5 +226,44 @@ pub(super) fn revert(data: Bytes) -> Revert {
             Revert::KeyAlreadyRevoked(KeyId(keyId.0))
         }
         Errors::KeyNotRegistered(CairnAnchor::KeyNotRegistered { keyId }) => Revert::KeyNotRegistered(KeyId(keyId.0)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_each_node_mean_what_they_say() {
+        let cases = [
+            ("already known", None),
+            ("transaction already imported", None),
+            ("Known transaction", None),
+            ("AlreadyKnown", None),
+            ("nonce too low: next nonce 8, tx nonce 7", Some(Refusal::NonceUsed)),
+            ("OldNonce, Current nonce: 8, nonce of rejected tx: 7", Some(Refusal::NonceUsed)),
+            ("replacement transaction underpriced", Some(Refusal::Underpriced)),
+            ("ReplacementNotAllowed", Some(Refusal::Underpriced)),
+            ("could not replace existing tx", Some(Refusal::Underpriced)),
+            ("transaction underpriced: tip needed 1, tip permitted 0", Some(Refusal::FeesTooLow)),
+            ("max fee per gas less than block base fee", Some(Refusal::FeesTooLow)),
+            ("FeeTooLow, MaxFeePerGas too low", Some(Refusal::FeesTooLow)),
+            ("Gas price below configured minimum gas price", Some(Refusal::FeesTooLow)),
+            ("insufficient funds for gas * price + value: balance 0", Some(Refusal::Funds)),
+            ("Upfront cost exceeds account balance", Some(Refusal::Funds)),
+            ("unknown transaction type", Some(Refusal::Other("unknown transaction type".into()))),
+            ("invalid chain id for signer", Some(Refusal::Other("invalid chain id for signer".into()))),
+        ];
+        for (words, meaning) in cases {
+            assert_eq!(refusal(words), meaning, "{words}");
+        }
+    }
+
+    #[test]
+    fn revert_data_of_another_contract_stays_bytes() {
+        for data in [&[][..], &[1, 2, 3], &[0x08, 0xc3, 0x79, 0xa0, 1]] {
+            let data = Bytes::copy_from_slice(data);
+            assert_eq!(revert(data.clone()), Revert::Other(data));
+        }
     }
 }

@@ -65,7 +65,8 @@ pub(super) fn sign(
         ..Default::default()
     };
     let signature = signer.sign_transaction_sync(&mut transaction);
-    let signature = signature.map_err(|error| ChainError::Answer(format!("nothing, signing failed: {error}")))?;
+    let signature =
+        signature.map_err(|error| ChainError::Unusable(format!("the account's key does not sign: {error}")))?;
     let envelope = TxEnvelope::from(transaction.into_signed(signature));
     Ok(SignedTransaction { hash: *envelope.tx_hash(), raw: envelope.encoded_2718() })
 }
