@@ -124,3 +124,30 @@ pub trait Link {
     /// How many granted numbers are left.
     fn granted(&self) -> u64;
 }
+
+/// A link that lives elsewhere, so that the agent that uses it can be small enough to move.
+impl<L: Link> Link for &mut L {
+    fn start(&mut self, now: Millis, uplink: &[u8]) -> Result<(), LinkError> {
+        (**self).start(now, uplink)
+    }
+
+    fn poll(&mut self, now: Millis) -> nb::Result<Outcome<'_>, core::convert::Infallible> {
+        (**self).poll(now)
+    }
+
+    fn wake_at(&self) -> Option<Millis> {
+        (**self).wake_at()
+    }
+
+    fn capacity(&self) -> usize {
+        (**self).capacity()
+    }
+
+    fn grant(&mut self, numbers: Range<u64>) {
+        (**self).grant(numbers);
+    }
+
+    fn granted(&self) -> u64 {
+        (**self).granted()
+    }
+}

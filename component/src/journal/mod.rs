@@ -146,3 +146,62 @@ pub trait Journal {
     /// [`JournalError::Full`], [`JournalError::Medium`].
     fn reserve_sender_sequence(&mut self, length: u64) -> Result<Range<u64>, JournalError>;
 }
+
+/// A journal that lives elsewhere, so that the agent that uses it can be small enough to move.
+impl<J: Journal> Journal for &mut J {
+    fn stream(&self) -> StreamId {
+        (**self).stream()
+    }
+
+    fn append(&mut self, record: &NewRecord<'_>) -> Result<SequenceNumber, JournalError> {
+        (**self).append(record)
+    }
+
+    fn kept(&self) -> Range<SequenceNumber> {
+        (**self).kept()
+    }
+
+    fn unsealed(&self) -> Range<SequenceNumber> {
+        (**self).unsealed()
+    }
+
+    fn read<'b>(&mut self, seq: SequenceNumber, buf: &'b mut [u8]) -> Result<Entry<'b>, JournalError> {
+        (**self).read(seq, buf)
+    }
+
+    fn priority(&mut self, seq: SequenceNumber) -> Result<Priority, JournalError> {
+        (**self).priority(seq)
+    }
+
+    fn lose(&mut self, seq: SequenceNumber, reason: LossReason) -> Result<(), JournalError> {
+        (**self).lose(seq, reason)
+    }
+
+    fn seal(&mut self, anchor: &Anchor, with_data: bool) -> Result<(), JournalError> {
+        (**self).seal(anchor, with_data)
+    }
+
+    fn attach_signature(&mut self, batch: BatchNumber, signature: &Signature) -> Result<(), JournalError> {
+        (**self).attach_signature(batch, signature)
+    }
+
+    fn advance(&mut self, batch: BatchNumber, state: BatchState) -> Result<(), JournalError> {
+        (**self).advance(batch, state)
+    }
+
+    fn batches(&self) -> Range<BatchNumber> {
+        (**self).batches()
+    }
+
+    fn batch(&mut self, batch: BatchNumber) -> Result<SealedBatch, JournalError> {
+        (**self).batch(batch)
+    }
+
+    fn release(&mut self, batch: BatchNumber) -> Result<(), JournalError> {
+        (**self).release(batch)
+    }
+
+    fn reserve_sender_sequence(&mut self, length: u64) -> Result<Range<u64>, JournalError> {
+        (**self).reserve_sender_sequence(length)
+    }
+}
