@@ -1,3 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! component/capi
+//! The C interface of Cairn: `include/cairn.h`, made from here by cbindgen, and the functions behind it. The system below is C
+//! too: `include/cairn_port.h`. One instance, in storage of the caller; no heap, no thread of its own.
+//!
+//! | module | what lives there |
+//! | --- | --- |
+//! | [`api`] | the functions of cairn.h: checks, then hands over to the agent's task |
+//! | [`agent_task`] | the agent's task: start, step, answer |
+//! | [`waiters`] | tasks that wait for the agent |
+//! | [`instance`] | the instance in the caller's storage, and who may touch what of it |
+//! | [`record`] | what lies in the queue |
+//! | [`report`] | status and events as C sees them |
+//! | [`result`] | `cairn_result_t` and its texts |
+//! | [`transport`] | which link the features chose |
+//! | [`port`] | the functions of cairn_port.h behind safe names |
 #![no_std]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+mod agent_task;
+pub mod api;
+pub mod instance;
+mod port;
+pub mod record;
+pub mod report;
+pub mod result;
+mod transport;
+mod waiters;
+
+cairn_config::define_config_symbol!();

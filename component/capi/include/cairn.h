@@ -1,0 +1,792 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Cairn: hand it records, it journals, batches, signs and uploads them. Made by cbindgen from component/capi/src: change that.
+ *
+ * Every function says whether it blocks, where it may be called, and each error it gives. "The agent's task" is the one that
+ * runs cairn_run() or calls cairn_poll(); the RTOS glue makes it. What a product must supply is in cairn_port.h. */
+#ifndef CAIRN_H
+#define CAIRN_H
+
+
+#include "cairn_config.h" /* made by cairn-config from the build's .config */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes of a cairn_storage_t: what grows with the configuration, and what does not. The library asserts on every target that
+ * an instance fits and that little is wasted; a test that its formula is this one. */
+#define CAIRN_STORAGE_SIZE                                                                                                  ((CONFIG_CAIRN_JOURNAL_BYTES + CONFIG_CAIRN_UPLINK_MAX + 2u * CAIRN_DATAGRAM_MAX + 5u * CONFIG_CAIRN_AT_LINE_MAX / 2u + 2u * CONFIG_CAIRN_PAYLOAD_MAX + CAIRN_STORAGE_FIXED + CAIRN_STORAGE_WAITER * CONFIG_CAIRN_WAITERS + 7u) /             8u * 8u)
+#define CAIRN_DATAGRAM_MAX (CONFIG_CAIRN_UPLINK_MAX + 86u < 1024u ? CONFIG_CAIRN_UPLINK_MAX + 86u : 1024u)
+#define CAIRN_STORAGE_FIXED (sizeof(void *) == 8u ? 4640u : 4480u)
+#define CAIRN_STORAGE_WAITER (sizeof(void *) == 8u ? 32u : 24u)
+
+/* Bytes that are always enough for cairn_evidence. */
+#define CAIRN_EVIDENCE_MAX (838u + (CONFIG_CAIRN_PAYLOAD_MAX > 106u ? CONFIG_CAIRN_PAYLOAD_MAX : 106u))
+
+/* The storage of one instance. Give it static storage duration; do not touch what is in it. */
+typedef struct {
+#ifdef __cplusplus
+    alignas(8)
+#else
+    _Alignas(8)
+#endif
+        uint8_t bytes[CAIRN_STORAGE_SIZE];
+} cairn_storage_t;
+
+/* Defined by the library, named after its configuration: an application whose cairn_config.h is another's does not link. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+extern const uint8_t CAIRN_CONFIG_SYMBOL;
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+
+/*
+ A meter reading. Kinds from `CAIRN_KIND_APPLICATION` on are the application's own.
+ */
+#define CAIRN_KIND_READING 1
+
+/*
+ Something that happened: a door opened, a lid was lifted.
+ */
+#define CAIRN_KIND_EVENT 2
+
+/*
+ First kind that is the application's own.
+ */
+#define CAIRN_KIND_APPLICATION 64
+
+/*
+ A batch number that means: no batch yet.
+ */
+#define CAIRN_NO_BATCH UINT32_MAX
+
+/*
+ What a function of Cairn answers. `cairn_strerror` gives each value's text.
+ */
+typedef enum {
+    /*
+     It was done.
+     */
+    CAIRN_OK = 0,
+    /*
+     A pointer that must not be NULL is NULL.
+     */
+    CAIRN_E_NULL = 1,
+    /*
+     A value is outside what the function takes: an unknown priority or upload mode.
+     */
+    CAIRN_E_ARGUMENT = 2,
+    /*
+     `cairn_init` was not called, or did not succeed.
+     */
+    CAIRN_E_NOT_INITIALISED = 3,
+    /*
+     `cairn_init` succeeded before.
+     */
+    CAIRN_E_ALREADY_INITIALISED = 4,
+    /*
+     The storage is smaller than `CAIRN_STORAGE_SIZE`, or not aligned like `cairn_storage_t`.
+     */
+    CAIRN_E_STORAGE = 5,
+    /*
+     Not allowed where it was called: in an interrupt, in the event callback, or in the wrong task.
+     */
+    CAIRN_E_CONTEXT = 6,
+    /*
+     The payload is longer than `CONFIG_CAIRN_PAYLOAD_MAX`.
+     */
+    CAIRN_E_TOO_LONG = 7,
+    /*
+     An application may not submit this kind: only `CAIRN_KIND_READING`, `CAIRN_KIND_EVENT`, and from 64 on.
+     */
+    CAIRN_E_KIND = 8,
+    /*
+     The queue between the application and the agent's task is full; the refusal is counted in the status.
+     */
+    CAIRN_E_QUEUE_FULL = 9,
+    /*
+     The journal is full, and nothing in it may be reclaimed.
+     */
+    CAIRN_E_JOURNAL_FULL = 10,
+    /*
+     The journal's medium failed.
+     */
+    CAIRN_E_MEDIUM = 11,
+    /*
+     The agent's task did not answer in time. A record that was submitted may still be journaled.
+     */
+    CAIRN_E_TIMEOUT = 12,
+    /*
+     `CONFIG_CAIRN_WAITERS` tasks wait for the agent already.
+     */
+    CAIRN_E_BUSY = 13,
+    /*
+     There is no such record or batch, or it was reclaimed.
+     */
+    CAIRN_E_NOT_FOUND = 14,
+    /*
+     The record's batch is not sealed and signed yet: try again after `CAIRN_EVENT_SIGNED`.
+     */
+    CAIRN_E_NOT_SEALED = 15,
+    /*
+     The buffer is too small for the evidence.
+     */
+    CAIRN_E_BUFFER = 16,
+    /*
+     There is no factory blob at the address given: the partition was never written, or it is another place.
+     */
+    CAIRN_E_FACTORY_ABSENT = 17,
+    /*
+     The factory blob is cut short, or its check sum or content is wrong.
+     */
+    CAIRN_E_FACTORY_DAMAGED = 18,
+    /*
+     The factory blob's version or key is not one this build can use.
+     */
+    CAIRN_E_FACTORY_UNSUPPORTED = 19,
+    /*
+     The entropy source gave nothing.
+     */
+    CAIRN_E_ENTROPY = 20,
+    /*
+     The signer does not work: no key, locked, gone, or a fault was detected.
+     */
+    CAIRN_E_SIGNER = 21,
+    /*
+     The batch's state forbids it: released twice, or it was given to the relay with its data.
+     */
+    CAIRN_E_CONFLICT = 22,
+    /*
+     The record was lost before its batch was sealed; its place in the batch says so.
+     */
+    CAIRN_E_LOST = 23,
+} cairn_result_t;
+
+/*
+ How the last failed exchange failed.
+ */
+typedef enum {
+    /*
+     None failed.
+     */
+    CAIRN_LINK_OK = 0,
+    /*
+     The link did not take the uplink.
+     */
+    CAIRN_LINK_REFUSED = 1,
+    /*
+     No answer within the time the protocol allows.
+     */
+    CAIRN_LINK_TIMEOUT = 2,
+    /*
+     The network could not be reached: no coverage, modem error, socket error.
+     */
+    CAIRN_LINK_UNREACHABLE = 3,
+    /*
+     The relay refused; the code beside it is the protocol's.
+     */
+    CAIRN_LINK_REJECTED = 4,
+    /*
+     The sender sequence numbers granted are used up.
+     */
+    CAIRN_LINK_SEQUENCE_EXHAUSTED = 5,
+    /*
+     The answer is authentic and does not belong to the uplink.
+     */
+    CAIRN_LINK_UNUSABLE = 6,
+} cairn_link_t;
+
+/*
+ What happened.
+ */
+typedef enum {
+    /*
+     `batch` is fixed for ever, with `value` records.
+     */
+    CAIRN_EVENT_SEALED = 0,
+    /*
+     The signer is asked for the signature of `batch` now.
+     */
+    CAIRN_EVENT_SIGNING = 1,
+    /*
+     `batch` is signed, when `result` is `CAIRN_OK`.
+     */
+    CAIRN_EVENT_SIGNED = 2,
+    /*
+     The uplink of `batch`, `value` bytes before the secure channel, was given to the link.
+     */
+    CAIRN_EVENT_SENT = 3,
+    /*
+     The relay has `batch`.
+     */
+    CAIRN_EVENT_STORED = 4,
+    /*
+     `batch` is on chain.
+     */
+    CAIRN_EVENT_INCLUDED = 5,
+    /*
+     `batch` is on chain for good.
+     */
+    CAIRN_EVENT_FINAL = 6,
+    /*
+     An exchange gave nothing: `link` says how, `value` the protocol's code. It will be tried again.
+     */
+    CAIRN_EVENT_EXCHANGE_FAILED = 7,
+    /*
+     The wall clock stepped from `old_ms` to `new_ms`; a record of it is journaled.
+     */
+    CAIRN_EVENT_CLOCK_STEPPED = 8,
+    /*
+     A submission got no sequence number: `result` says why.
+     */
+    CAIRN_EVENT_REFUSED = 9,
+} cairn_event_kind_t;
+
+/*
+ How long a record may wait.
+ */
+typedef enum {
+    /*
+     Days: logs, statistics.
+     */
+    CAIRN_PRIORITY_BULK = 0,
+    /*
+     Hours: readings.
+     */
+    CAIRN_PRIORITY_ROUTINE = 1,
+    /*
+     Seconds: tampering, a door forced.
+     */
+    CAIRN_PRIORITY_URGENT = 2,
+} cairn_priority_t;
+
+/*
+ What the relay is given of a batch.
+ */
+typedef enum {
+    /*
+     The anchor and the records: the relay makes the evidence.
+     */
+    CAIRN_UPLOAD_DATA = 0,
+    /*
+     The anchor only: the device keeps the records until they are released.
+     */
+    CAIRN_UPLOAD_HASH_ONLY = 1,
+} cairn_upload_t;
+
+/*
+ Where a wall time came from; a later one is better.
+ */
+typedef enum {
+    /*
+     The clock was never set: milliseconds since boot.
+     */
+    CAIRN_TIME_SINCE_BOOT = 0,
+    /*
+     Set from a hint of the relay.
+     */
+    CAIRN_TIME_RELAY = 1,
+    /*
+     Set from the network (NITZ, SNTP).
+     */
+    CAIRN_TIME_NETWORK = 2,
+    /*
+     Set from an authenticated source.
+     */
+    CAIRN_TIME_AUTHENTICATED = 3,
+} cairn_time_quality_t;
+
+/*
+ What the agent needs to know at run time; everything else is in the build's configuration.
+ */
+typedef struct {
+    /*
+     The factory blob, as `cairn provision` wrote it: keys, secrets, the relay's address. Read in cairn_init only.
+     */
+    const uint8_t *factory;
+    /*
+     Its length in bytes, or that of the partition it lies at the start of.
+     */
+    size_t factory_length;
+} cairn_config_t;
+
+/*
+ The agent as it was after its last step. Sums count since boot.
+ */
+typedef struct {
+    /*
+     The stream: 64 random bits, drawn when the journal was formatted.
+     */
+    uint64_t stream;
+    /*
+     The sequence number the next record gets.
+     */
+    uint64_t next_seq;
+    /*
+     The oldest sequence number still kept.
+     */
+    uint64_t oldest_seq;
+    /*
+     Submissions journaled.
+     */
+    uint64_t accepted;
+    /*
+     UDP payload bytes sent, retransmissions included.
+     */
+    uint64_t bytes_up;
+    /*
+     UDP payload bytes received.
+     */
+    uint64_t bytes_down;
+    /*
+     The wall clock, Unix milliseconds, or milliseconds since boot while it is not set.
+     */
+    uint64_t wall_ms;
+    /*
+     The device's id.
+     */
+    uint8_t device[32];
+    /*
+     Records in no batch yet.
+     */
+    uint32_t unsealed;
+    /*
+     The number the next sealed batch gets.
+     */
+    uint32_t next_batch;
+    /*
+     Sealed batches the relay does not have.
+     */
+    uint32_t unsent;
+    /*
+     Every batch up to this one is at the relay, or `CAIRN_NO_BATCH`.
+     */
+    uint32_t stored_through;
+    /*
+     Every batch up to this one is on chain, or `CAIRN_NO_BATCH`.
+     */
+    uint32_t included_through;
+    /*
+     Every batch up to this one is on chain for good, or `CAIRN_NO_BATCH`.
+     */
+    uint32_t final_through;
+    /*
+     Submissions the queue had no room for.
+     */
+    uint32_t queue_full;
+    /*
+     Submissions the journal had no room for.
+     */
+    uint32_t journal_full;
+    /*
+     Submissions refused for another reason.
+     */
+    uint32_t refused;
+    /*
+     Exchanges started: each is one radio wake.
+     */
+    uint32_t exchanges;
+    /*
+     Exchanges that gave nothing; the batch is sent again.
+     */
+    uint32_t exchange_failures;
+    /*
+     Datagrams sent.
+     */
+    uint32_t datagrams_up;
+    /*
+     Datagrams received.
+     */
+    uint32_t datagrams_down;
+    /*
+     Sockets opened.
+     */
+    uint32_t connections;
+    /*
+     Signatures made.
+     */
+    uint32_t signatures;
+    /*
+     Times the signer refused.
+     */
+    uint32_t signer_failures;
+    /*
+     Clock steps recorded.
+     */
+    uint32_t clock_steps;
+    /*
+     Clock hints of the relay that were refused as too large a step.
+     */
+    uint32_t clock_steps_refused;
+    /*
+     How the last failed exchange failed.
+     */
+    cairn_link_t last_link;
+    /*
+     `CAIRN_OK`, or why the agent could not start: then it never will until the next boot.
+     */
+    cairn_result_t start;
+    /*
+     The protocol's code when `last_link` is `CAIRN_LINK_REJECTED` (CoAP: class * 32 + detail).
+     */
+    uint8_t last_link_code;
+    /*
+     Where the wall clock's time came from, a `cairn_time_quality_t`.
+     */
+    uint8_t wall_quality;
+    /*
+     The agent waits for a deadline or a submission, and nothing was handed to it that it has not seen.
+     */
+    bool idle;
+} cairn_status_t;
+
+/*
+ Something that happened; which fields mean something depends on `kind`, the others are 0.
+ */
+typedef struct {
+    /*
+     What happened.
+     */
+    cairn_event_kind_t kind;
+    /*
+     How it went.
+     */
+    cairn_result_t result;
+    /*
+     How an exchange failed.
+     */
+    cairn_link_t link;
+    /*
+     Of which batch.
+     */
+    uint32_t batch;
+    /*
+     A count, a length or a code.
+     */
+    uint32_t value;
+    /*
+     What the clock would have shown.
+     */
+    uint64_t old_ms;
+    /*
+     What it shows.
+     */
+    uint64_t new_ms;
+} cairn_event_t;
+
+/*
+ Told what happened, in the agent's task, while the agent waits: be quick. `event` is valid during the call only. It may
+ call cairn_submit, cairn_flush, cairn_set_upload, cairn_radio_hint and cairn_status; what would wait for the agent answers
+ CAIRN_E_CONTEXT.
+ */
+typedef void (*cairn_event_callback_t)(const cairn_event_t *event, void *context);
+
+/*
+ One submission on its way to the agent. The port's queue copies it whole and looks at nothing inside.
+ */
+typedef struct {
+    /*
+     When it was submitted, Unix milliseconds or milliseconds since boot.
+     */
+    uint64_t time_ms;
+    /*
+     What it is about.
+     */
+    uint16_t kind;
+    /*
+     Bytes used of `payload`.
+     */
+    uint16_t length;
+    /*
+     How long it may wait, a `cairn_priority_t`.
+     */
+    uint8_t priority;
+    /*
+     Where the time came from, a `cairn_time_quality_t`.
+     */
+    uint8_t quality;
+    /*
+     Which waiter wants the answer; 255 for none.
+     */
+    uint8_t ticket;
+    /*
+     Always 0.
+     */
+    uint8_t reserved;
+    /*
+     The application's bytes.
+     */
+    uint8_t payload[CONFIG_CAIRN_PAYLOAD_MAX];
+} cairn_record_t;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/*
+ Behind cairn_init, which is an inline function so that a header made for one configuration does not link with a library
+ made for another.
+
+ # Safety
+ `storage` is NULL or valid for `storage_size` bytes for ever and used by nobody else; `config` is NULL or valid, and so is
+ what it points to.
+ */
+cairn_result_t cairn_init_configured(const uint8_t *configuration,
+                                     cairn_storage_t *storage,
+                                     size_t storage_size,
+                                     const cairn_config_t *config);
+
+/*
+ Hands a record over, to be journaled soon; its sequence number is not told. Stamped with the time of this call.
+
+ @param kind     CAIRN_KIND_READING, CAIRN_KIND_EVENT, or a number from CAIRN_KIND_APPLICATION on.
+ @param priority A cairn_priority_t.
+ @param payload  `length` bytes, copied; may be NULL when `length` is 0.
+
+ Blocks: never. Tasks: any, and the event callback. Interrupts: no, see cairn_submit_from_isr. Uses
+ CONFIG_CAIRN_PAYLOAD_MAX + 16 bytes of the caller's stack.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL, CAIRN_E_TOO_LONG, CAIRN_E_KIND,
+ CAIRN_E_ARGUMENT for an unknown priority, CAIRN_E_QUEUE_FULL; why the agent could not start, if it could not. Nothing was
+ handed over then.
+
+ # Safety
+ `payload` is NULL or valid for reading `length` bytes.
+ */
+cairn_result_t cairn_submit(uint16_t kind,
+                            uint8_t priority,
+                            const uint8_t *payload,
+                            size_t length);
+
+/*
+ cairn_submit for interrupts.
+
+ @param woken Set when a task more important than the interrupted one became ready, never cleared: pass it to
+              portYIELD_FROM_ISR on FreeRTOS. May be NULL where the RTOS switches by itself.
+
+ Blocks: never. Tasks: no. Interrupts: those that may call the RTOS.
+
+ Errors: those of cairn_submit; CAIRN_E_CONTEXT outside an interrupt.
+
+ # Safety
+ `payload` is NULL or valid for reading `length` bytes; `woken` is NULL or valid for writing.
+ */
+cairn_result_t cairn_submit_from_isr(uint16_t kind,
+                                     uint8_t priority,
+                                     const uint8_t *payload,
+                                     size_t length,
+                                     bool *woken);
+
+/*
+ Hands a record over and waits until it is journaled. When it answers CAIRN_OK the record is in the journal, and will be in
+ exactly one batch.
+
+ @param kind, priority, payload, length As cairn_submit.
+ @param timeout_ms Waits for space in the queue and for the agent for at most this long together.
+ @param seq        Where its sequence number goes; may be NULL. Untouched unless the answer is CAIRN_OK.
+
+ Blocks: until the agent journaled it, which takes one signature and one flash erase at most when it runs; at most
+ `timeout_ms`. Tasks: any but the agent's. Interrupts and event callback: no.
+
+ Errors: those of cairn_submit; CAIRN_E_CONTEXT in the agent's task; CAIRN_E_BUSY; CAIRN_E_TIMEOUT: the record may still be
+ journaled; CAIRN_E_JOURNAL_FULL, CAIRN_E_MEDIUM: it was not.
+
+ # Safety
+ `payload` is NULL or valid for reading `length` bytes; `seq` is NULL or valid for writing.
+ */
+cairn_result_t cairn_submit_wait(uint16_t kind,
+                                 uint8_t priority,
+                                 const uint8_t *payload,
+                                 size_t length,
+                                 uint32_t timeout_ms,
+                                 uint64_t *seq);
+
+/*
+ Asks for everything unsealed to be sealed, signed and sent now, whatever the schedule had in mind. Done by the agent's task;
+ events tell.
+
+ Blocks: never. Tasks: any, and the event callback. Interrupts: no.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt; why the agent could not start.
+ */
+cairn_result_t cairn_flush(void);
+
+/*
+ Chooses what the relay is given of batches sealed from now on.
+
+ @param upload A cairn_upload_t.
+
+ Blocks: never. Tasks: any, and the event callback. Interrupts: no.
+
+ Errors: those of cairn_flush; CAIRN_E_ARGUMENT.
+ */
+cairn_result_t cairn_set_upload(uint8_t upload);
+
+/*
+ Says that the radio is up anyway for the next `for_ms`: what waits may ride along.
+
+ Blocks: never. Tasks: any, and the event callback. Interrupts: no.
+
+ Errors: those of cairn_flush.
+ */
+cairn_result_t cairn_radio_hint(uint32_t for_ms);
+
+/*
+ Tells how the agent is doing: a copy made after its last step.
+
+ @param status Where it goes. Untouched unless the answer is CAIRN_OK.
+
+ Blocks: never. Tasks: any, and the event callback. Interrupts: no.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL. Not why the agent could not start: that is
+ in `status->start`.
+
+ # Safety
+ `status` is NULL or valid for writing.
+ */
+cairn_result_t cairn_status(cairn_status_t *status);
+
+/*
+ Gives the device's evidence of one record: record, blind, inclusion proof, anchor and signature, as CBOR; the relay adds
+ where it was included. The batch must be signed, and its records kept: a relay that has the data makes it itself.
+
+ @param buffer     Where it goes; CAIRN_EVIDENCE_MAX bytes are always enough. Written only before this call returns.
+ @param capacity   How much fits.
+ @param length     Where its length goes. Untouched unless the answer is CAIRN_OK.
+ @param timeout_ms Waits for the agent to begin for at most this long; it then reads the batch once.
+
+ Blocks: as said. Tasks: any but the agent's. Interrupts and event callback: no.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_NULL, CAIRN_E_BUSY, CAIRN_E_TIMEOUT, CAIRN_E_NOT_FOUND,
+ CAIRN_E_NOT_SEALED, CAIRN_E_LOST, CAIRN_E_BUFFER, CAIRN_E_MEDIUM; why the agent could not start. `buffer` may be written
+ partly then.
+
+ # Safety
+ `buffer` is NULL or valid for writing `capacity` bytes; `length` is NULL or valid for writing.
+ */
+cairn_result_t cairn_evidence(uint64_t seq,
+                              uint8_t *buffer,
+                              size_t capacity,
+                              size_t *length,
+                              uint32_t timeout_ms);
+
+/*
+ Lets go of a hash-only batch's records: from now on they may be reclaimed once the batch is final and space is needed. An
+ anchor whose records are gone proves nothing: take the evidence first.
+
+ @param batch      The batch's number, as the events told.
+ @param timeout_ms Waits for the agent to begin for at most this long.
+
+ Blocks: as said. Tasks: any but the agent's. Interrupts and event callback: no.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_BUSY, CAIRN_E_TIMEOUT, CAIRN_E_NOT_FOUND, CAIRN_E_MEDIUM; why the
+ agent could not start.
+ */
+cairn_result_t cairn_release(uint32_t batch,
+                             uint32_t timeout_ms);
+
+/*
+ Has `callback` called at every event from now on, instead of the one before; NULL calls nobody.
+
+ @param context Handed to the callback.
+
+ Blocks: never. Tasks: any, and the event callback. Interrupts: no. A callback that is being called while it is replaced
+ runs to its end.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt.
+ */
+cairn_result_t cairn_set_event_callback(cairn_event_callback_t callback, void *context);
+
+/*
+ Has the agent look what became due: a clock was changed, the link has news.
+
+ Blocks: never. Tasks: any. Interrupts: no, see cairn_wake_from_isr.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt.
+ */
+cairn_result_t cairn_wake(void);
+
+/*
+ cairn_wake for interrupts; a UART driver calls it when the modem sent something.
+
+ @param woken As in cairn_submit_from_isr.
+
+ Blocks: never. Tasks: no. Interrupts: those that may call the RTOS.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT outside an interrupt.
+
+ # Safety
+ `woken` is NULL or valid for writing.
+ */
+cairn_result_t cairn_wake_from_isr(bool *woken);
+
+/*
+ The agent's task, for those who write their own: one step of bounded length, which may make a signature. The first step
+ starts the agent: it derives the public key. Call it again after `wait_ms`, or when cairn_port_wake was called.
+
+ @param wait_ms Where the time until the next step goes, UINT32_MAX when only cairn_port_wake makes one due. May be NULL.
+
+ Blocks: for a signature at most. Tasks: always the same one. Interrupts and event callback: no. Needs
+ CONFIG_CAIRN_TASK_STACK_BYTES of stack.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT while another step runs; at every call why the agent could not start:
+ CAIRN_E_SIGNER, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_JOURNAL_FULL.
+
+ # Safety
+ `wait_ms` is NULL or valid for writing.
+ */
+cairn_result_t cairn_poll(uint32_t *wait_ms);
+
+/*
+ The agent's task: steps and sleeps in turns.
+
+ Blocks: for ever; returns only when the agent could not start. Tasks: one. Interrupts and event callback: no. Needs
+ CONFIG_CAIRN_TASK_STACK_BYTES of stack.
+
+ Errors: those of cairn_poll.
+ */
+cairn_result_t cairn_run(void);
+
+/*
+ The text of a result, in English, without a full stop.
+
+ @return A string that lives for ever; "unknown result" for a number that is none. Never NULL.
+
+ Blocks: never. Tasks: any. Interrupts: yes. Before cairn_init: yes.
+ */
+const char *cairn_strerror(int32_t result);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ Makes the one instance in `storage`, which is Cairn's from then on and for ever. The agent itself starts with the first step of
+ its task; until then records wait in the queue.
+
+ @param storage Static storage of the caller.
+ @param config  What the agent needs to know; need not stay.
+
+ Blocks: for milliseconds, to check the factory blob and to draw random bytes. Tasks: any, or main before the scheduler runs.
+ Interrupts: no. May be called again after an error.
+
+ Errors: CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL, CAIRN_E_STORAGE, CAIRN_E_ALREADY_INITIALISED, CAIRN_E_FACTORY_ABSENT,
+ CAIRN_E_FACTORY_DAMAGED, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_ENTROPY.
+ */
+static inline cairn_result_t cairn_init(cairn_storage_t *storage, const cairn_config_t *config)
+{
+    return cairn_init_configured(&CAIRN_CONFIG_SYMBOL, storage, sizeof *storage, config);
+}
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* CAIRN_H */

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The agent's task: starts the agent, and then makes one step after the other. Called through `cairn_poll` and `cairn_run`.
+
+use cairn::{
+    agent::{Event, EvidenceError, Settings, StartError, SubmitError, UploadMode},
+    batch::DeploymentId,
+    factory::Factory,
+    journal::ram::RamJournal,
+    ports::{Clock as _, Inbox, Submission, Ticket},
+    power::schedule::{self, FixedInterval},
+    record::{BlindSecret, SequenceNumber},
+    signer::software::SoftwareSigner,
+    time::Millis,
+};
+
+use crate::{
+    instance::{Birth, DeviceAgent, Instance, Step, Wishes},
+    port::{self, PortClock, PortEntropy},
+    record::cairn_record_t,
+    report::{cairn_event_t, cairn_status_t},
+    result::cairn_result_t,
+    transport,
+    waiters::{Answer, Buffer, Request},
+};
+
+/// How long an urgent record waits for others of the same event.
+const URGENT_DELAY: Millis = Millis::from_secs(2);
+/// First retry after a failed exchange, within twice this.
+const RETRY_BASE: Millis = Millis::from_secs(30);
+/// Longest pause between retries.
+const RETRY_MAX: Millis = Millis::from_secs(3600);
+
+/// One step. Milliseconds until the next is due, `None` when only news make one due.
+///
+/// # Errors
+/// `CAIRN_E_CONTEXT` when a step runs; why the agent could not start, at every call then.
+pub(crate) fn step(instance: &Instance) -> Result<Option<u64>, cairn_result_t> {
+    let mut step = instance.step()?;
+    if let Some(birth) = step.take_birth()
+        && let Err(error) = signer(&birth.factory).and_then(|signer| start(&mut step, &birth, signer))
+    {
+        instance.shared(|shared| shared.status.start = error);
+    }
+    let Some((agent, record)) = step.agent() else {
+        return Err(refuse_all(instance));
+    };
+    let Wishes { flush, upload, radio_until } = instance.shared(|shared| core::mem::take(&mut shared.wishes));
+    if let Some(upload) = upload {
+        agent.set_upload(upload);
+    }
+    if let Some(until) = radio_until {
+        agent.radio_hint(until);
+    }
+    if flush {
+        agent.flush();
+    }
+    let next = agent.poll(&mut PortInbox { instance, record }, &mut |event| tell(instance, &event));
+    serve(instance, agent);
+    publish(instance, agent);
+    Ok(next.map(|at| at.since(PortClock.now()).0))
+}
+
+/// Derives the public key: as deep in stack as a signature.
+#[inline(never)]
+fn signer(factory: &Factory) -> Result<SoftwareSigner<PortEntropy>, cairn_result_t> {
+    // cairn_init saw to it that there is a key; whether it is one on the curve is seen here.
+    let secret = factory.private_key.as_ref().ok_or(cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED)?;
+    SoftwareSigner::with_entropy(secret, PortEntropy).map_err(|_| cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED)
+}
+
+/// Never inlined: what it needs on the stack once must not lie under every later step.
+#[inline(never)]
+fn start(step: &mut Step<'_>, birth: &Birth, signer: SoftwareSigner<PortEntropy>) -> Result<(), cairn_result_t> {
+    let Birth { factory, stream, seed } = birth;
+    let (stream, seed) = (*stream, *seed);
+    let context = transport::context(factory, stream).map_err(|_| cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED)?;
+    let settings = Settings {
+        deployment: DeploymentId(factory.deployment),
+        blind_secret: BlindSecret::new(factory.blind_secret),
+        device: None,
+        previous_stream: None,
+        upload: if cairn_config::UPLOAD_HASH_ONLY { UploadMode::HashOnly } else { UploadMode::Data },
+        payload_max: cairn_config::PAYLOAD_MAX,
+        clock_step: Millis(u64::from(cairn_config::CLOCK_STEP_MS)),
+        relay_step_max: Millis::from_secs(cairn_config::RELAY_STEP_MAX_S),
+        sender_sequence_block: u64::from(cairn_config::SENDER_SEQUENCE_BLOCK),
+    };
+    let schedule = FixedInterval::new(schedule::Settings {
+        interval: Millis::from_secs(cairn_config::UPLOAD_INTERVAL_S),
+        urgent_delay: URGENT_DELAY,
+        retry_base: RETRY_BASE,
+        retry_max: RETRY_MAX,
+        seed,
+    });
+    step.start(
+        || RamJournal::new(stream),
+        || transport::link(factory, context, seed),
+        |journal, link| DeviceAgent::new(settings, journal, signer, link, PortClock, schedule),
+    )
+    .map_err(|error| match error {
+        StartError::Signer(error) => error.into(),
+        StartError::Journal(error) => error.into(),
+        StartError::LinkTooNarrow => cairn_result_t::CAIRN_E_ARGUMENT,
+    })
+}
+
+/// As `start`: the status is large, and not needed while a signature is made.
+#[inline(never)]
+fn publish(instance: &Instance, agent: &mut DeviceAgent) {
+    let status = cairn_status_t::new(&agent.status());
+    instance.shared(|shared| shared.status = status);
+}
+
+/// The agent could not start: nobody is left waiting. Why it could not.
+fn refuse_all(instance: &Instance) -> cairn_result_t {
+    let error = instance.shared(|shared| shared.status.start);
+    let mut record = cairn_record_t::EMPTY;
+    while port::queue_take(&mut record) {
+        answer(instance, record.ticket, Err(error));
+    }
+    while let Some((waiter, _)) = instance.shared(|shared| shared.waiters.begin()) {
+        finish(instance, waiter, Err(error));
+    }
+    error
+}
+
+/// The queue, as the agent sees it.
+struct PortInbox<'a> {
+    instance: &'a Instance,
+    record: &'a mut cairn_record_t,
+}
+
+impl Inbox for PortInbox<'_> {
+    fn take(&mut self) -> Option<Submission<'_>> {
+        port::queue_take(self.record).then(|| self.record.submission()).flatten()
+    }
+
+    fn answer(&mut self, ticket: Ticket, result: Result<SequenceNumber, SubmitError>) {
+        answer(self.instance, ticket.0, result.map(|seq| seq.0).map_err(cairn_result_t::from));
+    }
+
+    fn refused(&self) -> u32 {
+        self.instance.shared(|shared| shared.queue_full)
+    }
+}
+
+fn answer(instance: &Instance, waiter: u8, answer: Answer) {
+    if instance.shared(|shared| shared.waiters.answer(waiter, answer)) {
+        port::waiter_signal(waiter);
+    }
+}
+
+fn finish(instance: &Instance, waiter: u8, answer: Answer) {
+    instance.shared(|shared| shared.waiters.finish(waiter, answer));
+    port::waiter_signal(waiter);
+}
+
+/// Does what waiting tasks asked for. As `start`: evidence takes a path's room.
+#[inline(never)]
+fn serve(instance: &Instance, agent: &mut DeviceAgent) {
+    while let Some((waiter, request)) = instance.shared(|shared| shared.waiters.begin()) {
+        let answer = match request {
+            Request::Evidence { seq, buffer } => evidence(agent, seq, buffer),
+            Request::Release(batch) => agent.release(batch).map(|()| 0).map_err(cairn_result_t::from),
+            // `begin` gives no submissions: they come through the queue.
+            Request::Submission => continue,
+        };
+        finish(instance, waiter, answer);
+    }
+}
+
+fn evidence(agent: &mut DeviceAgent, seq: SequenceNumber, buffer: Buffer) -> Answer {
+    let Buffer { start, capacity } = buffer;
+    // SAFETY: cairn_evidence's caller vouched for the buffer and does not return while its place is Running, which it is.
+    let out = unsafe { core::slice::from_raw_parts_mut(start, capacity) };
+    match agent.evidence(seq, out) {
+        Ok(length) => Ok(length as u64),
+        Err(EvidenceError::NotFound) => Err(cairn_result_t::CAIRN_E_NOT_FOUND),
+        Err(EvidenceError::NotSealed) => Err(cairn_result_t::CAIRN_E_NOT_SEALED),
+        Err(EvidenceError::Lost(_)) => Err(cairn_result_t::CAIRN_E_LOST),
+        Err(EvidenceError::Damaged) => Err(cairn_result_t::CAIRN_E_MEDIUM),
+        Err(EvidenceError::BufferTooSmall) => Err(cairn_result_t::CAIRN_E_BUFFER),
+        Err(EvidenceError::Journal(error)) => Err(error.into()),
+    }
+}
+
+fn tell(instance: &Instance, event: &Event) {
+    let (callback, context) = instance.shared(|shared| (shared.callback, shared.callback_context));
+    if let Some(callback) = callback {
+        let event = cairn_event_t::new(event);
+        callback(&raw const event, context);
+    }
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The one instance, in the caller's storage: what tasks share under the port's lock, and what is the agent's task's alone.
+//! Initialised by cairn_init; never freed.
+
+use core::{
+    cell::UnsafeCell,
+    ffi::c_void,
+    mem::MaybeUninit,
+    ptr,
+    sync::atomic::{AtomicPtr, AtomicU8, Ordering},
+};
+
+use cairn::{
+    agent::{Agent, OWN_PAYLOAD_MAX, UploadMode},
+    factory::Factory,
+    journal::ram::RamJournal,
+    power::schedule::FixedInterval,
+    record::StreamId,
+    signer::software::SoftwareSigner,
+    time::Millis,
+};
+
+use crate::{
+    api::cairn_event_callback_t,
+    port::{self, PortClock, PortEntropy},
+    record::cairn_record_t,
+    report::cairn_status_t,
+    result::cairn_result_t,
+    transport::{self, Link},
+    waiters::Waiters,
+};
+
+/// Longest payload the agent handles: the application's, or one of its own.
+pub(crate) const PAYLOAD: usize =
+    if cairn_config::PAYLOAD_MAX > OWN_PAYLOAD_MAX { cairn_config::PAYLOAD_MAX } else { OWN_PAYLOAD_MAX };
+
+/// Sealed batches the journal holds at a time.
+pub(crate) const BATCHES: usize = 8;
+
+pub(crate) type Journal = RamJournal<{ cairn_config::JOURNAL_BYTES }, BATCHES>;
+
+pub(crate) type DeviceAgent = Agent<
+    &'static mut Journal,
+    SoftwareSigner<PortEntropy>,
+    &'static mut Link,
+    PortClock,
+    FixedInterval,
+    PAYLOAD,
+    { cairn_config::UPLINK_MAX },
+>;
+
+/// What the application asked for without waiting; the agent's task does it at its next step.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wishes {
+    pub(crate) flush: bool,
+    pub(crate) upload: Option<UploadMode>,
+    pub(crate) radio_until: Option<Millis>,
+}
+
+/// What tasks and interrupts share. Only touched in [`Instance::shared`].
+pub(crate) struct Shared {
+    pub(crate) waiters: Waiters<{ cairn_config::WAITERS }>,
+    pub(crate) wishes: Wishes,
+    pub(crate) status: cairn_status_t,
+    pub(crate) callback: cairn_event_callback_t,
+    pub(crate) callback_context: *mut c_void,
+    /// Submissions the queue had no room for.
+    pub(crate) queue_full: u32,
+    /// Something was handed to the agent since its last step began.
+    pub(crate) news: bool,
+    /// A step runs.
+    pub(crate) stepping: bool,
+    /// The task that makes the steps, once it made one.
+    pub(crate) agent_task: *const c_void,
+}
+
+/// What only the agent's task touches, in a [`Step`].
+struct Own {
+    /// Taken when the agent starts.
+    birth: Option<Birth>,
+    /// `Instance::agent` is initialised.
+    started: bool,
+    /// The record being taken from the queue.
+    record: cairn_record_t,
+}
+
+/// What cairn_init found out for the agent to start with.
+pub(crate) struct Birth {
+    pub(crate) factory: Factory,
+    pub(crate) stream: StreamId,
+    pub(crate) seed: u64,
+}
+
+/// The instance. The large parts are made in place, so that nobody's stack ever holds one.
+pub(crate) struct Instance {
+    shared: UnsafeCell<Shared>,
+    own: UnsafeCell<Own>,
+    agent: UnsafeCell<MaybeUninit<DeviceAgent>>,
+    /// Lent to the agent when it starts, for ever.
+    journal: UnsafeCell<MaybeUninit<Journal>>,
+    /// As `journal`.
+    link: UnsafeCell<MaybeUninit<Link>>,
+}
+
+/// `CAIRN_STORAGE_SIZE` of cairn.h, the same formula over the same configuration: what depends on the configuration, plus what
+/// does not, rounded up. `tests/` compares it with the C compiler's.
+pub const CAIRN_STORAGE_SIZE: usize = (cairn_config::JOURNAL_BYTES
+    + cairn_config::UPLINK_MAX
+    + 2 * transport::TX
+    + 5 * cairn_config::AT_LINE_MAX / 2
+    + 2 * cairn_config::PAYLOAD_MAX
+    + STORAGE_FIXED
+    + STORAGE_WAITER * cairn_config::WAITERS)
+    .next_multiple_of(8);
+const WIDE: bool = size_of::<usize>() == 8;
+const STORAGE_FIXED: usize = if WIDE { 4640 } else { 4480 };
+const STORAGE_WAITER: usize = if WIDE { 32 } else { 24 };
+
+/// `CAIRN_EVIDENCE_MAX` of cairn.h.
+pub const CAIRN_EVIDENCE_MAX: usize = cairn::agent::evidence_max(PAYLOAD);
+
+/// The storage of one instance. Give it static storage duration; do not touch what is in it.
+#[repr(C, align(8))]
+#[derive(Debug)]
+#[allow(non_camel_case_types, reason = "a C name")]
+pub struct cairn_storage_t {
+    /// Cairn's.
+    pub bytes: [u8; CAIRN_STORAGE_SIZE],
+}
+
+// Asserted on every target the library is built for: it fits, and little is wasted.
+const _: () = assert!(size_of::<cairn_storage_t>() - size_of::<Instance>() <= 512, "CAIRN_STORAGE_SIZE is too large");
+const _: () = assert!(size_of::<Instance>() <= size_of::<cairn_storage_t>(), "CAIRN_STORAGE_SIZE is too small");
+const _: () = assert!(align_of::<Instance>() <= align_of::<cairn_storage_t>(), "cairn_storage_t is not aligned enough");
+
+static STATE: AtomicU8 = AtomicU8::new(UNINITIALISED);
+static INSTANCE: AtomicPtr<Instance> = AtomicPtr::new(ptr::null_mut());
+
+const UNINITIALISED: u8 = 0;
+const INITIALISING: u8 = 1;
+const INITIALISED: u8 = 2;
+
+/// The right to initialise: given once at a time.
+pub(crate) struct Initialising(());
+
+impl Initialising {
+    /// # Errors
+    /// `CAIRN_E_ALREADY_INITIALISED` when there is an instance, or one is being made.
+    pub(crate) fn begin() -> Result<Self, cairn_result_t> {
+        // Under the lock instead of a compare-exchange, which not every target has.
+        let free = port::locked(|| {
+            let free = STATE.load(Ordering::Relaxed) == UNINITIALISED;
+            if free {
+                STATE.store(INITIALISING, Ordering::Relaxed);
+            }
+            free
+        });
+        if free { Ok(Self(())) } else { Err(cairn_result_t::CAIRN_E_ALREADY_INITIALISED) }
+    }
+
+    /// Makes the instance in `storage`.
+    ///
+    /// # Safety
+    /// `storage` is valid for reading and writing an [`Instance`], aligned for it, and nobody else's for ever.
+    pub(crate) unsafe fn finish(self, storage: *mut Instance, birth: Birth) {
+        let shared = Shared {
+            waiters: Waiters::new(),
+            wishes: Wishes::default(),
+            status: cairn_status_t::STARTING,
+            callback: None,
+            callback_context: ptr::null_mut(),
+            queue_full: 0,
+            news: true,
+            stepping: false,
+            agent_task: ptr::null(),
+        };
+        let own = Own { birth: Some(birth), started: false, record: cairn_record_t::EMPTY };
+        // SAFETY: the caller vouches for `storage`. The fields not written are `MaybeUninit` and need no value.
+        unsafe {
+            (&raw mut (*storage).shared).write(UnsafeCell::new(shared));
+            (&raw mut (*storage).own).write(UnsafeCell::new(own));
+        }
+        INSTANCE.store(storage, Ordering::Release);
+        STATE.store(INITIALISED, Ordering::Release);
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Initialising {
+    /// It failed: the next call may try again.
+    fn drop(&mut self) {
+        STATE.store(UNINITIALISED, Ordering::Release);
+    }
+}
+
+impl Instance {
+    /// # Errors
+    /// `CAIRN_E_NOT_INITIALISED`.
+    pub(crate) fn get() -> Result<&'static Self, cairn_result_t> {
+        let instance = INSTANCE.load(Ordering::Acquire);
+        // SAFETY: not null only after `finish` wrote it into storage that the caller of cairn_init gave for ever; all access to
+        // its cells is through `shared` and `own`.
+        unsafe { instance.as_ref() }.ok_or(cairn_result_t::CAIRN_E_NOT_INITIALISED)
+    }
+
+    /// Looks at or changes what is shared, under the port's lock. `look` must not call the port: the lock does not nest.
+    pub(crate) fn shared<T>(&self, look: impl FnOnce(&mut Shared) -> T) -> T {
+        port::locked(|| {
+            // SAFETY: the lock keeps every other task and interrupt out, and no `look` calls back into here.
+            look(unsafe { &mut *self.shared.get() })
+        })
+    }
+
+    /// Begins a step of the agent.
+    ///
+    /// # Errors
+    /// `CAIRN_E_CONTEXT` when one runs, in another task or around this call.
+    pub(crate) fn step(&self) -> Result<Step<'_>, cairn_result_t> {
+        let task = port::task();
+        self.shared(|shared| {
+            if shared.stepping {
+                return Err(cairn_result_t::CAIRN_E_CONTEXT);
+            }
+            shared.stepping = true;
+            shared.news = false;
+            shared.agent_task = task;
+            Ok(Step(self))
+        })
+    }
+}
+
+/// A running step: there is one at a time, so what is the agent's alone may be touched.
+pub(crate) struct Step<'a>(&'a Instance);
+
+impl Step<'_> {
+    fn own(&mut self) -> &mut Own {
+        // SAFETY: `stepping` lets one `Step` exist at a time, and its `&mut` lets one reference exist at a time.
+        unsafe { &mut *self.0.own.get() }
+    }
+
+    /// Takes what the agent starts with; `None` when it did, or tried to.
+    pub(crate) fn take_birth(&mut self) -> Option<Birth> {
+        self.own().birth.take()
+    }
+
+    /// Makes the agent from the journal and the link that `journal` and `link` make, in place.
+    ///
+    /// # Errors
+    /// What `agent` says.
+    pub(crate) fn start<E>(
+        &mut self,
+        journal: impl FnOnce() -> Journal,
+        link: impl FnOnce() -> Link,
+        agent: impl FnOnce(&'static mut Journal, &'static mut Link) -> Result<DeviceAgent, E>,
+    ) -> Result<(), E> {
+        // SAFETY: a `Birth` is taken once, so this runs once; nobody else ever refers to these two cells. The instance lives
+        // for ever, so the references may.
+        let (journal, link) = unsafe { ((*self.0.journal.get()).write(journal()), (*self.0.link.get()).write(link())) };
+        let agent = agent(journal, link)?;
+        // SAFETY: as in `own`.
+        unsafe { (*self.0.agent.get()).write(agent) };
+        self.own().started = true;
+        Ok(())
+    }
+
+    /// The agent and the record buffer, once it started.
+    pub(crate) fn agent(&mut self) -> Option<(&mut DeviceAgent, &mut cairn_record_t)> {
+        let cell = self.0.agent.get();
+        let own = self.own();
+        // SAFETY: `started` says that it is initialised; exclusive as in `own`, another cell than the record's.
+        own.started.then(|| (unsafe { (*cell).assume_init_mut() }, &mut own.record))
+    }
+}
+
+impl Drop for Step<'_> {
+    fn drop(&mut self) {
+        self.0.shared(|shared| shared.stepping = false);
+    }
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The functions of include/cairn_port.h, which the RTOS glue or the integrator supplies in C, behind safe names. Everything
+//! the C interface asks of the outside passes here.
+
+use core::ffi::c_void;
+
+use cairn::{
+    ports::{Clock, Entropy, NoEntropy},
+    time::{Millis, TimeQuality, WallTime},
+};
+
+use crate::record::cairn_record_t;
+
+/// cbindgen:ignore
+mod c {
+    use super::{c_void, cairn_record_t};
+
+    unsafe extern "C" {
+        pub(super) fn cairn_port_queue_put(record: *const cairn_record_t, wait_ms: u32) -> bool;
+        pub(super) fn cairn_port_queue_put_from_isr(record: *const cairn_record_t, woken: *mut bool) -> bool;
+        pub(super) fn cairn_port_queue_take(record: *mut cairn_record_t) -> bool;
+        pub(super) fn cairn_port_wake();
+        pub(super) fn cairn_port_wake_from_isr(woken: *mut bool);
+        pub(super) fn cairn_port_wait(wait_ms: u32);
+        pub(super) fn cairn_port_waiter_wait(waiter: u8, wait_ms: u32) -> bool;
+        pub(super) fn cairn_port_waiter_signal(waiter: u8);
+        pub(super) fn cairn_port_lock() -> u32;
+        pub(super) fn cairn_port_unlock(state: u32);
+        pub(super) fn cairn_port_in_isr() -> bool;
+        pub(super) fn cairn_port_task() -> *const c_void;
+        pub(super) fn cairn_port_now_ms() -> u64;
+        pub(super) fn cairn_port_wall(unix_ms: *mut u64) -> u8;
+        pub(super) fn cairn_port_set_wall(unix_ms: u64, quality: u8);
+        pub(super) fn cairn_port_entropy(out: *mut u8, length: usize) -> bool;
+        #[cfg(feature = "at-modem")]
+        pub(super) fn cairn_port_uart_read(buffer: *mut u8, capacity: usize) -> usize;
+        #[cfg(feature = "at-modem")]
+        pub(super) fn cairn_port_uart_write(bytes: *const u8, length: usize) -> usize;
+        #[cfg(feature = "panic-handler")]
+        pub(super) fn cairn_port_panic() -> !;
+    }
+}
+
+/// For ever, as a `wait_ms`.
+pub(crate) const FOREVER_MS: u32 = u32::MAX;
+
+pub(crate) fn queue_put(record: &cairn_record_t, wait_ms: u32) -> bool {
+    // SAFETY: `record` is valid for the call, which is all cairn_port.h lets the port rely on.
+    unsafe { c::cairn_port_queue_put(record, wait_ms) }
+}
+
+pub(crate) fn queue_put_from_isr(record: &cairn_record_t, woken: &mut bool) -> bool {
+    // SAFETY: both references are valid for the call.
+    unsafe { c::cairn_port_queue_put_from_isr(record, woken) }
+}
+
+/// Takes the oldest record into `record`.
+pub(crate) fn queue_take(record: &mut cairn_record_t) -> bool {
+    // SAFETY: `record` is valid for the call and for writing; any bytes make a valid `cairn_record_t`.
+    unsafe { c::cairn_port_queue_take(record) }
+}
+
+pub(crate) fn wake() {
+    // SAFETY: takes nothing; cairn_port.h allows it in every task.
+    unsafe { c::cairn_port_wake() }
+}
+
+pub(crate) fn wake_from_isr(woken: &mut bool) {
+    // SAFETY: the reference is valid for the call.
+    unsafe { c::cairn_port_wake_from_isr(woken) }
+}
+
+pub(crate) fn wait(wait_ms: u32) {
+    // SAFETY: takes a number; called by the agent's task only.
+    unsafe { c::cairn_port_wait(wait_ms) }
+}
+
+pub(crate) fn waiter_wait(waiter: u8, wait_ms: u32) -> bool {
+    // SAFETY: takes numbers, `waiter` below CONFIG_CAIRN_WAITERS.
+    unsafe { c::cairn_port_waiter_wait(waiter, wait_ms) }
+}
+
+pub(crate) fn waiter_signal(waiter: u8) {
+    // SAFETY: takes a number below CONFIG_CAIRN_WAITERS.
+    unsafe { c::cairn_port_waiter_signal(waiter) }
+}
+
+/// Runs `critical` where no task and no interrupt that may call Cairn interferes.
+pub(crate) fn locked<T>(critical: impl FnOnce() -> T) -> T {
+    // SAFETY: takes nothing; undone below with the state it gave. `critical` cannot unwind past it: device builds abort.
+    let state = unsafe { c::cairn_port_lock() };
+    let result = critical();
+    // SAFETY: `state` is what the matching lock gave, and nothing was locked in between that was not unlocked.
+    unsafe { c::cairn_port_unlock(state) };
+    result
+}
+
+pub(crate) fn in_isr() -> bool {
+    // SAFETY: takes nothing; cairn_port.h allows it everywhere.
+    unsafe { c::cairn_port_in_isr() }
+}
+
+/// Names the calling task.
+pub(crate) fn task() -> *const c_void {
+    // SAFETY: takes nothing; called in tasks only.
+    unsafe { c::cairn_port_task() }
+}
+
+/// The clocks of cairn_port.h.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PortClock;
+
+impl Clock for PortClock {
+    fn now(&self) -> Millis {
+        // SAFETY: takes nothing; cairn_port.h allows it everywhere.
+        Millis(unsafe { c::cairn_port_now_ms() })
+    }
+
+    fn wall(&self) -> WallTime {
+        let mut unix_ms = 0;
+        // SAFETY: the pointer is valid for the call.
+        let quality = unsafe { c::cairn_port_wall(&raw mut unix_ms) };
+        match TimeQuality::from_number(quality) {
+            Some(quality) if quality != TimeQuality::SinceBoot => WallTime { unix_ms, quality },
+            // Not set, or a number that is no quality: then only time since boot can be vouched for.
+            _ => WallTime { unix_ms: self.now().0, quality: TimeQuality::SinceBoot },
+        }
+    }
+
+    fn set_wall(&mut self, wall: WallTime) {
+        // SAFETY: takes numbers; called by the agent's task only.
+        unsafe { c::cairn_port_set_wall(wall.unix_ms, wall.quality as u8) }
+    }
+}
+
+/// The entropy source of cairn_port.h.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PortEntropy;
+
+impl Entropy for PortEntropy {
+    fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
+        // SAFETY: the slice is valid for writing its length.
+        if unsafe { c::cairn_port_entropy(out.as_mut_ptr(), out.len()) } { Ok(()) } else { Err(NoEntropy) }
+    }
+}
+
+/// The modem's UART of cairn_port.h: never waits.
+#[cfg(feature = "at-modem")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PortUart {
+    /// A byte read to learn that there is one.
+    ahead: Option<u8>,
+}
+
+#[cfg(feature = "at-modem")]
+impl PortUart {
+    pub(crate) const fn new() -> Self {
+        Self { ahead: None }
+    }
+
+    fn take(buffer: &mut [u8]) -> usize {
+        // SAFETY: the slice is valid for writing its length. The minimum keeps a port that miscounts from being believed.
+        unsafe { c::cairn_port_uart_read(buffer.as_mut_ptr(), buffer.len()) }.min(buffer.len())
+    }
+}
+
+#[cfg(feature = "at-modem")]
+impl embedded_io::ErrorType for PortUart {
+    type Error = core::convert::Infallible;
+}
+
+#[cfg(feature = "at-modem")]
+impl embedded_io::Read for PortUart {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error> {
+        let Some((first, rest)) = buffer.split_first_mut() else { return Ok(0) };
+        match self.ahead.take() {
+            Some(byte) => {
+                *first = byte;
+                Ok(1 + Self::take(rest))
+            }
+            None => Ok(Self::take(buffer)),
+        }
+    }
+}
+
+#[cfg(feature = "at-modem")]
+impl embedded_io::ReadReady for PortUart {
+    fn read_ready(&mut self) -> Result<bool, Self::Error> {
+        if self.ahead.is_none() {
+            let mut byte = [0];
+            self.ahead = (Self::take(&mut byte) == 1).then_some(byte[0]);
+        }
+        Ok(self.ahead.is_some())
+    }
+}
+
+#[cfg(feature = "at-modem")]
+impl embedded_io::Write for PortUart {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
+        // SAFETY: the slice is valid for reading its length. The minimum: see `take`.
+        Ok(unsafe { c::cairn_port_uart_write(bytes.as_ptr(), bytes.len()) }.min(bytes.len()))
+    }
+
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+/// The device build's panic handler: the port decides how a device stops.
+#[cfg(feature = "panic-handler")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // SAFETY: takes nothing and never returns.
+    unsafe { c::cairn_port_panic() }
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What every function of the C interface answers: one enum, each value with its own text. Made from the core's errors here
+//! and nowhere else.
+
+use core::ffi::{CStr, c_char};
+
+use cairn::{agent::SubmitError, factory::FactoryError, journal::JournalError, signer::SignerError};
+
+/// What a function of Cairn answers. `cairn_strerror` gives each value's text.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(non_camel_case_types, reason = "a C name")]
+pub enum cairn_result_t {
+    /// It was done.
+    CAIRN_OK = 0,
+    /// A pointer that must not be NULL is NULL.
+    CAIRN_E_NULL = 1,
+    /// A value is outside what the function takes: an unknown priority or upload mode.
+    CAIRN_E_ARGUMENT = 2,
+    /// `cairn_init` was not called, or did not succeed.
+    CAIRN_E_NOT_INITIALISED = 3,
+    /// `cairn_init` succeeded before.
+    CAIRN_E_ALREADY_INITIALISED = 4,
+    /// The storage is smaller than `CAIRN_STORAGE_SIZE`, or not aligned like `cairn_storage_t`.
+    CAIRN_E_STORAGE = 5,
+    /// Not allowed where it was called: in an interrupt, in the event callback, or in the wrong task.
+    CAIRN_E_CONTEXT = 6,
+    /// The payload is longer than `CONFIG_CAIRN_PAYLOAD_MAX`.
+    CAIRN_E_TOO_LONG = 7,
+    /// An application may not submit this kind: only `CAIRN_KIND_READING`, `CAIRN_KIND_EVENT`, and from 64 on.
+    CAIRN_E_KIND = 8,
+    /// The queue between the application and the agent's task is full; the refusal is counted in the status.
+    CAIRN_E_QUEUE_FULL = 9,
+    /// The journal is full, and nothing in it may be reclaimed.
+    CAIRN_E_JOURNAL_FULL = 10,
+    /// The journal's medium failed.
+    CAIRN_E_MEDIUM = 11,
+    /// The agent's task did not answer in time. A record that was submitted may still be journaled.
+    CAIRN_E_TIMEOUT = 12,
+    /// `CONFIG_CAIRN_WAITERS` tasks wait for the agent already.
+    CAIRN_E_BUSY = 13,
+    /// There is no such record or batch, or it was reclaimed.
+    CAIRN_E_NOT_FOUND = 14,
+    /// The record's batch is not sealed and signed yet: try again after `CAIRN_EVENT_SIGNED`.
+    CAIRN_E_NOT_SEALED = 15,
+    /// The buffer is too small for the evidence.
+    CAIRN_E_BUFFER = 16,
+    /// There is no factory blob at the address given: the partition was never written, or it is another place.
+    CAIRN_E_FACTORY_ABSENT = 17,
+    /// The factory blob is cut short, or its check sum or content is wrong.
+    CAIRN_E_FACTORY_DAMAGED = 18,
+    /// The factory blob's version or key is not one this build can use.
+    CAIRN_E_FACTORY_UNSUPPORTED = 19,
+    /// The entropy source gave nothing.
+    CAIRN_E_ENTROPY = 20,
+    /// The signer does not work: no key, locked, gone, or a fault was detected.
+    CAIRN_E_SIGNER = 21,
+    /// The batch's state forbids it: released twice, or it was given to the relay with its data.
+    CAIRN_E_CONFLICT = 22,
+    /// The record was lost before its batch was sealed; its place in the batch says so.
+    CAIRN_E_LOST = 23,
+}
+
+impl cairn_result_t {
+    /// Every result, at the place of its number.
+    const ALL: &[Self] = &[
+        Self::CAIRN_OK,
+        Self::CAIRN_E_NULL,
+        Self::CAIRN_E_ARGUMENT,
+        Self::CAIRN_E_NOT_INITIALISED,
+        Self::CAIRN_E_ALREADY_INITIALISED,
+        Self::CAIRN_E_STORAGE,
+        Self::CAIRN_E_CONTEXT,
+        Self::CAIRN_E_TOO_LONG,
+        Self::CAIRN_E_KIND,
+        Self::CAIRN_E_QUEUE_FULL,
+        Self::CAIRN_E_JOURNAL_FULL,
+        Self::CAIRN_E_MEDIUM,
+        Self::CAIRN_E_TIMEOUT,
+        Self::CAIRN_E_BUSY,
+        Self::CAIRN_E_NOT_FOUND,
+        Self::CAIRN_E_NOT_SEALED,
+        Self::CAIRN_E_BUFFER,
+        Self::CAIRN_E_FACTORY_ABSENT,
+        Self::CAIRN_E_FACTORY_DAMAGED,
+        Self::CAIRN_E_FACTORY_UNSUPPORTED,
+        Self::CAIRN_E_ENTROPY,
+        Self::CAIRN_E_SIGNER,
+        Self::CAIRN_E_CONFLICT,
+        Self::CAIRN_E_LOST,
+    ];
+
+    const fn text(self) -> &'static CStr {
+        match self {
+            Self::CAIRN_OK => c"done",
+            Self::CAIRN_E_NULL => c"a pointer is NULL",
+            Self::CAIRN_E_ARGUMENT => c"an argument is out of range",
+            Self::CAIRN_E_NOT_INITIALISED => c"cairn_init was not called or failed",
+            Self::CAIRN_E_ALREADY_INITIALISED => c"cairn_init was called before",
+            Self::CAIRN_E_STORAGE => c"the storage is too small or not aligned",
+            Self::CAIRN_E_CONTEXT => c"not allowed in this interrupt, callback or task",
+            Self::CAIRN_E_TOO_LONG => c"the payload is longer than CONFIG_CAIRN_PAYLOAD_MAX",
+            Self::CAIRN_E_KIND => c"an application may not submit this kind of record",
+            Self::CAIRN_E_QUEUE_FULL => c"the record queue is full",
+            Self::CAIRN_E_JOURNAL_FULL => c"the journal is full",
+            Self::CAIRN_E_MEDIUM => c"the journal's medium failed",
+            Self::CAIRN_E_TIMEOUT => c"the agent did not answer in time",
+            Self::CAIRN_E_BUSY => c"too many tasks wait for the agent",
+            Self::CAIRN_E_NOT_FOUND => c"no such record or batch is kept",
+            Self::CAIRN_E_NOT_SEALED => c"the record's batch is not sealed and signed yet",
+            Self::CAIRN_E_BUFFER => c"the buffer is too small",
+            Self::CAIRN_E_FACTORY_ABSENT => c"there is no factory blob",
+            Self::CAIRN_E_FACTORY_DAMAGED => c"the factory blob is damaged",
+            Self::CAIRN_E_FACTORY_UNSUPPORTED => c"the factory blob is of a kind this build cannot use",
+            Self::CAIRN_E_ENTROPY => c"the entropy source failed",
+            Self::CAIRN_E_SIGNER => c"the signer failed",
+            Self::CAIRN_E_CONFLICT => c"the batch's state forbids it",
+            Self::CAIRN_E_LOST => c"the record was lost",
+        }
+    }
+}
+
+impl From<FactoryError> for cairn_result_t {
+    fn from(error: FactoryError) -> Self {
+        match error {
+            FactoryError::Absent => Self::CAIRN_E_FACTORY_ABSENT,
+            FactoryError::Damaged | FactoryError::Malformed => Self::CAIRN_E_FACTORY_DAMAGED,
+            FactoryError::UnknownVersion => Self::CAIRN_E_FACTORY_UNSUPPORTED,
+            FactoryError::BufferTooSmall => Self::CAIRN_E_BUFFER,
+        }
+    }
+}
+
+impl From<JournalError> for cairn_result_t {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Full => Self::CAIRN_E_JOURNAL_FULL,
+            JournalError::TooLong => Self::CAIRN_E_TOO_LONG,
+            JournalError::NotFound => Self::CAIRN_E_NOT_FOUND,
+            JournalError::Conflict => Self::CAIRN_E_CONFLICT,
+            JournalError::Medium => Self::CAIRN_E_MEDIUM,
+        }
+    }
+}
+
+impl From<SubmitError> for cairn_result_t {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Kind => Self::CAIRN_E_KIND,
+            SubmitError::TooLong => Self::CAIRN_E_TOO_LONG,
+            SubmitError::Journal(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignerError> for cairn_result_t {
+    fn from(_: SignerError) -> Self {
+        Self::CAIRN_E_SIGNER
+    }
+}
+
+/// The text of a result, in English, without a full stop.
+///
+/// @return A string that lives for ever; "unknown result" for a number that is none. Never NULL.
+///
+/// Blocks: never. Tasks: any. Interrupts: yes. Before cairn_init: yes.
+#[unsafe(no_mangle)]
+pub extern "C" fn cairn_strerror(result: i32) -> *const c_char {
+    let result = usize::try_from(result).ok().and_then(|number| cairn_result_t::ALL.get(number));
+    result.map_or(c"unknown result", |result| result.text()).as_ptr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_result_has_its_own_text_and_stands_at_its_number() {
+        let declared = include_str!("result.rs")
+            .lines()
+            .filter(|line| line.strip_prefix("    CAIRN_").and_then(|rest| rest.split_once(" = ")).is_some());
+        assert_eq!(declared.count(), cairn_result_t::ALL.len());
+        for (i, result) in cairn_result_t::ALL.iter().enumerate() {
+            assert_eq!(*result as usize, i);
+            assert!(!result.text().is_empty());
+            assert!(cairn_result_t::ALL[..i].iter().all(|other| other.text() != result.text()), "{result:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_no_result_has_a_text_too() {
+        for number in [-1, i32::MIN, i32::MAX, 24] {
+            // SAFETY: cairn_strerror gives a C string that lives for ever.
+            assert_eq!(unsafe { CStr::from_ptr(cairn_strerror(number)) }, c"unknown result");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The link that the cargo features chose, made once when the agent starts. Only constructors here: the transports are crates
+//! of their own.
+
+#[cfg(not(feature = "at-modem"))]
+compile_error!("cairn-capi needs a transport: turn on the feature `at-modem`");
+
+use core::net::SocketAddr;
+
+use cairn::{factory::Factory, record::StreamId};
+use cairn_at_modem::{AtModem, Dialect, dialect};
+use cairn_coap::{
+    client::{CoapLink, OVERHEAD_MAX, Settings, Transmission},
+    oscore::{BadIdentifiers, Context, Secrets},
+};
+
+use crate::port::{PortClock, PortUart};
+
+/// The modem on the port's UART.
+const DIALECT: &Dialect = if cfg!(feature = "modem-bc66") { &dialect::BC66 } else { &dialect::BC660K };
+
+/// Longest datagram up: the longest uplink in its envelope, or what the modem takes; the agent keeps batches below that.
+pub(crate) const TX: usize = {
+    let wanted = cairn_config::UPLINK_MAX + OVERHEAD_MAX;
+    if wanted < DIALECT.largest_datagram { wanted } else { DIALECT.largest_datagram }
+};
+
+/// Longest datagram down: what fits a line of the modem as hex digits.
+const RX: usize = (cairn_config::AT_LINE_MAX - 40) / 2;
+const _: () = assert!(RX >= 160, "CONFIG_CAIRN_AT_LINE_MAX is too small for a downlink: at least 360");
+
+/// Datagrams that may wait between two steps of the agent: a response and its repetition.
+const QUEUE: usize = 2;
+
+type Modem = AtModem<PortUart, PortClock, 1, TX, RX, QUEUE, { cairn_config::AT_LINE_MAX }>;
+
+/// CoAP with OSCORE over the AT modem.
+pub(crate) type Link = CoapLink<Modem, TX, RX>;
+
+/// The security context of this device in this stream: its sender id is its kid, the relay's is empty.
+///
+/// # Errors
+/// Never for a kid of 4 bytes and a stream of 8.
+pub(crate) fn context(factory: &Factory, stream: StreamId) -> Result<Context, BadIdentifiers> {
+    let secrets =
+        Secrets { master_secret: &factory.master_secret, master_salt: &[], id_context: Some(&stream.0.to_be_bytes()) };
+    Context::derive(&secrets, &factory.kid, &[])
+}
+
+/// The link of this device. `seed` spreads message ids, tokens and waits.
+pub(crate) fn link(factory: &Factory, context: Context, seed: u64) -> Link {
+    let modem = Modem::new(DIALECT, cairn_at_modem::Settings::default(), PortUart::new(), PortClock);
+    let settings = Settings {
+        relay: SocketAddr::V4(factory.relay),
+        transmission: Transmission {
+            ack_timeout: cairn::time::Millis(cairn_config::COAP_ACK_TIMEOUT_MS as u64),
+            max_retransmit: cairn_config::COAP_MAX_RETRANSMIT,
+            ..Transmission::NB_IOT
+        },
+        keep_socket: false,
+        seed,
+    };
+    CoapLink::new(modem, settings, context)
+}
