@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# Cairn for a FreeRTOS project built with CMake. After project():
+#
+#   set(CAIRN_DOTCONFIG ${CMAKE_CURRENT_SOURCE_DIR}/meter.config)    # absolute; default: Cairn's default configuration
+#   include(<cairn>/rtos-freertos/cairn.cmake)
+#   target_link_libraries(app PRIVATE cairn::freertos freertos_kernel)
+#
+# cairn::freertos brings the C glue (compiled with the flags of `app`), cairn.h, cairn_config.h and the Rust library, which
+# cargo builds for the target that the C compiler's flags mean. It is built again when its sources or its options change.
+#
+# Cache variables, each also taken from the environment when not set:
+#   CAIRN_CARGO             cargo                                    default: the first on PATH
+#   CAIRN_RUSTC             rustc                                    default: what cargo finds
+#   CAIRN_CARGO_ARGS        more arguments for the device build, a list; for instance -Zbuild-std=core,alloc
+#   CAIRN_CARGO_TARGET_DIR  where cargo builds                       default: <build>/cairn
+#   CAIRN_RUST_TARGET       the Rust target triple                   default: from the C compiler
+#   CAIRN_FEATURES          transports to build in, a list           default: at-modem
+include_guard(GLOBAL)
+cmake_minimum_required(VERSION 3.20)
+
+get_filename_component(CAIRN_ROOT "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
+
+function(_cairn_option name default text)
+  if(NOT DEFINED ${name} AND DEFINED ENV{${name}})
+    set(${name} "$ENV{${name}}" CACHE STRING "${text}")
+  elseif(NOT DEFINED ${name})
+    set(${name} "${default}" CACHE STRING "${text}")
+  endif()
+endfunction()
+
+_cairn_option(CAIRN_DOTCONFIG "${CAIRN_ROOT}/component/config/default.config" "Kconfig .config of Cairn, absolute path")
+_cairn_option(CAIRN_CARGO "cargo" "cargo")
+_cairn_option(CAIRN_RUSTC "" "rustc; empty: what cargo finds")
+_cairn_option(CAIRN_CARGO_ARGS "" "More arguments for cargo's device build")
+_cairn_option(CAIRN_CARGO_TARGET_DIR "${CMAKE_BINARY_DIR}/cairn" "Where cargo builds for the device")
+_cairn_option(CAIRN_RUST_TARGET "" "Rust target triple; empty: from the C compiler")
+_cairn_option(CAIRN_FEATURES "at-modem" "Transports to build in")
+
+# The ABI of the library follows the C compiler; flags from elsewhere would silently break that.
+foreach(name RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS)
+  if(DEFINED ENV{${name}})
+    message(FATAL_ERROR "Cairn: ${name} is set in the environment (\"$ENV{${name}}\"). It would change the code of the device "
+      "library behind the build's back: unset it, and put what the target needs into CAIRN_RUST_TARGET or CAIRN_CARGO_ARGS.")
+  endif()
+endforeach()
+
+if(NOT IS_ABSOLUTE "${CAIRN_DOTCONFIG}" OR NOT EXISTS "${CAIRN_DOTCONFIG}")
+  message(FATAL_ERROR "Cairn: CAIRN_DOTCONFIG=\"${CAIRN_DOTCONFIG}\" must be the absolute path of a .config file")
+endif()
+
+# ---- which Rust target the C compiler's flags mean -----------------------------------------------------------------------
+function(_cairn_rust_target out)
+  separate_arguments(flags UNIX_COMMAND "${CMAKE_C_FLAGS}")
+  get_directory_property(options COMPILE_OPTIONS)
+  file(WRITE "${CMAKE_BINARY_DIR}/cairn-empty.c" "")
+  execute_process(COMMAND "${CMAKE_C_COMPILER}" ${flags} ${options} -dM -E "${CMAKE_BINARY_DIR}/cairn-empty.c"
+    OUTPUT_VARIABLE macros RESULT_VARIABLE failed ERROR_VARIABLE error)
+  if(failed)
+    message(FATAL_ERROR "Cairn: cannot ask ${CMAKE_C_COMPILER} what it compiles for; set CAIRN_RUST_TARGET.\n${error}")
+  endif()
+  set(float "")
+  if(macros MATCHES "#define __ARM_PCS_VFP 1")
+    set(float "hf")
+  endif()
+  if(macros MATCHES "#define __ARM_ARCH_6M__ 1")
+    set(target "thumbv6m-none-eabi")
+  elseif(macros MATCHES "#define __ARM_ARCH_7M__ 1")
+    set(target "thumbv7m-none-eabi")
+  elseif(macros MATCHES "#define __ARM_ARCH_7EM__ 1")
+    set(target "thumbv7em-none-eabi${float}")
+  elseif(macros MATCHES "#define __ARM_ARCH_8M_BASE__ 1")
+    set(target "thumbv8m.base-none-eabi")
+  elseif(macros MATCHES "#define __ARM_ARCH_8(_1)?M_MAIN__ 1")
+    set(target "thumbv8m.main-none-eabi${float}")
+  elseif(macros MATCHES "#define __riscv_xlen 32")
+    if(NOT macros MATCHES "#define __riscv_float_abi_soft 1")
+      message(FATAL_ERROR "Cairn: RISC-V with a hard-float ABI: set CAIRN_RUST_TARGET")
+    elseif(macros MATCHES "#define __riscv_atomic ")
+      set(target "riscv32imac-unknown-none-elf")
+    else()
+      set(target "riscv32imc-unknown-none-elf")
+    endif()
+  else()
+    message(FATAL_ERROR "Cairn: no Rust target is known for what ${CMAKE_C_COMPILER} compiles for; set CAIRN_RUST_TARGET")
+  endif()
+  set(${out} "${target}" PARENT_SCOPE)
+endfunction()
+
+if(CAIRN_RUST_TARGET)
+  set(_cairn_target "${CAIRN_RUST_TARGET}")
+else()
+  _cairn_rust_target(_cairn_target)
+endif()
+
+# ---- how cargo is called ---------------------------------------------------------------------------------------------------
+set(_cairn_env "CAIRN_DOTCONFIG=${CAIRN_DOTCONFIG}")
+set(_cairn_rustc "rustc")
+if(CAIRN_RUSTC)
+  list(APPEND _cairn_env "RUSTC=${CAIRN_RUSTC}")
+  set(_cairn_rustc "${CAIRN_RUSTC}")
+endif()
+# What the caller set while configuring holds while building, from whichever shell that is.
+if(DEFINED ENV{RUSTC_BOOTSTRAP})
+  list(APPEND _cairn_env "RUSTC_BOOTSTRAP=$ENV{RUSTC_BOOTSTRAP}")
+endif()
+
+if(NOT CAIRN_CARGO_ARGS MATCHES "build-std")
+  execute_process(COMMAND "${_cairn_rustc}" --print target-libdir --target "${_cairn_target}"
+    OUTPUT_VARIABLE _cairn_libdir OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE _cairn_failed ERROR_VARIABLE _cairn_error
+    WORKING_DIRECTORY "${CAIRN_ROOT}")
+  if(_cairn_failed)
+    message(FATAL_ERROR "Cairn: ${_cairn_rustc} does not know the target ${_cairn_target}, or is missing: install Rust "
+      "(https://rustup.rs) or set CAIRN_RUSTC.\n${_cairn_error}")
+  elseif(NOT IS_DIRECTORY "${_cairn_libdir}")
+    message(FATAL_ERROR "Cairn: ${_cairn_rustc} has no standard library for ${_cairn_target}. Run\n"
+      "  rustup target add ${_cairn_target}\n"
+      "or, with the sources of the standard library, set CAIRN_CARGO_ARGS=-Zbuild-std=core,alloc and RUSTC_BOOTSTRAP=1.")
+  endif()
+endif()
+
+# ---- cairn_config.h --------------------------------------------------------------------------------------------------------
+set(_cairn_include "${CMAKE_BINARY_DIR}/cairn-include")
+file(MAKE_DIRECTORY "${_cairn_include}")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CAIRN_DOTCONFIG}"
+  "${CAIRN_ROOT}/component/config/src/dotconfig.rs" "${CAIRN_ROOT}/component/config/src/main.rs")
+execute_process(
+  COMMAND "${CMAKE_COMMAND}" -E env ${_cairn_env} "CARGO_TARGET_DIR=${CMAKE_BINARY_DIR}/cairn-host"
+    "${CAIRN_CARGO}" run --quiet --locked --package cairn-config --
+    header "${CAIRN_DOTCONFIG}" "${_cairn_include}/cairn_config.h"
+  WORKING_DIRECTORY "${CAIRN_ROOT}" RESULT_VARIABLE _cairn_failed ERROR_VARIABLE _cairn_error)
+if(_cairn_failed)
+  message(FATAL_ERROR "Cairn: cannot make cairn_config.h from ${CAIRN_DOTCONFIG}\n${_cairn_error}")
+endif()
+
+# ---- the library: cargo is asked at every build and knows itself what changed ------------------------------------------------
+set(_cairn_library "${CAIRN_CARGO_TARGET_DIR}/${_cairn_target}/device/libcairn_capi.a")
+set(_cairn_own_library "${CMAKE_BINARY_DIR}/libcairn_capi.a")
+list(JOIN CAIRN_FEATURES "," _cairn_features)
+add_custom_target(cairn_rust
+  COMMAND "${CMAKE_COMMAND}" -E env ${_cairn_env} "CARGO_TARGET_DIR=${CAIRN_CARGO_TARGET_DIR}"
+    "${CAIRN_CARGO}" rustc --locked ${CAIRN_CARGO_ARGS} --package cairn-capi --lib --crate-type staticlib
+    --target "${_cairn_target}" --profile device --no-default-features --features "panic-handler,${_cairn_features}"
+  # Another build in the same target directory may replace cargo's; this copy is this build's, and changes only when it does.
+  COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${_cairn_library}" "${_cairn_own_library}"
+  WORKING_DIRECTORY "${CAIRN_ROOT}"
+  BYPRODUCTS "${_cairn_own_library}"
+  COMMENT "Cairn: cargo builds the library for ${_cairn_target}"
+  USES_TERMINAL VERBATIM)
+
+add_library(cairn_capi STATIC IMPORTED GLOBAL)
+set_target_properties(cairn_capi PROPERTIES IMPORTED_LOCATION "${_cairn_own_library}")
+add_dependencies(cairn_capi cairn_rust)
+
+add_library(cairn_freertos INTERFACE)
+add_library(cairn::freertos ALIAS cairn_freertos)
+target_sources(cairn_freertos INTERFACE
+  "${CAIRN_ROOT}/rtos-freertos/cairn_freertos.c"
+  "${CAIRN_ROOT}/rtos-freertos/cairn_freertos_clock.c")
+target_include_directories(cairn_freertos INTERFACE
+  "${CAIRN_ROOT}/rtos-freertos" "${CAIRN_ROOT}/component/capi/include" "${_cairn_include}")
+target_link_libraries(cairn_freertos INTERFACE cairn_capi)
+message(STATUS "Cairn: ${_cairn_target}, features ${_cairn_features}, configuration ${CAIRN_DOTCONFIG}")
