@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* A meter that anchors its readings: sets up the board, starts Cairn, creates the tasks. Also here: what Cairn asks of a
+ * product (UART, entropy, the end) and the kernel's hooks. */
+#include "beat.h"
+#include "board.h"
+#include "cairn_freertos.h"
+#include "cairn_port.h"
+#include "console.h"
+#include "events.h"
+#include "meter.h"
+#include "say.h"
+
+#include "FreeRTOS.h"
+#include "task.h"
+
+size_t cairn_port_uart_read(uint8_t *buffer, size_t capacity)
+{
+    return board_modem_read(buffer, capacity);
+}
+
+size_t cairn_port_uart_write(const uint8_t *bytes, size_t length)
+{
+    return board_modem_write(bytes, length);
+}
+
+bool cairn_port_entropy(uint8_t *out, size_t length)
+{
+    return board_entropy(out, length);
+}
+
+_Noreturn void cairn_port_panic(void)
+{
+    board_stop("cairn panicked");
+}
+
+void board_modem_received(void)
+{
+    bool woken = false;
+    (void)cairn_wake_from_isr(&woken);
+    portYIELD_FROM_ISR(woken);
+}
+
+void vApplicationIdleHook(void)
+{
+    __asm volatile("wfi");
+}
+
+void vApplicationStackOverflowHook(TaskHandle_t task, char *name)
+{
+    (void)task;
+    board_stop(name);
+}
+
+int main(void)
+{
+    board_init();
+    say_init();
+    const cairn_config_t config = {
+        .factory = board_factory,
+        .factory_length = (size_t)(uintptr_t)board_factory_bytes,
+    };
+    cairn_result_t result = cairn_freertos_start(&config);
+    if (result != CAIRN_OK) {
+        board_stop(cairn_strerror(result));
+    }
+    cairn_freertos_set_wall(METER_DAY_START_MS, CAIRN_TIME_NETWORK);
+    events_start();
+    beat_start();
+    meter_start();
+    console_start();
+    vTaskStartScheduler();
+    board_stop("the scheduler returned");
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* The meter: a register that counts watt-hours of the load profile, and a task that submits it every quarter hour. */
+#ifndef METER_H
+#define METER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define METER_PRIORITY 2u
+
+/* Midnight before the day of the load profile: 2026-01-14T00:00:00Z. */
+#define METER_DAY_START_MS 1768348800000u
+
+#define METER_INTERVAL_MS (15u * 60u * 1000u)
+
+/* What happened to the last run. */
+struct meter_run {
+    uint32_t wanted, submitted;
+    uint64_t first_seq, last_seq;
+    uint64_t register_wh;
+    int result; /* a cairn_result_t; CAIRN_E_BUSY while it runs */
+};
+
+/* Creates the task. Before the scheduler starts. */
+void meter_start(void);
+
+/* Has the task submit `readings`, each one quarter hour after the last. False while a run runs. Console task. */
+bool meter_run(uint32_t readings);
+
+/* Has the task skip `ms` as soon as the agent is idle, without a reading. False while a run runs. Console task. */
+bool meter_skip(uint64_t ms);
+
+/* The last run, once when it ended. Console task. */
+bool meter_ended(struct meter_run *out);
+
+#endif
