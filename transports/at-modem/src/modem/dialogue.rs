@@ -201,16 +201,15 @@ impl Dialogue {
 
 /// What follows `template` in `text`, when `text` begins with it; `%s` stands for `socket`.
 fn matches_template<'a>(text: &'a [u8], template: &str, socket: u8) -> Option<&'a [u8]> {
-    match template.split_once("%s") {
-        None => text.strip_prefix(template.as_bytes()),
-        Some((before, after)) => {
-            let text = text.strip_prefix(before.as_bytes())?;
-            let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            let (id, text) = text.split_at_checked(digits)?;
-            (number(id)? == u16::from(socket)).then_some(())?;
-            text.strip_prefix(after.as_bytes())
-        }
-    }
+    let template = template.as_bytes();
+    let at = template.iter().position(|byte| *byte == b'%').unwrap_or(template.len());
+    let (before, rest) = template.split_at_checked(at)?;
+    let text = text.strip_prefix(before)?;
+    let [b'%', _, after @ ..] = rest else { return Some(text) };
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (id, text) = text.split_at_checked(digits)?;
+    (number(id)? == u16::from(socket)).then_some(())?;
+    text.strip_prefix(after)
 }
 
 #[cfg(test)]
