@@ -6,4 +6,5 @@ pub mod cli;
 pub mod deployment;
 pub mod facts;
 pub mod files;
+pub mod modem;
 pub mod relay;

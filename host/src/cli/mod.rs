@@ -60,6 +60,8 @@ enum Verb {
     Evidence(evidence::Verb),
     /// Check evidence against the ledger
     Verify(verify::Arguments),
+    // The help text is the arguments' own.
+    Modem(Box<crate::modem::Args>),
 }
 
 /// Does what the arguments say.
@@ -73,6 +75,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Relay(verb) => relay::run(verb).await,
         Verb::Evidence(verb) => evidence::run(&verb),
         Verb::Verify(arguments) => verify::run(&arguments).await,
+        Verb::Modem(arguments) => crate::modem::run(*arguments).await.map(|()| ExitCode::SUCCESS),
     }
 }
 
