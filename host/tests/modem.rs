@@ -385,6 +385,31 @@ fn a_device_that_restarts_finds_the_modem_as_it_left_it_and_works() {
 }
 
 #[test]
+fn the_program_says_where_it_listens_and_ends_its_log_when_it_is_told_to_stop() {
+    use std::io::{BufRead, BufReader};
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("modem.jsonl");
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_cairn"))
+        .args(["modem", "--listen", "127.0.0.1:0", "--log"])
+        .arg(&log)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    BufReader::new(program.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
+    let port = ready.trim().strip_prefix("cairn modem: ready, Bc660k listening on 127.0.0.1:").unwrap();
+    let mut line = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    line.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut rdy = [0; 7];
+    line.read_exact(&mut rdy).unwrap();
+    assert_eq!(&rdy, b"\r\nRDY\r\n");
+    let process = rustix::process::Pid::from_child(&program);
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    assert!(program.wait().unwrap().success());
+    assert_eq!(read_log(&log).last().unwrap()["event"], "end");
+}
+
+#[test]
 fn a_terminal_serves_as_the_line() {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
