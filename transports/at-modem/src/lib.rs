@@ -36,6 +36,20 @@
 //! Nothing here waits. `send` and `receive` do what can be done now and return `WouldBlock`; call them (or
 //! [`AtModem::poll`]) again when the UART's receive interrupt signals the task that waits in `cairn::ports::Wait`, and at
 //! [`AtModem::wake_at`] at the latest, which is when the current command's time limit ends.
+//!
+//! `close` closes the modem's socket only as far as it gets at once; the rest is done by the next calls, at the latest before
+//! the socket is opened again. Nothing is lost when nobody calls: an open UDP socket costs no energy.
+//!
+//! # Sleep
+//! The modem may sleep whenever it likes (`AT+QSCLK=1`). Before a command that follows a silence it is woken with `AT` until
+//! it answers, ten times in five seconds. Where the board wires the wake-up pin, pulse it before `send`; where it wires the
+//! reset, pulse that after [`modem::Failure::NoAnswer`]: this driver knows no pins. Deep sleep and restarts are noticed by
+//! what the modem says of them; sockets are then opened again by the next `send`.
+//!
+//! # Limits
+//! IPv4, UDP, one command at a time. The dialects are written from the manuals, transcripts and other drivers, and tested
+//! against `cairn modem`, which is written from the manuals too; no real modem has been on the other side yet. Of the texts,
+//! the fourth parameter of the BC660K's `AT+QISEND` is the least documented: [`Release::Never`] does without.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -305,6 +305,20 @@ fn a_modem_that_was_silent_for_long_is_woken_before_the_next_command() {
 }
 
 #[test]
+fn lines_that_waited_in_the_port_do_not_prove_that_the_modem_is_awake() {
+    let mut bench = Bench::new(&BC660K);
+    let mut socket = bench.opened();
+    bench.say("+CSCON: 0");
+    bench.turn();
+    bench.advance(60_000);
+    assert_eq!(bench.send(&mut socket, b"x"), Ok(()));
+    assert_eq!(bench.commands, ["AT", "AT+QISEND=0,1,\"78\",2"]);
+    bench.commands.clear();
+    assert_eq!(bench.send(&mut socket, b"y"), Ok(()));
+    assert_eq!(bench.commands, ["AT+QISEND=0,1,\"79\",2"]);
+}
+
+#[test]
 fn every_command_that_gets_no_answer_ends_the_send_after_its_limit_and_the_next_send_recovers() {
     let silent = [
         ("ATE0", 5_000),

@@ -63,6 +63,8 @@ pub(super) struct Conversation<const SOCKETS: usize, const TX: usize, const RX: 
     /// Answers belong to the command before them.
     synchronised: bool,
     set_up: bool,
+    /// Nobody listened for so long that the modem may sleep, whatever is read now.
+    drowsy: bool,
     survey: Option<usize>,
     attach_by: Option<Millis>,
     heard_at: Millis,
@@ -101,6 +103,7 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
             pause: Millis(0),
             synchronised: false,
             set_up: false,
+            drowsy: false,
             survey: None,
             attach_by: None,
             heard_at: Millis(0),
@@ -109,9 +112,15 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
         }
     }
 
-    /// Ends what ran out of time and begins what is due.
-    pub(super) fn advance(&mut self, now: Millis) {
+    /// Begins a look at the port: what is read from it may have waited there since the look before.
+    pub(super) fn look(&mut self, now: Millis) {
+        self.drowsy |= now.since(self.now) >= self.dialect.quiet;
         self.now = now;
+    }
+
+    /// Ends what ran out of time and begins what is due.
+    pub(super) fn advance(&mut self) {
+        let now = self.now;
         // More turns than a chain of time-outs and beginnings at one instant needs.
         for _ in 0..8 {
             let ended = match (self.task, &self.dialogue) {
@@ -143,7 +152,7 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
         if pending.is_none() && abandoned.is_none() && self.survey.is_none() {
             return None;
         }
-        if !self.synchronised || self.now.since(self.heard_at) >= self.dialect.quiet {
+        if !self.synchronised || self.drowsy || self.now.since(self.heard_at) >= self.dialect.quiet {
             return Some(Task::Wake { attempt: 0 });
         }
         if !self.set_up {
@@ -211,6 +220,9 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
             Err(Failure::NoAnswer) => count(&mut self.counters.no_answer),
             Err(_) => count(&mut self.counters.refused),
             Ok(()) => {}
+        }
+        if matches!((task, result), (Task::Wake { .. }, Ok(()) | Err(Failure::Refused(_)))) {
+            self.drowsy = false;
         }
         match (task, result) {
             // Any final result proves that the modem is awake.
@@ -367,9 +379,8 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
     }
 
     /// Takes a line from the modem: first for what it says by itself, then as an answer.
-    pub(super) fn hear(&mut self, line: &[u8], now: Millis) {
-        self.now = now;
-        self.heard_at = now;
+    pub(super) fn hear(&mut self, line: &[u8]) {
+        self.heard_at = self.now;
         let line = classify(line);
         if let Line::Text(text) = line {
             let reports = self.dialect.reports.iter();

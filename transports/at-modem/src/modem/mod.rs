@@ -151,10 +151,10 @@ where
     /// # Errors
     /// The port's, from writing. The datagram on its way has then failed too.
     pub fn poll(&mut self) -> Result<(), P::Error> {
-        let now = self.clock.now();
-        self.read(now);
+        self.conversation.look(self.clock.now());
+        self.read();
         let conversation = &mut self.conversation;
-        conversation.advance(now);
+        conversation.advance();
         match conversation.write(&mut self.port) {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -164,7 +164,7 @@ where
         }
     }
 
-    fn read(&mut self, now: Millis) {
+    fn read(&mut self) {
         for _ in 0..READS {
             let mut bytes = [0; READ_STEP];
             let taken = match self.port.read_ready() {
@@ -186,7 +186,7 @@ where
                 match self.lines.push(*byte) {
                     Pushed::More => {}
                     Pushed::Dropped => count(&mut self.conversation.counters.lines_dropped),
-                    Pushed::Line => self.conversation.hear(self.lines.line(), now),
+                    Pushed::Line => self.conversation.hear(self.lines.line()),
                 }
             }
         }
