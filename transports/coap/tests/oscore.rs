@@ -106,6 +106,68 @@ fn another_kid_or_kid_context_is_another_context() {
     }
 }
 
+/// The same ciphertext behind other OSCORE options.
+fn with_options(protected: &[u8], values: &[&[u8]]) -> Vec<u8> {
+    let message = Message::parse(protected).unwrap();
+    let mut out = vec![0; protected.len() + 64];
+    let head = message.head;
+    let mut builder = Builder::message(&mut out, head.kind, head.code, head.message_id, head.token).unwrap();
+    for value in values {
+        builder.option(option::OSCORE, value).unwrap();
+    }
+    let length = builder.payload(message.payload).unwrap();
+    out.truncate(length);
+    out
+}
+
+#[test]
+fn a_request_names_its_key_and_number_once() {
+    let (client, server) = ends();
+    let protected = protected_request(&client, 9, b"x");
+    let whole = [0x09, 9, 0xca, 0x14, 0, 1];
+    let verify = |values: &[&[u8]]| {
+        let mut datagram = with_options(&protected, values);
+        server.unprotect_request(&mut { ReplayWindow::EMPTY }, &mut datagram).map(|(inner, _)| inner.payload.to_vec())
+    };
+    assert_eq!(verify(&[&whole]), Ok(b"x".to_vec()));
+    assert_eq!(verify(&[&whole, &whole]), Err(UnprotectError::Option), "an option that must not be repeated");
+    assert_eq!(verify(&[&[0x01, 9]]), Err(UnprotectError::Option), "no kid");
+    assert_eq!(verify(&[&[0x08, 0xca, 0x14, 0, 1]]), Err(UnprotectError::Option), "no Partial IV");
+    assert_eq!(verify(&[&[]]), Err(UnprotectError::Option));
+    assert_eq!(verify(&[]), Err(UnprotectError::NotProtected));
+}
+
+#[test]
+fn a_replay_is_refused_before_it_is_decrypted() {
+    let (client, server) = ends();
+    let mut window = ReplayWindow::EMPTY;
+    let protected = protected_request(&client, 9, b"x");
+    server.unprotect_request(&mut window, &mut protected.clone()).unwrap();
+    let mut changed = protected;
+    *changed.last_mut().unwrap() ^= 1;
+    let answer = server.unprotect_request(&mut window, &mut changed).unwrap_err();
+    assert_eq!((answer, answer.response_code()), (UnprotectError::Replayed, Some(Code::UNAUTHORIZED)));
+}
+
+#[test]
+fn a_request_is_no_response_and_a_response_no_request_also_inside() {
+    let (client, server) = ends();
+    let mut out = [0; 64];
+    for code in [Code::CHANGED, Code::EMPTY] {
+        let head = head(code, Options::NONE);
+        let (length, _) = client.protect_request(1, false, &head, b"x", &mut out).unwrap();
+        let answer = server.unprotect_request(&mut { ReplayWindow::EMPTY }, &mut out[..length]);
+        assert_eq!(answer.unwrap_err(), UnprotectError::Plaintext);
+    }
+    for code in [Code::POST, Code::EMPTY] {
+        let (length, asked) =
+            client.protect_request(2, false, &head(Code::POST, Options::NONE), b"x", &mut out).unwrap();
+        let (_, binding) = server.unprotect_request(&mut { ReplayWindow::EMPTY }, &mut out[..length]).unwrap();
+        let length = server.protect_response(binding, None, &head(code, Options::NONE), b"x", &mut out).unwrap();
+        assert_eq!(client.unprotect_response(&asked, &mut out[..length]), Err(UnprotectError::Plaintext));
+    }
+}
+
 #[test]
 fn what_cannot_be_protected_is_refused() {
     let (client, _) = ends();

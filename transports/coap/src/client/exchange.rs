@@ -55,7 +55,7 @@ impl Leg {
 
     /// An empty ACK came: the request is not repeated any more. Only the first one counts.
     fn acknowledged(&mut self, now: Millis, response_wait: Millis) {
-        if self.timer != Timer::Unsent && !self.acknowledged {
+        if !self.acknowledged {
             self.acknowledged = true;
             self.timer = Timer::GiveUp { at: now.after(response_wait) };
         }

@@ -89,6 +89,36 @@ fn an_unverified_refusal_shortens_the_wait_on_nb_iot_to_one_more_transmission_an
 }
 
 #[test]
+fn a_reset_or_ack_for_another_message_changes_nothing() {
+    for kind in [Type::Reset, Type::Acknowledgement] {
+        let mut world = World::new(settings());
+        let ended = world.exchange(|_, datagram| {
+            let mut other = unprotected(datagram, kind, Code::EMPTY, b"");
+            other[3] ^= 1;
+            vec![(10, other)]
+        });
+        assert_eq!(ended.downlink, Err(LinkError::TimeOut));
+        assert_eq!(ended.cost.datagrams_up, 5);
+    }
+}
+
+#[test]
+fn a_refusal_before_an_echo_challenge_does_not_shorten_what_follows_it() {
+    let transmission = Transmission::NB_IOT;
+    let mut world = World::new(Settings { transmission, ..settings() });
+    let ended = world.exchange(|relay, datagram| {
+        if datagram.len() > 206 {
+            return vec![];
+        }
+        let request = relay.verify(datagram);
+        let challenge = relay.respond(request, Carry::Piggybacked, Code::UNAUTHORIZED, Some(&[5; 8]), b"");
+        vec![(10, unprotected(datagram, Type::Reset, Code::EMPTY, b"")), (20, challenge)]
+    });
+    assert_eq!(ended.downlink, Err(LinkError::TimeOut));
+    assert_eq!(ended.cost.datagrams_up, 1 + 3);
+}
+
+#[test]
 fn an_earlier_response_replayed_for_a_later_request_changes_nothing() {
     let mut world = World::new(settings());
     let mut earlier = Vec::new();

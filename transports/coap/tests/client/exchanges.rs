@@ -288,6 +288,51 @@ fn a_verified_refusal_ends_the_exchange_at_once_with_its_code() {
 }
 
 #[test]
+fn a_verified_success_with_a_critical_option_is_a_refusal() {
+    for (inner, expected) in [(23, Err(LinkError::Rejected(0x44))), (28, ok())] {
+        let mut world = World::new(settings());
+        let ended = world.exchange(|relay, datagram| {
+            let request = relay.verify(datagram);
+            let carry = Carry::Piggybacked;
+            vec![(0, relay.respond_with(request, carry, Code::CHANGED, Some((inner, &[6])), b"stored"))]
+        });
+        assert_eq!(ended.downlink, expected, "Block2 is critical, Size2 is not");
+    }
+}
+
+#[test]
+fn an_echo_value_that_is_no_echo_value_is_a_refusal() {
+    for echo in [&[][..], &[1; 41]] {
+        let mut world = World::new(settings());
+        let ended = world.exchange(|relay, datagram| {
+            let request = relay.verify(datagram);
+            vec![(0, relay.respond(request, Carry::Piggybacked, Code::UNAUTHORIZED, Some(echo), b""))]
+        });
+        assert_eq!((ended.downlink, ended.cost.datagrams_up), (Err(LinkError::Rejected(0x81)), 1));
+    }
+}
+
+#[test]
+fn the_first_verified_response_stands_while_the_link_lingers() {
+    let transmission = Transmission { linger: Millis(5000), ..Transmission::RFC_7252 };
+    let mut world = World::new(Settings { transmission, ..settings() });
+    let ended = world.exchange(|relay, datagram| {
+        if datagram.len() == 4 {
+            return vec![];
+        }
+        let carry = Carry::Separate(Type::Confirmable, 1);
+        let request = relay.verify(datagram);
+        let first = relay.respond(request, carry, Code::CHANGED, None, b"stored");
+        relay.window = cairn_coap::oscore::ReplayWindow::EMPTY;
+        let request = relay.verify(datagram);
+        let second = relay.respond(request, Carry::Piggybacked, Code::UNAUTHORIZED, Some(&[5; 8]), b"");
+        vec![(100, first), (200, second)]
+    });
+    assert_eq!((ended.downlink, world.now()), (ok(), 5100));
+    assert_eq!(world.sent().len(), 2, "the request and one ACK");
+}
+
+#[test]
 fn numbers_are_used_as_granted_and_no_further() {
     let mut world = World::new(settings());
     world.link.grant(40..42);
@@ -330,7 +375,8 @@ fn start_refuses_what_is_too_long_and_what_comes_during_an_exchange() {
 
 #[test]
 fn would_block_at_every_send_changes_nothing_but_the_time() {
-    for (blocks, keep_socket) in [(1, false), (7, true), (40, false)] {
+    // 200 times 100 ms: each send within `send_wait`, two together not.
+    for (blocks, keep_socket) in [(1, false), (7, true), (40, false), (200, true)] {
         let mut world = World::new(Settings { keep_socket, ..settings() });
         world.air.borrow_mut().blocks = blocks;
         for _ in 0..3 {

@@ -206,11 +206,23 @@ impl Relay {
         echo: Option<&[u8]>,
         payload: &[u8],
     ) -> Vec<u8> {
+        self.respond_with(request, carry, code, echo.map(|echo| (option::ECHO, echo)), payload)
+    }
+
+    /// A protected response, with a Partial IV of its own when it carries an option.
+    pub(crate) fn respond_with(
+        &mut self,
+        request: Request,
+        carry: Carry,
+        code: Code,
+        inner: Option<(u16, &[u8])>,
+        payload: &[u8],
+    ) -> Vec<u8> {
         let mut options = [0; 64];
         let mut builder = Builder::options(&mut options);
         let mut number = None;
-        if let Some(echo) = echo {
-            builder.option(option::ECHO, echo).unwrap();
+        if let Some((option, value)) = inner {
+            builder.option(option, value).unwrap();
             number = Some(self.next_own_number);
             self.next_own_number += 1;
         }
