@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* See pthread_port.h. The modem is silent. The lock is error-checking: a library that nests it aborts. */
+#define _GNU_SOURCE
+#include "pthread_port.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+_Thread_local bool port_pretend_isr;
+volatile bool port_entropy_fails;
+volatile cairn_result_t port_agent_result;
+
+static pthread_mutex_t lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
+static volatile uint64_t added_ms;
+
+static void must(int error)
+{
+    if (error != 0) {
+        fprintf(stderr, "port: %s\n", strerror(error));
+        abort();
+    }
+}
+
+/* A semaphore whose count is bounded: a binary one, a queue's free places, a queue's records. */
+struct gate {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    unsigned count, most;
+};
+#define GATE(count, most) {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, count, most}
+
+static bool gate_take(struct gate *gate, uint32_t wait_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += wait_ms / 1000u;
+    until.tv_nsec += (long)(wait_ms % 1000u) * 1000000L;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000L;
+    }
+    must(pthread_mutex_lock(&gate->mutex));
+    int error = 0;
+    while (gate->count == 0 && error == 0) {
+        error = wait_ms == CAIRN_FOREVER_MS ? pthread_cond_wait(&gate->changed, &gate->mutex)
+                                            : pthread_cond_timedwait(&gate->changed, &gate->mutex, &until);
+    }
+    bool taken = gate->count > 0;
+    gate->count -= taken;
+    must(pthread_mutex_unlock(&gate->mutex));
+    return taken;
+}
+
+static void gate_give(struct gate *gate)
+{
+    must(pthread_mutex_lock(&gate->mutex));
+    gate->count += gate->count < gate->most;
+    must(pthread_cond_signal(&gate->changed));
+    must(pthread_mutex_unlock(&gate->mutex));
+}
+
+static struct gate places = GATE(CONFIG_CAIRN_QUEUE_LENGTH, CONFIG_CAIRN_QUEUE_LENGTH);
+static pthread_mutex_t queue_mutex = PTHREAD_MUTEX_INITIALIZER;
+static cairn_record_t queue[CONFIG_CAIRN_QUEUE_LENGTH];
+static unsigned queue_first, queue_count;
+
+bool cairn_port_queue_put(const cairn_record_t *record, uint32_t wait_ms)
+{
+    if (!gate_take(&places, wait_ms)) {
+        return false;
+    }
+    must(pthread_mutex_lock(&queue_mutex));
+    queue[(queue_first + queue_count++) % CONFIG_CAIRN_QUEUE_LENGTH] = *record;
+    must(pthread_mutex_unlock(&queue_mutex));
+    return true;
+}
+
+bool cairn_port_queue_put_from_isr(const cairn_record_t *record, bool *woken)
+{
+    *woken = true;
+    return cairn_port_queue_put(record, 0);
+}
+
+bool cairn_port_queue_take(cairn_record_t *record)
+{
+    must(pthread_mutex_lock(&queue_mutex));
+    bool any = queue_count > 0;
+    if (any) {
+        *record = queue[queue_first];
+        queue_first = (queue_first + 1u) % CONFIG_CAIRN_QUEUE_LENGTH;
+        queue_count--;
+    }
+    must(pthread_mutex_unlock(&queue_mutex));
+    if (any) {
+        gate_give(&places);
+    }
+    return any;
+}
+
+static struct gate wake = GATE(0, 1);
+
+void cairn_port_wake(void)
+{
+    gate_give(&wake);
+}
+
+void cairn_port_wake_from_isr(bool *woken)
+{
+    *woken = true;
+    gate_give(&wake);
+}
+
+void cairn_port_wait(uint32_t wait_ms)
+{
+    (void)gate_take(&wake, wait_ms);
+}
+
+static struct gate waiters[CONFIG_CAIRN_WAITERS] = {[0 ... CONFIG_CAIRN_WAITERS - 1] = GATE(0, 1)};
+
+bool cairn_port_waiter_wait(uint8_t waiter, uint32_t wait_ms)
+{
+    return gate_take(&waiters[waiter], wait_ms);
+}
+
+void cairn_port_waiter_signal(uint8_t waiter)
+{
+    gate_give(&waiters[waiter]);
+}
+
+uint32_t cairn_port_lock(void)
+{
+    must(pthread_mutex_lock(&lock));
+    return 0xC0FFEE;
+}
+
+void cairn_port_unlock(uint32_t state)
+{
+    if (state != 0xC0FFEE) {
+        abort();
+    }
+    must(pthread_mutex_unlock(&lock));
+}
+
+bool cairn_port_in_isr(void)
+{
+    return port_pretend_isr;
+}
+
+const void *cairn_port_task(void)
+{
+    static _Thread_local char name;
+    return &name;
+}
+
+uint64_t cairn_port_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u + added_ms;
+}
+
+void port_add_time(uint64_t ms)
+{
+    added_ms += ms;
+    (void)cairn_wake();
+}
+
+uint8_t cairn_port_wall(uint64_t *unix_ms)
+{
+    *unix_ms = 1768348800000u + cairn_port_now_ms();
+    return CAIRN_TIME_NETWORK;
+}
+
+void cairn_port_set_wall(uint64_t unix_ms, uint8_t quality)
+{
+    (void)unix_ms;
+    (void)quality;
+}
+
+bool cairn_port_entropy(uint8_t *out, size_t length)
+{
+    return !port_entropy_fails && getrandom(out, length, 0) == (ssize_t)length;
+}
+
+size_t cairn_port_uart_read(uint8_t *buffer, size_t capacity)
+{
+    (void)buffer;
+    (void)capacity;
+    return 0;
+}
+
+size_t cairn_port_uart_write(const uint8_t *bytes, size_t length)
+{
+    (void)bytes;
+    return length;
+}
+
+_Noreturn void cairn_port_panic(void)
+{
+    abort();
+}
+
+static pthread_t agent;
+static volatile bool agent_stops;
+
+static void *run(void *unused)
+{
+    (void)unused;
+    while (!agent_stops) {
+        uint32_t wait_ms = 10;
+        port_agent_result = cairn_poll(&wait_ms);
+        cairn_port_wait(wait_ms);
+    }
+    return NULL;
+}
+
+void port_agent_start(void)
+{
+    agent_stops = false;
+    must(pthread_create(&agent, NULL, run, NULL));
+}
+
+void port_agent_stop(void)
+{
+    agent_stops = true;
+    gate_give(&wake);
+    must(pthread_join(agent, NULL));
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* cairn_port.h on POSIX threads, for the tests: an interrupt is a thread that says so. */
+#ifndef PTHREAD_PORT_H
+#define PTHREAD_PORT_H
+
+#include "cairn_port.h"
+
+/* The calling thread pretends to serve an interrupt. */
+extern _Thread_local bool port_pretend_isr;
+
+/* The entropy source fails. */
+extern volatile bool port_entropy_fails;
+
+/* Starts and stops a thread that runs cairn_poll and cairn_port_wait in turns. */
+void port_agent_start(void);
+void port_agent_stop(void);
+
+/* What the last cairn_poll of that thread answered. */
+extern volatile cairn_result_t port_agent_result;
+
+/* Adds to the clock, as if time had passed. */
+void port_add_time(uint64_t ms);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* Every function of cairn_port.h, doing nothing: what to start from when Cairn comes to a system that has no glue yet. Compiled
+ * and linked by the tests, so that the header and the library agree on names and types. It is no port: nothing waits here. */
+#include "cairn_port.h"
+
+bool cairn_port_queue_put(const cairn_record_t *record, uint32_t wait_ms)
+{
+    (void)record;
+    (void)wait_ms;
+    return false;
+}
+
+bool cairn_port_queue_put_from_isr(const cairn_record_t *record, bool *woken)
+{
+    (void)record;
+    (void)woken;
+    return false;
+}
+
+bool cairn_port_queue_take(cairn_record_t *record)
+{
+    (void)record;
+    return false;
+}
+
+void cairn_port_wake(void)
+{
+}
+
+void cairn_port_wake_from_isr(bool *woken)
+{
+    (void)woken;
+}
+
+void cairn_port_wait(uint32_t wait_ms)
+{
+    (void)wait_ms;
+}
+
+bool cairn_port_waiter_wait(uint8_t waiter, uint32_t wait_ms)
+{
+    (void)waiter;
+    (void)wait_ms;
+    return false;
+}
+
+void cairn_port_waiter_signal(uint8_t waiter)
+{
+    (void)waiter;
+}
+
+uint32_t cairn_port_lock(void)
+{
+    return 0;
+}
+
+void cairn_port_unlock(uint32_t state)
+{
+    (void)state;
+}
+
+bool cairn_port_in_isr(void)
+{
+    return false;
+}
+
+const void *cairn_port_task(void)
+{
+    static const char task;
+    return &task;
+}
+
+uint64_t cairn_port_now_ms(void)
+{
+    return 0;
+}
+
+uint8_t cairn_port_wall(uint64_t *unix_ms)
+{
+    (void)unix_ms;
+    return CAIRN_TIME_SINCE_BOOT;
+}
+
+void cairn_port_set_wall(uint64_t unix_ms, uint8_t quality)
+{
+    (void)unix_ms;
+    (void)quality;
+}
+
+bool cairn_port_entropy(uint8_t *out, size_t length)
+{
+    (void)out;
+    (void)length;
+    return false;
+}
+
+size_t cairn_port_uart_read(uint8_t *buffer, size_t capacity)
+{
+    (void)buffer;
+    (void)capacity;
+    return 0;
+}
+
+size_t cairn_port_uart_write(const uint8_t *bytes, size_t length)
+{
+    (void)bytes;
+    return length;
+}
+
+_Noreturn void cairn_port_panic(void)
+{
+    for (;;) {
+    }
+}

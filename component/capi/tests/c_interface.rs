@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The C interface as C sees it: the static library is built as a product builds it, linked by the C compiler with a port on
+//! POSIX threads, and used rightly and wrongly. The scenarios are in `c/scenarios.c`, each in a process of its own.
+//!
+//! Results no scenario reaches, and why: CAIRN_E_MEDIUM, CAIRN_E_LOST and CAIRN_E_CONFLICT need a journal that fails, and the
+//! one in RAM does not; CAIRN_E_SIGNER needs a fault in the processor.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddrV4},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::OnceLock,
+};
+
+use cairn::{
+    batch::DeploymentId,
+    factory::{FACTORY_MAX, Factory},
+    signer::Algorithm,
+};
+use cairn_evidence::verify::{Expectation, check_statement};
+
+/// What all tests share: made once.
+struct Built {
+    directory: PathBuf,
+    library: PathBuf,
+    scenarios: PathBuf,
+}
+
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
+    output
+}
+
+fn cargo(target: &Path) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    // The variables that cargo gives a running test would change what the inner cargo builds.
+    cargo.current_dir(here()).env("CARGO_TARGET_DIR", target);
+    cargo
+}
+
+fn compiler() -> Command {
+    let mut cc = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
+    cc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"]).arg(here().join("include"));
+    cc
+}
+
+/// Writes `cairn_config.h` of `dotconfig` into `directory`.
+fn header(target: &Path, dotconfig: &Path, directory: &Path) {
+    fs::create_dir_all(directory).unwrap();
+    succeed(
+        cargo(target)
+            .args(["run", "--quiet", "--package", "cairn-config", "--", "header"])
+            .arg(dotconfig)
+            .arg(directory.join("cairn_config.h")),
+    );
+}
+
+fn built() -> &'static Built {
+    static BUILT: OnceLock<Built> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-interface");
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        header(target, &here().join("../config/default.config"), &directory);
+        succeed(
+            cargo(target)
+                .env_remove("CAIRN_DOTCONFIG")
+                .args(["rustc", "--quiet", "--package", "cairn-capi", "--lib", "--crate-type", "staticlib"])
+                .args(["--features", "std"]),
+        );
+        // A copy: another cargo command may replace the file in the target directory.
+        let library = directory.join("libcairn_capi.a");
+        fs::copy(target.join("debug/libcairn_capi.a"), &library).unwrap();
+        let scenarios = directory.join("scenarios");
+        succeed(
+            compiler()
+                .arg("-I")
+                .arg(&directory)
+                .args(["-g", "-o"])
+                .arg(&scenarios)
+                .arg(here().join("tests/c/scenarios.c"))
+                .arg(here().join("tests/c/pthread_port.c"))
+                .arg(&library)
+                .args(["-lm", "-ldl"]),
+        );
+        Built { directory, library, scenarios }
+    })
+}
+
+fn factory() -> Factory {
+    Factory {
+        alg: Algorithm::Es256k,
+        private_key: Some([0x11; 32]),
+        blind_secret: [0x22; 32],
+        deployment: [0x33; 32],
+        kid: *b"kid0",
+        master_secret: [0x44; 16],
+        relay: SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 5683),
+    }
+}
+
+fn blob(name: &str, factory: &Factory) -> PathBuf {
+    let mut image = [0; FACTORY_MAX];
+    let length = factory.encode(&mut image).unwrap();
+    write_blob(name, &image[..length])
+}
+
+fn write_blob(name: &str, image: &[u8]) -> PathBuf {
+    let path = built().directory.join(name);
+    fs::write(&path, image).unwrap();
+    path
+}
+
+/// Runs a scenario with a good factory blob.
+fn run(scenario: &str) -> String {
+    let good = blob(&format!("{scenario}.bin"), &factory());
+    run_with(scenario, &[good])
+}
+
+fn run_with(scenario: &str, factories: &[PathBuf]) -> String {
+    let output = succeed(Command::new(&built().scenarios).arg(scenario).args(factories));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn before_init_every_function_says_so() {
+    run("before_init");
+}
+
+#[test]
+fn a_wrong_init_is_refused_and_the_next_right_one_is_taken_once() {
+    let good = factory();
+    let mut version = [0; FACTORY_MAX];
+    let length = good.encode(&mut version).unwrap();
+    version[7] = 9;
+    let body = 6..length - 4;
+    let check = <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(&version[body.clone()]));
+    version[body.end..length].copy_from_slice(&check[..4]);
+    run_with(
+        "wrong_init",
+        &[
+            blob("good.bin", &good),
+            blob("p256.bin", &Factory { alg: Algorithm::Es256, ..good.clone() }),
+            blob("keyless.bin", &Factory { private_key: None, ..good.clone() }),
+            write_blob("version.bin", &version[..length]),
+        ],
+    );
+}
+
+#[test]
+fn wrong_submissions_and_calls_from_interrupts_get_their_errors_and_change_nothing() {
+    run("wrong_submissions");
+}
+
+#[test]
+fn a_full_queue_refuses_counts_and_loses_nothing_it_took() {
+    run("full_queue");
+}
+
+#[test]
+fn waits_time_out_and_what_timed_out_is_never_written_later() {
+    run("waits_time_out");
+}
+
+#[test]
+fn many_tasks_get_each_sequence_number_once() {
+    run("many_tasks");
+}
+
+#[test]
+fn the_callback_is_told_and_may_submit_but_not_wait() {
+    run("callbacks");
+}
+
+#[test]
+fn evidence_is_given_whole_or_refused_and_verifies() {
+    let printed = run("evidence");
+    let evidence = hex::decode(printed.trim()).unwrap();
+    let evidence = cairn_evidence::cbor::decode(&evidence).expect("what docs/wire.cddl says");
+    assert_eq!(evidence.record.seq.0, 3);
+    // Only the deployment is looked at without a ledger.
+    let expectation = Expectation {
+        deployment: DeploymentId([0x33; 32]),
+        chain_id: 0,
+        contract: [0; 20],
+        device: None,
+        min_confirmations: 0,
+    };
+    check_statement(&evidence, &expectation).expect("it verifies");
+}
+
+#[test]
+fn a_full_journal_refuses_and_counts() {
+    run("full_journal");
+}
+
+#[test]
+fn an_agent_that_cannot_start_says_why_to_everybody() {
+    run_with("no_start", &[blob("no-key.bin", &Factory { private_key: Some([0; 32]), ..factory() })]);
+}
+
+#[test]
+fn a_dead_link_fails_the_exchange_and_keeps_the_batch() {
+    run("dead_link");
+}
+
+fn link_application(include: &Path, output: &Path) -> Output {
+    let Built { library, .. } = built();
+    compiler()
+        .arg("-I")
+        .arg(include)
+        .arg("-o")
+        .arg(output)
+        .arg(here().join("tests/c/application.c"))
+        .arg(here().join("tests/c/stub_port.c"))
+        .arg(library)
+        .args(["-lm", "-ldl"])
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_stub_port_links_and_both_languages_agree_on_every_size() {
+    let Built { directory, .. } = built();
+    let program = directory.join("application");
+    let linked = link_application(directory, &program);
+    assert!(linked.status.success(), "{}", String::from_utf8_lossy(&linked.stderr));
+    let output = String::from_utf8(succeed(&mut Command::new(program)).stdout).unwrap();
+    let expected = format!(
+        "storage {}\nrecord {}\nstatus {}\nevent {}\nevidence {}\n",
+        cairn_capi::instance::CAIRN_STORAGE_SIZE,
+        size_of::<cairn_capi::record::cairn_record_t>(),
+        size_of::<cairn_capi::report::cairn_status_t>(),
+        size_of::<cairn_capi::report::cairn_event_t>(),
+        cairn_capi::instance::CAIRN_EVIDENCE_MAX,
+    );
+    assert_eq!(output, expected);
+}
+
+#[test]
+fn a_header_of_another_configuration_does_not_link() {
+    let Built { directory, .. } = built();
+    let other = directory.join("other");
+    fs::create_dir_all(&other).unwrap();
+    let default = fs::read_to_string(here().join("../config/default.config")).unwrap();
+    let changed = default.replace("CONFIG_CAIRN_QUEUE_LENGTH=16", "CONFIG_CAIRN_QUEUE_LENGTH=17");
+    assert_ne!(default, changed);
+    let dotconfig = other.join("other.config");
+    fs::write(&dotconfig, changed).unwrap();
+    header(Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap(), &dotconfig, &other);
+    let linked = link_application(&other, &other.join("application"));
+    let why = String::from_utf8_lossy(&linked.stderr);
+    assert!(!linked.status.success(), "it linked");
+    assert!(why.contains("undefined reference to `cairn_config_"), "{why}");
+}
+
+#[test]
+fn the_headers_are_cplusplus_too() {
+    let Built { directory, .. } = built();
+    let source = directory.join("header.cpp");
+    fs::write(
+        &source,
+        "#include \"cairn_port.h\"\nstatic cairn_storage_t storage;\nint main() { return cairn_init(&storage, nullptr); }\n",
+    )
+    .unwrap();
+    succeed(
+        Command::new(std::env::var_os("CXX").unwrap_or_else(|| "c++".into()))
+            .args(["-std=c++17", "-Wall", "-Wextra", "-Werror", "-c", "-o"])
+            .arg(directory.join("header.o"))
+            .arg("-I")
+            .arg(here().join("include"))
+            .arg("-I")
+            .arg(directory)
+            .arg(source),
+    );
+}
