@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* What an application does right and wrong with cairn.h, one scenario a process: `scenarios NAME FACTORY…`. The library has one
  * instance, so each begins fresh. tests/c_interface.rs runs them and says what each proves. */
+#define _GNU_SOURCE
 #include "cairn.h"
 #include "pthread_port.h"
 
