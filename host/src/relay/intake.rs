@@ -265,7 +265,8 @@ pub fn for_each_entry(
     Ok(())
 }
 
-/// The hint of what is included is left out when it says no more than what is final.
+/// Nothing is said of batches after the one asked about: a device that asks about an old one would not believe it. The hint of
+/// what is included is left out when it says no more than what is final.
 fn downlink(
     store: &Store,
     device: &Device,
@@ -275,14 +276,16 @@ fn downlink(
     now: UnixMs,
 ) -> Result<Downlink, StoreError> {
     let progress = store.progress(device.key_id(), anchor.stream)?;
+    let until_this = |through: Option<BatchNumber>| through.map(|through| through.min(anchor.batch));
+    let (included, finalised) = (until_this(progress.included_through), until_this(progress.final_through));
     Ok(Downlink {
         level: store.level(commitment)?.unwrap_or(Level::Stored),
         stream: anchor.stream,
         batch: anchor.batch,
         commitment: commitment.prefix(),
-        final_through: progress.final_through,
+        final_through: finalised,
         hints: Hints {
-            included_through: progress.included_through.filter(|_| progress.included_through > progress.final_through),
+            included_through: included.filter(|_| included > finalised),
             unix_ms: Some(now),
             block_hash: offer.block_hash,
         },

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A device, a network, a relay and a chain on one virtual clock. Everything random comes from one seed.
+
+mod network;
+mod random;
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Mutex,
+};
+
+use cairn::{
+    agent::{Agent, Event as AgentEvent, Settings as AgentSettings, SubmitError, UploadMode},
+    batch::BatchNumber,
+    journal::ram::RamJournal,
+    merkle::root_from_path,
+    ports::{Clock, Inbox, Submission, Ticket},
+    power::schedule::{FixedInterval, Settings as ScheduleSettings},
+    record::{BlindSecret, Entry, Kind, Priority, SequenceNumber, StreamId},
+    signer::software::SoftwareSigner,
+    time::{Millis, TimeQuality, WallTime},
+    uplink::Data,
+};
+use cairn_coap::{
+    client::{CoapLink, Settings as LinkSettings, Transmission},
+    oscore::{Context, Secrets},
+};
+use cairn_host::{
+    chain::{
+        Event,
+        fake::{FakeChain, Orphans},
+    },
+    relay::{
+        anchoring::{Anchoring, Settings, locked},
+        backoff::Steps,
+        endpoint::Endpoint,
+        gather::Mode,
+        intake::{self, Offer},
+        store::{Store, anchors::StoredAnchor},
+        tree,
+    },
+};
+
+use self::{
+    network::{Network, RELAY, Stack},
+    random::Random,
+};
+use super::device::{DEPLOYMENT, HOME, START_MS, TestDevice, now};
+
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+/// A block on this chain; the fake stamps 12 seconds, which nothing here depends on.
+const BLOCK_MS: u64 = 2 * MINUTE;
+const READINGS: u64 = 24;
+const READ_EVERY_MS: u64 = 15 * MINUTE;
+const SEAL_EVERY_MS: u64 = 90 * MINUTE;
+/// Faults stop here; then everything has time to settle.
+const FAULTS_END_MS: u64 = READINGS * READ_EVERY_MS + HOUR;
+const END_MS: u64 = FAULTS_END_MS + 4 * HOUR;
+const DEPTH: u64 = 4;
+
+/// One cell of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Conditions {
+    pub(crate) loss_percent: u64,
+    pub(crate) delay_ms: (u64, u64),
+    pub(crate) relay_restarts: bool,
+    pub(crate) node_restarts: bool,
+    pub(crate) reorgs: bool,
+    pub(crate) seed: u64,
+}
+
+impl Conditions {
+    /// A number for this cell, so that no two cells draw alike.
+    fn cell(&self) -> u64 {
+        let faults = [self.relay_restarts, self.node_restarts, self.reorgs].map(u64::from);
+        let parts = [self.seed, self.loss_percent, self.delay_ms.1].into_iter().chain(faults);
+        parts.fold(0, |cell, part| Random(cell ^ part).next())
+    }
+}
+
+impl std::ops::AddAssign for Happened {
+    fn add_assign(&mut self, other: Self) {
+        self.lost += other.lost;
+        self.repeated += other.repeated;
+        self.relay_restarts += other.relay_restarts;
+        self.node_outages += other.node_outages;
+        self.reorgs += other.reorgs;
+        self.exchanges += other.exchanges;
+        self.failed_exchanges += other.failed_exchanges;
+    }
+}
+
+/// How often what happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Happened {
+    pub(crate) lost: u32,
+    pub(crate) repeated: u32,
+    pub(crate) relay_restarts: u32,
+    pub(crate) node_outages: u32,
+    pub(crate) reorgs: u32,
+    pub(crate) exchanges: u32,
+    pub(crate) failed_exchanges: u32,
+}
+
+/// The clock everybody looks at.
+#[derive(Clone, Default)]
+struct Ticks(Rc<Cell<u64>>);
+
+impl Clock for Ticks {
+    fn now(&self) -> Millis {
+        Millis(self.0.get())
+    }
+
+    fn wall(&self) -> WallTime {
+        WallTime { unix_ms: START_MS + self.0.get(), quality: TimeQuality::Network }
+    }
+}
+
+/// Readings that wait, and what became of each.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<(WallTime, Vec<u8>)>,
+    taken: Option<(WallTime, Vec<u8>)>,
+    journaled: BTreeMap<SequenceNumber, Vec<u8>>,
+}
+
+impl Inbox for Queue {
+    fn take(&mut self) -> Option<Submission<'_>> {
+        self.taken = self.waiting.pop_front();
+        self.taken.as_ref().map(|(time, payload)| Submission {
+            time: *time,
+            kind: Kind::READING,
+            priority: Priority::Routine,
+            payload,
+            ticket: Some(Ticket(0)),
+        })
+    }
+
+    fn answer(&mut self, _: Ticket, result: Result<SequenceNumber, SubmitError>) {
+        let (_, payload) = self.taken.take().expect("answered once");
+        assert_eq!(self.journaled.insert(result.expect("journaled"), payload), None);
+    }
+
+    fn refused(&self) -> u32 {
+        0
+    }
+}
+
+type Meter = Agent<RamJournal<8192, 16>, SoftwareSigner, CoapLink<Stack, 1400, 256>, Ticks, FixedInterval, 128, 1024>;
+
+/// A relay that runs.
+struct Running {
+    endpoint: Endpoint,
+    anchoring: Anchoring<FakeChain>,
+}
+
+/// The world of one cell.
+pub(crate) struct Simulation {
+    conditions: Conditions,
+    ticks: Ticks,
+    random: Random,
+    network: Rc<RefCell<Network>>,
+    meter: Meter,
+    queue: Queue,
+    chain: FakeChain,
+    store: Mutex<Store>,
+    relay: Option<Running>,
+    relay_due: u64,
+    node_up_at: Option<u64>,
+    read: u64,
+    pub(crate) happened: Happened,
+}
+
+impl Simulation {
+    pub(crate) fn new(conditions: Conditions) -> Self {
+        let mut random = Random(conditions.cell());
+        let (ticks, device) = (Ticks::default(), TestDevice::new(3));
+        let network = Rc::new(RefCell::new(Network::new(conditions.loss_percent, conditions.delay_ms, random.next())));
+        let chain = FakeChain::new(DEPLOYMENT);
+        let mut store = Store::in_memory(&HOME).unwrap();
+        store.add_device(&device.provisioned(), START_MS).unwrap();
+        chain.register(device.key.key_id());
+        let meter = meter(&device, &ticks, &network, random.next());
+        let mut simulation = Self {
+            conditions,
+            ticks,
+            random,
+            network,
+            meter,
+            queue: Queue::default(),
+            chain,
+            store: Mutex::new(store),
+            relay: None,
+            relay_due: 0,
+            node_up_at: None,
+            read: 0,
+            happened: Happened::default(),
+        };
+        simulation.start_relay();
+        simulation
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.ticks.0.get()
+    }
+
+    fn start_relay(&mut self) {
+        let mut draw = Random(self.random.next());
+        let entropy = move |out: &mut [u8]| out.iter_mut().for_each(|byte| *byte = draw.next().to_be_bytes()[0]);
+        let settings = Settings {
+            deployment: DEPLOYMENT,
+            mode: Mode::Root,
+            finality_depth: DEPTH,
+            batch_interval_ms: 10 * MINUTE,
+            round_ms: MINUTE,
+            resend_ms: 2 * MINUTE,
+            raise_fees_ms: HOUR,
+            fee_ceiling: 500_000_000_000,
+            key_check_ms: 24 * HOUR,
+            retry: Steps { first_ms: 5000, most_ms: 5 * MINUTE },
+        };
+        let anchoring = Anchoring::new(self.chain.clone(), settings, self.random.next());
+        self.relay = Some(Running { endpoint: Endpoint::new(DEPLOYMENT, Box::new(entropy)), anchoring });
+        self.relay_due = 0;
+    }
+
+    /// Lets everything happen that happens.
+    pub(crate) fn run(&mut self) {
+        let mut block_at = BLOCK_MS;
+        let mut fault_at = MINUTE;
+        let mut poll_at = 0;
+        while self.now_ms() < END_MS {
+            let now = self.now_ms();
+            if now >= self.read * READ_EVERY_MS && self.read < READINGS {
+                self.read_meter();
+                poll_at = now;
+            }
+            poll_at = if self.deliver(now) { now } else { poll_at };
+            if now >= poll_at {
+                poll_at = self.poll_meter().max(now + 1);
+            }
+            if now >= block_at {
+                self.chain.mine();
+                block_at += BLOCK_MS;
+            }
+            if now >= fault_at && now < FAULTS_END_MS {
+                self.fault(now);
+                fault_at = now + self.random.between(2 * MINUTE, 20 * MINUTE);
+            }
+            if self.node_up_at.is_some_and(|at| now >= at || now >= FAULTS_END_MS) {
+                self.chain.set_up(true);
+                self.node_up_at = None;
+            }
+            self.let_relay_work(now);
+            let next_reading = if self.read < READINGS { self.read * READ_EVERY_MS } else { END_MS };
+            let fault = if now < FAULTS_END_MS { fault_at } else { END_MS };
+            let arrival = self.network.borrow().next_arrival().unwrap_or(END_MS);
+            let node = self.node_up_at.unwrap_or(END_MS);
+            let next = [poll_at, block_at, fault, next_reading, arrival, node, self.relay_due];
+            let next = next.into_iter().min().unwrap_or(END_MS);
+            self.ticks.0.set(next.clamp(now + 1, END_MS));
+        }
+        let totals = self.meter.status().totals;
+        (self.happened.exchanges, self.happened.failed_exchanges) = (totals.exchanges, totals.exchange_failures);
+        let network = self.network.borrow();
+        (self.happened.lost, self.happened.repeated) = (network.lost, network.repeated);
+    }
+
+    fn read_meter(&mut self) {
+        let payload = minicbor::to_vec(100_000 + self.read * 57 + self.read * self.read % 13).unwrap();
+        self.queue.waiting.push_back((self.ticks.wall(), payload));
+        self.read += 1;
+        if self.read == READINGS {
+            self.meter.flush();
+        }
+    }
+
+    fn poll_meter(&mut self) -> u64 {
+        let wake = self.meter.poll(&mut self.queue, &mut |event: AgentEvent| {
+            assert!(!matches!(event, AgentEvent::Refused(_)), "{event:?}");
+        });
+        wake.map_or(END_MS, |at| at.0)
+    }
+
+    /// Hands over what arrived by now; whether any of it was for the device.
+    fn deliver(&mut self, now_ms: u64) -> bool {
+        let mut for_device = false;
+        loop {
+            let arrived = self.network.borrow_mut().arrived(now_ms);
+            let Some((from, to, mut datagram)) = arrived else { return for_device };
+            if to != RELAY {
+                self.network.borrow_mut().hand_over(to, datagram);
+                for_device = true;
+            } else if let Some(relay) = &mut self.relay {
+                let (offer, unix_ms) = (Offer::default(), START_MS + now_ms);
+                if let Some(answer) = relay.endpoint.receive(&self.store, from, &mut datagram, &offer, unix_ms) {
+                    self.network.borrow_mut().send(now_ms, RELAY, from, answer);
+                }
+            }
+        }
+    }
+
+    fn let_relay_work(&mut self, now_ms: u64) {
+        if now_ms < self.relay_due {
+            return;
+        }
+        match &mut self.relay {
+            Some(relay) => {
+                self.relay_due = now(relay.anchoring.advance(&self.store, START_MS + now_ms)) - START_MS;
+            }
+            None => self.start_relay(),
+        }
+    }
+
+    fn fault(&mut self, now_ms: u64) {
+        let conditions = self.conditions;
+        if conditions.relay_restarts && self.random.percent(60) && self.relay.is_some() {
+            // Dead, and back after a while; what it had in memory is gone.
+            self.relay = None;
+            self.relay_due = now_ms + self.random.between(1000, 10 * MINUTE);
+            self.happened.relay_restarts += 1;
+        }
+        if conditions.node_restarts && self.random.percent(60) {
+            match self.random.between(0, 3) {
+                0 => self.chain.lose_next_answer(),
+                _ => {
+                    self.chain.set_up(false);
+                    self.chain.empty_pool();
+                    self.node_up_at = Some(now_ms + self.random.between(1000, 30 * MINUTE));
+                }
+            }
+            self.happened.node_outages += 1;
+        }
+        if conditions.reorgs && self.random.percent(60) {
+            // Never deeper than what counts as final.
+            let depth = self.random.between(1, DEPTH).min(now_ms / BLOCK_MS / 2);
+            let orphans = if self.random.percent(50) { Orphans::Vanish } else { Orphans::Return };
+            if depth > 0 {
+                self.chain.reorg(depth, orphans);
+                self.happened.reorgs += 1;
+            }
+        }
+    }
+
+    /// Checks what must hold whatever happened.
+    pub(crate) fn check(&mut self) {
+        let cell = self.conditions;
+        let status = self.meter.status();
+        let store = locked(&self.store);
+        assert_eq!(self.queue.journaled.len() as u64, READINGS, "{cell:?}");
+        assert_eq!(store.equivocations().unwrap().len(), 0, "{cell:?}");
+        let device = TestDevice::new(3);
+        let batches: Vec<_> = (0..)
+            .map_while(|batch| store.batch(device.key.key_id(), device.stream, BatchNumber(batch)).unwrap())
+            .collect();
+        let totals = store.totals().unwrap();
+        assert_eq!((totals.stored as usize, totals.finalised as usize), (batches.len(), batches.len()), "{cell:?}");
+        assert_eq!((status.unsent, status.totals.queue_full), (0, 0), "{cell:?}");
+        self.check_records(&batches);
+        self.check_postings(&store, &batches);
+    }
+
+    fn check_records(&self, batches: &[StoredAnchor]) {
+        let cell = self.conditions;
+        let mut delivered = BTreeMap::new();
+        for stored in batches {
+            let uplink = stored.read().unwrap();
+            let Some(Data::Records { records, key }) = &uplink.data else { panic!("data was uploaded") };
+            intake::for_each_entry(&uplink.anchor, records, key, |entry, _| {
+                let Entry::Record(record) = entry else { panic!("nothing was lost") };
+                let seen = delivered.insert(record.seq, record.payload.to_vec());
+                assert_eq!(seen, None, "{cell:?}: record {} is in two batches", record.seq.0);
+                Ok(())
+            })
+            .unwrap();
+        }
+        assert_eq!(delivered.len() as u64, READINGS + 1, "{cell:?}: the readings and the identity");
+        for (seq, payload) in &self.queue.journaled {
+            assert_eq!(delivered.get(seq), Some(payload), "{cell:?}: record {}", seq.0);
+        }
+    }
+
+    fn check_postings(&self, store: &Store, batches: &[StoredAnchor]) {
+        let cell = self.conditions;
+        let posted = self.chain.events();
+        let mut seen = BTreeSet::new();
+        for stored in batches {
+            let (id, position) = stored.posting.expect("posted");
+            let leaves = store.leaves(id).unwrap();
+            let path = tree::path(&leaves, position).unwrap();
+            let root = root_from_path(&stored.leaf, u64::from(position), leaves.len() as u64, &path).unwrap();
+            let times = posted.iter().filter(|(event, _)| *event == Event::RootPosted(root)).count();
+            assert_eq!(times, 1, "{cell:?}: batch is under {times} posted roots");
+            seen.insert(root);
+        }
+        assert_eq!(posted.len(), seen.len(), "{cell:?}: a root that anchors nothing was posted");
+        for nonce in 0..posted.len() as u64 {
+            assert_eq!(self.chain.intents(nonce).len(), 1, "{cell:?}: nonce {nonce}");
+        }
+    }
+}
+
+fn meter(device: &TestDevice, ticks: &Ticks, network: &Rc<RefCell<Network>>, seed: u64) -> Meter {
+    let provisioned = device.provisioned();
+    let id_context = device.stream.0.to_be_bytes();
+    let secrets =
+        Secrets { master_secret: &*provisioned.master_secret, master_salt: &[], id_context: Some(&id_context) };
+    let context = Context::derive(&secrets, &provisioned.kid, &[]).unwrap();
+    let link_settings = LinkSettings { relay: RELAY, transmission: Transmission::NB_IOT, keep_socket: false, seed };
+    let link = CoapLink::new(Stack::new(network.clone(), ticks.0.clone()), link_settings, context);
+    let settings = AgentSettings {
+        deployment: DEPLOYMENT,
+        blind_secret: BlindSecret::new([3; 32]),
+        device: None,
+        previous_stream: None,
+        upload: UploadMode::Data,
+        payload_max: 64,
+        clock_step: Millis(60_000),
+        relay_step_max: Millis(HOUR),
+        sender_sequence_block: 16,
+    };
+    let schedule = FixedInterval::new(ScheduleSettings {
+        interval: Millis(SEAL_EVERY_MS),
+        urgent_delay: Millis(10_000),
+        retry_base: Millis(MINUTE),
+        retry_max: Millis(30 * MINUTE),
+        seed,
+    });
+    let signer = SoftwareSigner::new(&[3; 32]).unwrap();
+    let journal = RamJournal::new(StreamId(device.stream.0));
+    Agent::new(settings, journal, signer, link, ticks.clone(), schedule).ok().expect("starts")
+}
+
+/// An address of the device's network; each socket has a port of its own.
+const fn address(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 7)), port)
+}

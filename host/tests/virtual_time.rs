@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The whole way on virtual time: the real agent over the real CoAP and OSCORE client, a network that loses, delays and repeats
+//! datagrams, the real relay killed and started again, and a chain whose node fails and whose blocks are reorganised. Whatever
+//! happens, every record ends up in exactly one batch, and every batch under exactly one posted root.
+
+mod device;
+mod simulation;
+
+use simulation::{Conditions, Happened, Simulation};
+
+/// Every combination of network and faults, with these seeds.
+fn run_all(loss_percent: u64, seeds: std::ops::Range<u64>) -> Happened {
+    let mut happened = Happened::default();
+    for delay_ms in [(20, 200), (1000, 5000), (4000, 20_000)] {
+        for faults in 0..8 {
+            for seed in seeds.clone() {
+                let [relay_restarts, node_restarts, reorgs] = [1, 2, 4].map(|bit| faults & bit != 0);
+                let mut simulation =
+                    Simulation::new(Conditions { loss_percent, delay_ms, relay_restarts, node_restarts, reorgs, seed });
+                simulation.run();
+                simulation.check();
+                happened += simulation.happened;
+            }
+        }
+    }
+    happened
+}
+
+#[test]
+fn every_record_is_in_exactly_one_anchored_batch_on_a_good_network() {
+    let happened = run_all(0, 0..3);
+    assert_eq!(happened.lost, 0);
+    assert!(happened.relay_restarts > 200 && happened.node_outages > 200 && happened.reorgs > 200, "{happened:?}");
+}
+
+#[test]
+fn every_record_is_in_exactly_one_anchored_batch_when_every_tenth_datagram_is_lost() {
+    run_all(10, 3..6);
+}
+
+#[test]
+fn every_record_is_in_exactly_one_anchored_batch_when_every_third_datagram_is_lost() {
+    let happened = run_all(33, 6..9);
+    assert!(happened.lost > 200 && happened.repeated > 20 && happened.failed_exchanges > 50, "{happened:?}");
+}
+
+#[test]
+fn a_seed_gives_the_same_run_again() {
+    let run = || {
+        let mut simulation = Simulation::new(Conditions {
+            loss_percent: 20,
+            delay_ms: (1000, 5000),
+            relay_restarts: true,
+            node_restarts: true,
+            reorgs: true,
+            seed: 5,
+        });
+        simulation.run();
+        (simulation.happened, simulation.now_ms())
+    };
+    assert_eq!(run(), run());
+}
