@@ -432,7 +432,7 @@ fn meter(device: &TestDevice, ticks: &Ticks, network: &Rc<RefCell<Network>>, see
     });
     let signer = SoftwareSigner::new(&[3; 32]).unwrap();
     let journal = RamJournal::new(StreamId(device.stream.0));
-    Agent::new(settings, journal, signer, link, ticks.clone(), schedule).ok().expect("starts")
+    Agent::new(settings, journal, signer, link, ticks.clone(), schedule).unwrap_or_else(|error| panic!("{error:?}"))
 }
 
 /// An address of the device's network; each socket has a port of its own.

@@ -114,19 +114,15 @@ impl UdpClientStack for Stack {
         Ok(())
     }
 
-    fn send(&mut self, socket: &mut SocketAddr, datagram: &[u8]) -> embedded_nal::nb::Result<(), NeverFails> {
+    fn send(&mut self, socket: &mut SocketAddr, datagram: &[u8]) -> nb::Result<(), NeverFails> {
         self.network.borrow_mut().send(self.ticks.get(), *socket, RELAY, datagram.to_vec());
         Ok(())
     }
 
-    fn receive(
-        &mut self,
-        socket: &mut SocketAddr,
-        buffer: &mut [u8],
-    ) -> embedded_nal::nb::Result<(usize, SocketAddr), NeverFails> {
+    fn receive(&mut self, socket: &mut SocketAddr, buffer: &mut [u8]) -> nb::Result<(usize, SocketAddr), NeverFails> {
         let mut network = self.network.borrow_mut();
         let datagram = network.open.get_mut(socket).and_then(VecDeque::pop_front);
-        let datagram = datagram.ok_or(embedded_nal::nb::Error::WouldBlock)?;
+        let datagram = datagram.ok_or(nb::Error::WouldBlock)?;
         let length = datagram.len().min(buffer.len());
         buffer[..length].copy_from_slice(&datagram[..length]);
         Ok((length, RELAY))
