@@ -356,6 +356,7 @@ impl Bridge {
     /// A datagram came to a socket of this machine; now it has to cross the network to the device.
     fn arrive(&mut self, datagram: Datagram) {
         self.record.counters.down_arrived += 1;
+        self.record.datagram("down-arrived", datagram.socket, &datagram.payload);
         let copies = self.weather.next_datagram(Direction::Down);
         self.record.counters.down_doubled += u64::from(copies.len() > 1);
         if copies.is_empty() {
@@ -467,3 +468,6 @@ fn connect(
     });
     Ok(Open { generation, udp, reader })
 }
+
+#[cfg(test)]
+mod tests;
