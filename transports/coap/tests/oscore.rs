@@ -192,6 +192,16 @@ fn what_cannot_be_protected_is_refused() {
 }
 
 #[test]
+fn a_payload_outside_its_buffer_is_refused() {
+    let (client, _) = ends();
+    let plain = head(Code::POST, Options::NONE);
+    for (start, end) in [(0, 65), (60, 70), (9, 8), (usize::MAX, usize::MAX), (0, usize::MAX), (65, 65)] {
+        let payload = core::ops::Range { start, end };
+        assert!(client.protect_request_in_place(1, false, &plain, &mut [0; 64], payload).is_err(), "{start}..{end}");
+    }
+}
+
+#[test]
 fn the_identifiers_of_a_request_are_there_before_it_is_verified() {
     let (client, _) = ends();
     let datagram = protected_request(&client, 77, b"x");

@@ -122,13 +122,10 @@ fn seal(
     payload: Range<usize>,
 ) -> Result<usize, ProtectError> {
     let no_room = ProtectError::Emit(EmitError::NoRoom);
-    let length = payload.len();
-    if payload.end > buffer.len() || payload.start > payload.end {
-        return Err(no_room);
-    }
+    let length = payload.end.checked_sub(payload.start).ok_or(no_room)?;
     // The payload waits at the buffer's end while everything before it is written, then moves to its place.
-    let parked = buffer.len().checked_sub(TAG_BYTES + length).ok_or(no_room)?;
-    buffer.copy_within(payload, parked);
+    let parked = buffer.len().checked_sub(TAG_BYTES).and_then(|room| room.checked_sub(length)).ok_or(no_room)?;
+    move_within(buffer, payload.start, length, parked).ok_or(no_room)?;
     let (front, _) = buffer.split_at_mut_checked(parked).ok_or(no_room)?;
 
     let mut builder = Builder::message(front, head.kind, outer_code, head.message_id, head.token)?;
@@ -144,7 +141,7 @@ fn seal(
     }
     let text_end = builder.position() + length;
     let payload_at = builder.finish();
-    buffer.copy_within(parked..parked + length, payload_at);
+    move_within(buffer, parked, length, payload_at).ok_or(no_room)?;
 
     let text = buffer.get_mut(start..text_end).ok_or(no_room)?;
     let tag = sealing.encrypt(text).map_err(|_| ProtectError::TooLong)?;
@@ -153,6 +150,17 @@ fn seal(
     // What is left of the parked plaintext.
     buffer.get_mut(end.max(parked)..).unwrap_or_default().fill(0);
     Ok(end)
+}
+
+/// `copy_within` that says so when it does not fit: no panic is left in the image. Not inlined, so that its checks are seen.
+#[inline(never)]
+fn move_within(buffer: &mut [u8], from: usize, length: usize, to: usize) -> Option<()> {
+    let end = from.checked_add(length)?;
+    if end > buffer.len() || to > buffer.len() - length {
+        return None;
+    }
+    buffer.copy_within(from..end, to);
+    Some(())
 }
 
 /// Class U options and the OSCORE option, in ascending order.
