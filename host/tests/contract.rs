@@ -4,10 +4,11 @@
 mod anvil;
 
 use alloy::{
+    network::TransactionBuilder as _,
     primitives::{Address, Bytes, U256},
     providers::Provider as _,
     rpc::types::{EIP1186AccountProofResponse, TransactionRequest},
-    sol_types::{SolCall as _, SolEvent as _, SolInterface as _},
+    sol_types::{SolCall as _, SolConstructor as _, SolEvent as _, SolInterface as _},
 };
 use anvil::{Anvil, DEPLOYMENT, Deployed, PATIENCE, deploy, packed, post, root, signed_anchor, view_of};
 use cairn::{
@@ -484,10 +485,15 @@ async fn the_ownership_changes_hands_only_when_the_other_side_accepts() {
 }
 
 #[tokio::test]
-async fn a_deployment_without_a_name_is_refused() {
+async fn a_deployment_without_a_name_or_an_owner_is_refused() {
     let anvil = Anvil::start();
     let node = Node::discover(&anvil.url).await.unwrap();
     let owner = anvil.account("owner").await;
     let deployed = EvmOwner::deploy(node, owner, &DeploymentId([0; 32]), PATIENCE).await;
     assert_eq!(refused(deployed), Revert::ZeroDeployment);
+    let arguments = CairnAnchor::constructorCall { deploymentId_: [1; 32].into(), owner_: Address::ZERO }.abi_encode();
+    let code: Bytes = [&CairnAnchor::BYTECODE[..], &arguments].concat().into();
+    let error = anvil.rpc.call(TransactionRequest::default().with_deploy_code(code)).await.unwrap_err();
+    let error = error.as_error_resp().unwrap().as_decoded_interface_error();
+    assert!(matches!(error, Some(CairnAnchorErrors::ZeroAddress(_))));
 }
