@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 mod contracts;
+mod demo;
 mod device;
 mod embedded;
 mod fuzz;
@@ -18,6 +19,7 @@ mod kconfig;
 mod lint;
 mod process;
 mod project;
+mod samples;
 mod setup;
 mod stage;
 mod suite;
@@ -36,6 +38,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Shows the main path: a day of a meter's readings, anchored on a local chain, and what a third party makes of it.
+    Demo,
     /// Runs every check that must hold before a change lands; the last line counts stages passed and failed.
     Test(test::Options),
     /// Formatting, clippy for the host and for devices, licences, SPDX headers, line lengths, words.
@@ -50,6 +54,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
+        Verb::Demo => demo::run(),
         Verb::Test(options) => test::run(&options),
         Verb::Lint => lint::run(),
         Verb::Header => header::write(),

@@ -111,7 +111,7 @@ fn guarded(command: &Command, limit: Duration) -> Command {
 }
 
 /// Appends `command`'s program and arguments to `wrapper`, and gives it the same environment and directory.
-fn copy_into(command: &Command, wrapper: &mut Command) {
+pub(crate) fn copy_into(command: &Command, wrapper: &mut Command) {
     wrapper.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    contracts, device, fuzz, header, host, kconfig, lint,
+    contracts, device, fuzz, header, host, kconfig, lint, samples,
     suite::{self, Effort, Stage},
 };
 
@@ -43,6 +43,7 @@ const STAGES: &[&Stage] = &[
     &lint::CLIPPY_HOST,
     &lint::CLIPPY_DEVICE,
     &device::STAGE,
+    &samples::STAGE,
     &fuzz::STAGE,
 ];
 

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The closing table: what this run measured, beside what was measured of the reference peer (a C library that signs and sends
+//! one transaction for each record). Only the peer's column is constant.
+
+use anyhow::Result;
+
+use super::{device::Words, world::Traffic};
+
+/// What a run measured.
+pub(crate) struct Measured {
+    /// The device's `status` after the day.
+    pub(crate) status: Words,
+    /// Its `beat`.
+    pub(crate) beat: Words,
+    /// Its `stats`.
+    pub(crate) stats: Words,
+    /// What the modem counted during the day.
+    pub(crate) traffic: Traffic,
+    /// Readings of the day.
+    pub(crate) readings: u64,
+    /// UDP payload of a hash-only exchange: up, down.
+    pub(crate) hash_only: (u64, u64),
+}
+
+/// Prints the table.
+///
+/// # Errors
+/// When the device did not say a number.
+pub(crate) fn print(measured: &Measured) -> Result<()> {
+    let Measured { status, beat, stats, traffic, readings, hash_only } = measured;
+    let exchanges = status.number("exchanges")?;
+    let instructions = beat.number("last_signature_instructions")?;
+    let kb = |bytes: u64| format!("{}.{} kB", bytes / 1000, bytes % 1000 / 100);
+    let rows = [
+        ("readings anchored", readings.to_string(), "1 a transaction".to_owned()),
+        ("exchanges (radio wakes)", exchanges.to_string(), "1 a reading".to_owned()),
+        ("connections", format!("{} UDP sockets, 0 TCP", traffic.opened), "6 TCP a reading".to_owned()),
+        ("bytes up, all, UDP payload", traffic.up_bytes.to_string(), "2254 a reading".to_owned()),
+        ("bytes down, all, UDP payload", traffic.down_bytes.to_string(), "2684 a reading".to_owned()),
+        ("bytes up for each reading, data sent", per(traffic.up_bytes, *readings), "2254".to_owned()),
+        (
+            "hash-only exchange, bytes up + down",
+            format!("{} + {}", hash_only.0, hash_only.1),
+            "no such thing".to_owned(),
+        ),
+        (
+            "instructions for each signature",
+            format!("{}.{:02} M, made twice and compared", instructions / 1_000_000, instructions % 1_000_000 / 10_000),
+            "12.2 M, or 3.0 M with 43 kB of tables; once".to_owned(),
+        ),
+        (
+            "flash, whole image with RTOS",
+            kb(stats.number("image_bytes")?),
+            "82 kB with libc, without network".to_owned(),
+        ),
+        (
+            "static RAM, whole image",
+            kb(stats.number("static_ram_bytes")?),
+            "about 17 kB with stack and heap".to_owned(),
+        ),
+        (
+            "  of that, Cairn's storage + queue",
+            kb(stats.number("cairn_storage_bytes")? + stats.number("cairn_queue_bytes")?),
+            String::new(),
+        ),
+        ("stack, agent's task, high-water", kb(stats.number("cairn_stack_used")?), String::new()),
+        ("heap", "0 B".to_owned(), "used".to_owned()),
+    ];
+    println!("\n{:<38} {:<34} reference peer, measured", "", "Cairn, this run");
+    for (what, ours, peer) in rows {
+        println!("{what:<38} {ours:<34} {peer}");
+    }
+    Ok(())
+}
+
+/// One decimal.
+fn per(total: u64, number: u64) -> String {
+    let tenths = total * 10 / number.max(1);
+    format!("{}.{}", tenths / 10, tenths % 10)
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Builds the samples' images. Their CMake calls cargo through rtos-freertos/cairn.cmake; what it needs to know comes from
+//! embedded.rs.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use crate::{
+    embedded::Toolchain,
+    process::Log,
+    project::Project,
+    setup::{Need, python},
+    stage::{Outcome, passed},
+    suite::{Context, Stage},
+};
+
+/// What building an image needs.
+pub(crate) const NEEDS: &[Need] = &[Need::Embedded, Need::Python];
+
+/// A way to build samples/freertos-meter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meter {
+    /// As it is shipped.
+    Normal,
+    /// With the agent's task above the beat task: the run that must show beats missed.
+    Control,
+}
+
+impl Meter {
+    const fn config(self) -> &'static str {
+        match self {
+            Self::Normal => "meter.config",
+            Self::Control => "control.config",
+        }
+    }
+
+    const fn build_name(self) -> &'static str {
+        match self {
+            Self::Normal => "freertos-meter",
+            Self::Control => "freertos-meter-control",
+        }
+    }
+}
+
+/// Both meter images build, and no allocator is linked.
+pub(crate) const STAGE: Stage =
+    Stage { name: "samples", about: "FreeRTOS images build; nothing in them allocates", needs: NEEDS, body: build_all };
+
+/// Functions that allocate. None may be in an image.
+const ALLOCATORS: &[&str] = &["malloc", "_malloc_r", "_sbrk", "pvPortMalloc", "__rust_alloc"];
+
+fn build_all(context: &Context, log: &mut Log) -> Result<Outcome> {
+    let toolchain = context.toolchain()?;
+    for meter in [Meter::Normal, Meter::Control] {
+        let image = build_meter(&context.project, toolchain, log, meter)?;
+        check_symbols(log, &image)?;
+    }
+    passed("freertos-meter and its control build")
+}
+
+/// Builds an image and gives its path.
+pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log, meter: Meter) -> Result<PathBuf> {
+    let sample = project.path("samples/freertos-meter");
+    let build = project.directory(&format!("samples/{}", meter.build_name()))?;
+    let mut kernel = std::ffi::OsString::from("-DFREERTOS_KERNEL_PATH=");
+    kernel.push(kernel_path(project, log)?);
+    let mut python = std::ffi::OsString::from("-DPython3_EXECUTABLE=");
+    python.push(python::interpreter(project));
+    let mut configure = Command::new("cmake");
+    configure.args(["-G", "Ninja", "-S"]).arg(&sample).arg("-B").arg(&build).args([kernel, python]);
+    configure.arg(format!("-DCAIRN_DOTCONFIG={}", sample.join(meter.config()).display()));
+    configure.args(toolchain.cmake_arguments(project));
+    toolchain.prepare(project, &mut configure);
+    // cairn.cmake keeps its host build apart by itself.
+    log.run(configure.env_remove("CARGO_TARGET_DIR"))?;
+    let mut ninja = Command::new("cmake");
+    ninja.arg("--build").arg(&build);
+    toolchain.prepare(project, &mut ninja);
+    log.run(ninja.env_remove("CARGO_TARGET_DIR"))?;
+    let image = build.join("meter.elf");
+    if !image.is_file() {
+        bail!("{} was not built", image.display());
+    }
+    Ok(image)
+}
+
+/// Manifests whose lock files may pin the package freertos-next.
+const KERNEL_MANIFESTS: &[&str] = &["Cargo.toml", "samples/freertos-lock/Cargo.toml"];
+
+/// FreeRTOS's kernel: `FREERTOS_KERNEL_PATH` of the environment, else the one inside the package freertos-next.
+fn kernel_path(project: &Project, log: &mut Log) -> Result<PathBuf> {
+    let kernel = match env::var_os("FREERTOS_KERNEL_PATH") {
+        Some(path) => PathBuf::from(path),
+        None => packaged_kernel(project)?,
+    };
+    if !kernel.join("tasks.c").is_file() {
+        bail!("{} holds no FreeRTOS kernel", kernel.display());
+    }
+    log.note(&format!("FreeRTOS kernel: {}", kernel.display()))?;
+    Ok(kernel)
+}
+
+fn packaged_kernel(project: &Project) -> Result<PathBuf> {
+    for manifest in KERNEL_MANIFESTS.iter().map(|manifest| project.path(manifest)).filter(|path| path.is_file()) {
+        let mut cargo = Command::new("cargo");
+        cargo.args(["metadata", "--format-version", "1", "--locked", "--manifest-path"]).arg(&manifest);
+        let output = cargo.output().context("cargo metadata")?;
+        if !output.status.success() {
+            bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        let metadata: Value = serde_json::from_slice(&output.stdout)?;
+        let packages = metadata["packages"].as_array().context("cargo metadata has no packages")?;
+        let package = packages.iter().find(|package| package["name"] == "freertos-next");
+        if let Some(path) = package.and_then(|package| package["manifest_path"].as_str()) {
+            return Ok(Path::new(path).with_file_name("FreeRTOS-Kernel"));
+        }
+    }
+    bail!("freertos-next is not among the dependencies of {}", KERNEL_MANIFESTS.join(", "))
+}
+
+/// That no allocator is in `image`, and that the check would see one.
+fn check_symbols(log: &mut Log, image: &Path) -> Result<()> {
+    let listed = log.run(Command::new("arm-none-eabi-nm").arg(image))?;
+    let names: Vec<&str> = listed.lines().filter_map(|line| line.split(' ').next_back()).collect();
+    if !names.contains(&"main") || !names.iter().any(|name| name.starts_with("cairn_")) {
+        bail!("{}: no symbols; an image that is stripped cannot be checked", image.display());
+    }
+    let found: Vec<_> = ALLOCATORS.iter().filter(|allocator| names.contains(allocator)).collect();
+    if !found.is_empty() {
+        bail!("{} links {found:?}", image.display());
+    }
+    Ok(())
+}
