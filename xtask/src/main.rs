@@ -8,9 +8,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod contracts;
 mod demo;
 mod device;
+mod e2e;
 mod embedded;
 mod fuzz;
 mod header;
@@ -21,9 +23,11 @@ mod process;
 mod project;
 mod samples;
 mod setup;
+mod size;
 mod stage;
 mod suite;
 mod test;
+mod zephyr;
 
 /// Shows, tests, measures and checks Cairn.
 ///
@@ -42,6 +46,10 @@ enum Verb {
     Demo,
     /// Runs every check that must hold before a change lands; the last line counts stages passed and failed.
     Test(test::Options),
+    /// Measures gas, bytes on the wire, and instructions for each signature.
+    Bench(bench::Options),
+    /// Measures flash and RAM of the samples, by section and by crate.
+    Size(size::Options),
     /// Formatting, clippy for the host and for devices, licences, SPDX headers, line lengths, words.
     Lint,
     /// Writes component/capi/include/cairn.h from the Rust sources.
@@ -56,6 +64,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().verb {
         Verb::Demo => demo::run(),
         Verb::Test(options) => test::run(&options),
+        Verb::Bench(options) => bench::run(&options),
+        Verb::Size(options) => size::run(&options),
         Verb::Lint => lint::run(),
         Verb::Header => header::write(),
         Verb::Kconfig => kconfig::write(),

@@ -7,8 +7,9 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    contracts, device, fuzz, header, host, kconfig, lint, samples,
+    contracts, device, e2e, fuzz, header, host, kconfig, lint, samples,
     suite::{self, Effort, Stage},
+    zephyr,
 };
 
 /// How thorough to be, and about what.
@@ -44,7 +45,10 @@ const STAGES: &[&Stage] = &[
     &lint::CLIPPY_DEVICE,
     &device::STAGE,
     &samples::STAGE,
+    &e2e::CLEAN,
+    &e2e::ROUGH,
     &fuzz::STAGE,
+    &zephyr::STAGE,
 ];
 
 /// `cargo xtask test`.

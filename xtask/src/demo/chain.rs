@@ -64,11 +64,6 @@ impl Chain {
         })
     }
 
-    /// Where the node listens.
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
-
     /// Its JSON-RPC address.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)

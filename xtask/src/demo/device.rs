@@ -141,8 +141,21 @@ impl Device {
     /// # Errors
     /// When it does not come in time.
     pub(crate) fn wait_event(&mut self, what: &str, limit: Duration, wanted: impl Fn(&Event) -> bool) -> Result<Event> {
+        self.wait_event_after(0, what, limit, wanted)
+    }
+
+    /// The same for events from number `seen` on.
+    ///
+    /// # Errors
+    /// When it does not come in time.
+    pub(crate) fn wait_event_after(
+        &mut self,
+        mut seen: usize,
+        what: &str,
+        limit: Duration,
+        wanted: impl Fn(&Event) -> bool,
+    ) -> Result<Event> {
         let deadline = Instant::now() + limit;
-        let mut seen = 0;
         loop {
             if let Some(event) = self.events.get(seen..).and_then(|new| new.iter().find(|event| wanted(event))) {
                 return Ok(event.clone());
