@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask bench`: gas on a local node, bytes on the wire and instructions of a signature in QEMU. Everything printed was
-//! measured in this run; `--record` writes it to docs/bench.md with the commands.
+//! `cargo xtask bench`: gas on a local node, bytes on the wire and instructions of a signature in QEMU. Everything
+//! printed was measured in this run; `--record` writes it to docs/bench.md with the commands.
 
 use std::{fmt::Write as _, fs, process::Command, process::ExitCode};
 
@@ -143,8 +143,8 @@ fn record(project: &Project, gas: &str, measured: &Measured) -> Result<String> {
     Ok(format!(
         "# Measured\n\nWritten by `cargo xtask bench --record` at commit {}.\n\n\
          ## Gas\n`cargo test -p cairn-host --test gas`, on anvil under its default hard fork.\n\n{gas}\n\
-         ## Device\nsamples/freertos-meter in QEMU mps2-an385 (Cortex-M3) under `-icount shift=5`: one instruction is 32 ns of \
-         virtual time, read from the CMSDK timer. UDP payload as `cairn modem` counts it.\n\n{device}",
+         ## Device\nsamples/freertos-meter in QEMU mps2-an385 (Cortex-M3) under `-icount shift=5`: one instruction is \
+         32 ns of virtual time, read from the CMSDK timer. UDP payload as `cairn modem` counts it.\n\n{device}",
         commit.as_deref().unwrap_or("unknown")
     ))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! End to end in QEMU, two cells. The clean one plays the demonstration on fast blocks. The rough one loses and delays
-//! datagrams, kills relay and node, and reorganises the chain; every reading must still end in exactly one anchored batch.
-//! Wider matrices run on virtual time on the host (component/tests, host/tests).
+//! datagrams, kills relay and node, and reorganises the chain; every reading must still end in exactly one anchored
+//! batch. Wider matrices run on virtual time on the host (component/tests, host/tests).
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 

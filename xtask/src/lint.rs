@@ -151,13 +151,7 @@ const TEXTS: &[&str] = &["*.md"];
 const COLUMNS: usize = 120;
 const SPDX: &str = concat!("SPDX-License", "-Identifier: Apache-2.0 OR MIT");
 /// Words that say a thing is not done. Split, or this file would contain them.
-const WORDS: &[&str] = &[
-    concat!("TO", "DO"),
-    concat!("FIX", "ME"),
-    concat!("XX", "X:"),
-    concat!("for ", "now"),
-    concat!("place", "holder"),
-];
+const WORDS: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:"), concat!("HA", "CK:")];
 /// Generated, and committed to be compared.
 const GENERATED: &[&str] = &["component/capi/include/cairn.h", "Cargo.lock"];
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Builds the samples' images. Their CMake calls cargo through rtos-freertos/cairn.cmake; what it needs to know comes from
-//! embedded.rs.
+//! Builds the samples' images. Their CMake calls cargo through rtos-freertos/cairn.cmake; what it needs to know comes
+//! from embedded.rs.
 
 use std::{
     env,
@@ -90,8 +90,8 @@ pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log
     Ok(image)
 }
 
-/// Manifests whose lock files may pin the package freertos-next.
-const KERNEL_MANIFESTS: &[&str] = &["Cargo.toml", "samples/freertos-lock/Cargo.toml"];
+/// Its lock file pins the package freertos-next, and with it the kernel.
+const KERNEL_MANIFEST: &str = "xtask/freertos-kernel/Cargo.toml";
 
 /// FreeRTOS's kernel: `FREERTOS_KERNEL_PATH` of the environment, else the one inside the package freertos-next.
 fn kernel_path(project: &Project, log: &mut Log) -> Result<PathBuf> {
@@ -107,21 +107,17 @@ fn kernel_path(project: &Project, log: &mut Log) -> Result<PathBuf> {
 }
 
 fn packaged_kernel(project: &Project) -> Result<PathBuf> {
-    for manifest in KERNEL_MANIFESTS.iter().map(|manifest| project.path(manifest)).filter(|path| path.is_file()) {
-        let mut cargo = Command::new("cargo");
-        cargo.args(["metadata", "--format-version", "1", "--locked", "--manifest-path"]).arg(&manifest);
-        let output = cargo.output().context("cargo metadata")?;
-        if !output.status.success() {
-            bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
-        }
-        let metadata: Value = serde_json::from_slice(&output.stdout)?;
-        let packages = metadata["packages"].as_array().context("cargo metadata has no packages")?;
-        let package = packages.iter().find(|package| package["name"] == "freertos-next");
-        if let Some(path) = package.and_then(|package| package["manifest_path"].as_str()) {
-            return Ok(Path::new(path).with_file_name("FreeRTOS-Kernel"));
-        }
+    let mut cargo = Command::new("cargo");
+    cargo.args(["metadata", "--format-version", "1", "--locked", "--manifest-path"]).arg(project.path(KERNEL_MANIFEST));
+    let output = cargo.output().context("cargo metadata")?;
+    if !output.status.success() {
+        bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
     }
-    bail!("freertos-next is not among the dependencies of {}", KERNEL_MANIFESTS.join(", "))
+    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    let packages = metadata["packages"].as_array().context("cargo metadata has no packages")?;
+    let package = packages.iter().find(|package| package["name"] == "freertos-next");
+    let path = package.and_then(|package| package["manifest_path"].as_str());
+    Ok(Path::new(path.context("freertos-next is not in the lock file")?).with_file_name("FreeRTOS-Kernel"))
 }
 
 /// That no allocator is in `image`, and that the check would see one.

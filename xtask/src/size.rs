@@ -65,7 +65,8 @@ fn record(project: &Project, report: &str) -> String {
     let rustc = ask("rustc", &["--version"]).unwrap_or_default();
     let gcc = ask("arm-none-eabi-gcc", &["-dumpversion"]).unwrap_or_default();
     format!(
-        "# Size\n\nWritten by `cargo xtask size --record` at commit {}, with {rustc} and arm-none-eabi-gcc {gcc}.\n\n{report}",
+        "# Size\n\nWritten by `cargo xtask size --record` at commit {}, with {rustc} and \
+         arm-none-eabi-gcc {gcc}.\n\n{report}",
         commit.as_deref().unwrap_or("unknown")
     )
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Runs twister over twister-tests/ when there is a Zephyr workspace on this machine; it is too large to install for a test.
+//! Runs twister over twister-tests/ when there is a Zephyr workspace on this machine; it is too large to install for a
+//! test.
 
 use std::{env, path::PathBuf, process::Command};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the codecs write is what docs/wire.cddl says, for arbitrary values; and the CDDL is strict enough to refuse what is
-//! not ours. The validator (crate cddl-cat) shares nothing with the codecs.
+//! What the codecs write is what docs/wire.cddl says, for arbitrary values; and the CDDL is strict enough to refuse
+//! what is not ours. The validator (crate cddl-cat) shares nothing with the codecs.
 
 use cairn::{
     batch::{Anchor, AnchorFlags, BatchNumber, Commitment, DeploymentId},

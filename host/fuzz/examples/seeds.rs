@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Writes host/fuzz/seeds: small valid inputs of every target, some from the golden vectors. Run it after a format changed:
+//! Writes host/fuzz/seeds: small valid inputs of every target, some from the golden vectors. Run it after a format
+//! changed:
 //! `cargo run --manifest-path host/fuzz/Cargo.toml --example seeds`.
 
 use std::{fs, path::Path};
@@ -135,8 +136,8 @@ fn coap() {
     write("oscore", "genuine", &[&flip, &options[..length], b"content"].concat());
 }
 
-/// Evidence of the first golden batch with more than one leaf, with a made-up inclusion: every step that needs no ledger is
-/// passed.
+/// Evidence of the first golden batch with more than one leaf, with a made-up inclusion: every step that needs no
+/// ledger is passed.
 fn evidence() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../component/tests/vectors/anchor.json");
     let file: Value = serde_json::from_str(&fs::read_to_string(path).expect("vectors")).expect("JSON");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Properties of `cairn-at-modem`: whatever the UART brings, nothing panics, the driver never wants to be called for ever
-//! without time passing, and every datagram it hands out fits its limit.
+//! Properties of `cairn-at-modem`: whatever the UART brings, nothing panics, the driver never wants to be called for
+//! ever without time passing, and every datagram it hands out fits its limit.
 
 use std::{
     cell::{Cell, RefCell},
@@ -86,9 +86,9 @@ fn healthy(command: &str) -> &'static str {
     }
 }
 
-/// First byte: dialect and survey. Second byte: bit i says that the modem answers the i-th command (modulo 8) in good health,
-/// else it is silent. The rest comes over the UART in chunks, each led by its length (low 6 bits) and how much time passes
-/// before it (high 2 bits).
+/// First byte: dialect and survey. Second byte: bit i says that the modem answers the i-th command (modulo 8) in good
+/// health, else it is silent. The rest comes over the UART in chunks, each led by its length (low 6 bits) and how much
+/// time passes before it (high 2 bits).
 pub fn at_parser(data: &[u8]) {
     lines(data);
     let Some((&[mode, health], mut chatter)) = data.split_first_chunk() else { return };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Properties of `cairn-coap`: any datagram is parsed or refused; OSCORE takes what its peer protected and nothing else.
+//! Properties of `cairn-coap`: any datagram is parsed or refused; OSCORE takes what its peer protected and nothing
+//! else.
 
 use cairn_coap::{
     message::{Builder, Code, Head, Message, Options, Type},
@@ -42,8 +43,8 @@ fn head<'a>(code: Code, options: Options<'a>) -> Head<'a> {
     Head { kind: Type::Confirmable, code, message_id: 1, token: &[9, 9], options }
 }
 
-/// The first byte chooses: a datagram from a stranger to the relay, or to the device that waits for a response; or a genuine
-/// request or response with these bytes as content, changed in one bit on its way.
+/// The first byte chooses: a datagram from a stranger to the relay, or to the device that waits for a response; or a
+/// genuine request or response with these bytes as content, changed in one bit on its way.
 pub fn oscore(data: &[u8]) {
     let Some((&mode, rest)) = data.split_first() else { return };
     if rest.len() > ROOM / 2 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What must hold for any bytes whatever, one function for each fuzz target. Called by the targets with what libFuzzer makes
-//! up, and by tests/seeds.rs with the committed seeds. A property that fails panics.
+//! What must hold for any bytes whatever, one function for each fuzz target. Called by the targets with what libFuzzer
+//! makes up, and by tests/seeds.rs with the committed seeds. A property that fails panics.
 #![forbid(unsafe_code)]
 
 mod at;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Properties of the codecs of `cairn` and `cairn-evidence`: nothing panics, and what was read can be written and reads back
-//! as the same.
+//! Properties of the codecs of `cairn` and `cairn-evidence`: nothing panics, and what was read can be written and reads
+//! back as the same.
 
 use cairn::{
     factory::{FACTORY_MAX, Factory},
@@ -87,7 +87,8 @@ fn read_factory(partition: &[u8]) {
     assert!(Factory::decode(&out[..length]).is_ok_and(|again| again == factory));
 }
 
-/// Evidence in both forms: what is taken reads back from either; the verifier's steps that need no ledger give a verdict.
+/// Evidence in both forms: what is taken reads back from either; the verifier's steps that need no ledger give a
+/// verdict.
 pub fn evidence(data: &[u8]) {
     let Ok(evidence) = read(data) else { return };
     let file = cbor::encode(&evidence);

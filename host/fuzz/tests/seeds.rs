@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Every committed seed holds its property, and is taken: a seed that is refused at once would teach the fuzzer nothing.
+//! Every committed seed holds its property, and is taken: a seed that is refused at once would teach the fuzzer
+//! nothing.
 
 use std::{fs, path::Path};
 

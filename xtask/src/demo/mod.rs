@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask demo`: the main path, from a meter's reading to a verdict. Its parts are used by the end-to-end tests too.
+//! `cargo xtask demo`: the main path, from a meter's reading to a verdict. Its parts are used by the end-to-end tests
+//! too.
 //!
 //! - `scenario.rs`: the steps, and what must hold after each;
 //! - `world.rs`: chain, relay, modems and the program `cairn`; `chain.rs`, `rpc.rs`, `service.rs` below it;

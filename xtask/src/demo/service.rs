@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Programs that run beside each other: the node, the relay, the modem, QEMU. Each has a log in target/demo, and ends when
-//! its [`Service`] is dropped or xtask ends, however it ends.
+//! Programs that run beside each other: the node, the relay, the modem, QEMU. Each has a log in target/demo, and ends
+//! when its [`Service`] is dropped or xtask ends, however it ends.
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The closing table: what this run measured, beside what was measured of the reference peer (a C library that signs and sends
-//! one transaction for each record). Only the peer's column is constant.
+//! The closing table: what this run measured, beside what was measured of the reference peer (a C library that signs
+//! and sends one transaction for each record). Only the peer's column is constant.
 
 use anyhow::Result;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a third party sees: true evidence is verified, and every kind of false evidence is refused at its own step with its own
-//! exit code (docs/verify.md). The false ones are made here, from true ones, as a forger without keys could.
+//! What a third party sees: true evidence is verified, and every kind of false evidence is refused at its own step with
+//! its own exit code (docs/verify.md). The false ones are made here, from true ones, as a forger without keys could.
 
 use std::{fs, path::PathBuf};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Everything around the devices: the chain with its contract, the relay, modems, and the program `cairn`, as an operator would
-//! run them. Used by the demonstration and by the end-to-end cells; decides nothing about what is right.
+//! Everything around the devices: the chain with its contract, the relay, modems, and the program `cairn`, as an
+//! operator would run them. Used by the demonstration and by the end-to-end cells; decides nothing about what is right.
 
 use std::{
     fs::{self, OpenOptions},
@@ -22,12 +22,12 @@ use crate::{process::shown, project::Project};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// Where the factory image says the relay is. The modem sends everything to the relay's real port instead, so that the same
-/// image serves every run.
+/// Where the factory image says the relay is. The modem sends everything to the relay's real port instead, so that the
+/// same image serves every run.
 const RELAY_ADDRESS: &str = "192.0.2.1:5683";
 
-/// How long the relay believes what the registry said of a key. Longer than any run: so that the verifier is seen to refuse, by
-/// itself, anchors that a relay with old news let through.
+/// How long the relay believes what the registry said of a key. Longer than any run: so that the verifier is seen to
+/// refuse, by itself, anchors that a relay with old news let through.
 const KEY_CHECK_SECONDS: &str = "1000000";
 
 /// The state of the radio between modem and relay.
