@@ -139,7 +139,7 @@ fn wait_included(world: &World, anchors: u64) -> Result<()> {
 
 /// The sealed batches hold every sequence number once: none is missing, none twice.
 fn every_record_in_one_batch(meter: &mut Device) -> Result<()> {
-    let status = meter.ask("status", SOON)?;
+    let status = scenario::settled(meter)?;
     let mut batches = BTreeSet::new();
     let mut sealed = 0;
     for event in meter.events.iter().filter(|event| event.name == "sealed") {

@@ -49,6 +49,9 @@ static void note_beat(uint32_t now, uint32_t due)
     }
     /* Was it due while the signature was made? Unsigned differences survive the timer's wrap. */
     uint32_t length = (signature.running ? now : signature.to) - signature.from;
+    if ((int32_t)(due - signature.from) < 0) {
+        return; /* due before it, and late already: those due inside may still come */
+    }
     if (due - signature.from > length) {
         signature.ended = false;
         return;

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::{
     device::{Device, Reading, Words},
+    service::wait_until,
     table::Measured,
     verdicts::{self, Exhibits},
     world::{Born, Modem, Traffic, Weather, World, text},
@@ -126,11 +127,10 @@ fn second_half(meter: &mut Device, modem: &mut Modem) -> Result<(Words, Words, T
     if meter.ask("status", SOON)?.number("unsealed")? > 0 {
         meter.ask("flush", SOON)?;
     }
-    let last = meter.ask("status", SOON)?.number("next_batch")?.max(2) - 1;
-    stored(meter, last)?;
+    stored(meter, 1)?;
     meter.wait_event("batch 0 final", SOON, |event| event.name == "final")?;
     ensure!(meter.has_event("final", 0), "the second exchange must say that batch 0 is final");
-    let status = meter.ask("status", SOON)?;
+    let status = settled(meter)?;
     say(&format!("status: {}", shown(&status)?));
     let batches = status.number("next_batch")?;
     ensure!(status.number("exchanges")? == batches, "one exchange for each batch, and no other");
@@ -139,6 +139,16 @@ fn second_half(meter: &mut Device, modem: &mut Modem) -> Result<(Words, Words, T
     ensure!(traffic.up_bytes == status.number("bytes_up")?, "device and modem count the same bytes up");
     ensure!(traffic.down_bytes == status.number("bytes_down")?, "device and modem count the same bytes down");
     Ok((status, meter.ask("beat", SOON)?, traffic))
+}
+
+/// The device's status once its agent is idle: events are told in the middle of a step, the status after it.
+pub(crate) fn settled(meter: &mut Device) -> Result<Words> {
+    let mut status = Words::default();
+    wait_until("the agent is idle", SOON, || {
+        status = meter.ask("status", SOON)?;
+        Ok(status.number("idle")? == 1 && status.number("unsent")? == 0)
+    })?;
+    Ok(status)
 }
 
 fn shown(status: &Words) -> Result<String> {
@@ -152,12 +162,13 @@ fn shown(status: &Words) -> Result<String> {
 /// A batch whose records stay on the device: the device itself gives record, proof and anchor.
 fn hash_only_batch(world: &World, meter: &mut Device, modem: &mut Modem) -> Result<(PathBuf, (u64, u64))> {
     say("hash-only: four readings whose data stays on the device");
+    let batch = settled(meter)?.number("next_batch")?;
     let before = modem.traffic()?;
-    let batch = meter.ask("status", SOON)?.number("next_batch")?;
     meter.ask("mode hash", SOON)?;
     meter.ask("run 4", RUN)?;
     meter.ask("flush", SOON)?;
     stored(meter, batch)?;
+    settled(meter)?;
     let after = modem.traffic()?;
     let bytes = (after.up_bytes - before.up_bytes, after.down_bytes - before.down_bytes);
     ensure!(
@@ -220,12 +231,10 @@ fn anchor_unlucky(world: &World, images: &Images, born: &Born) -> Result<u64> {
 
 fn exhibits(world: &World, meter: &Device, devices: &Devices, unregistered: u64, hash_only: &Path) -> Result<Exhibits> {
     let id = &devices.meter.device;
-    let (first, last) = (reading(meter, 11)?, reading(meter, usize::try_from(2 * HALF_DAY - 1)?)?);
     let completed = world.file("hash-only.cbor");
     world.cairn(&["evidence", "complete", "--db", &text(&world.db()), &text(hash_only), "-o", &text(&completed)])?;
     Ok(Exhibits {
-        reading: world.evidence(id, first.seq, "evidence.cbor")?,
-        other_batch: world.evidence(id, last.seq, "other-batch.cbor")?,
+        reading: world.evidence(id, reading(meter, 11)?.seq, "evidence.cbor")?,
         hash_only: completed,
         unregistered: world.evidence(&devices.unlucky.device, unregistered, "unregistered.cbor")?,
         revoked: PathBuf::new(),
@@ -245,7 +254,7 @@ fn revoked_later(world: &mut World, meter: &mut Device, devices: &Devices, exhib
     said.out.lines().for_each(|line| println!("        {line}"));
     world.revoke(&devices.meter.key)?;
     say("key revoked; one more reading, which a relay with old news still posts");
-    let (anchors, batch) = (count(world, "anchors")?, meter.ask("status", SOON)?.number("next_batch")?);
+    let (anchors, batch) = (count(world, "anchors")?, settled(meter)?.number("next_batch")?);
     meter.ask("run 1", RUN)?;
     meter.ask("flush", SOON)?;
     stored(meter, batch)?;

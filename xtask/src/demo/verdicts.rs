@@ -16,8 +16,6 @@ use super::{
 pub(crate) struct Exhibits {
     /// A reading of the device, sent with its batch's data.
     pub(crate) reading: PathBuf,
-    /// A reading of another batch of the same device.
-    pub(crate) other_batch: PathBuf,
     /// A reading of a hash-only batch, given out by the device and completed by the relay.
     pub(crate) hash_only: PathBuf,
     /// A reading of a device whose registration a reorganisation undid.
@@ -79,7 +77,7 @@ fn judge(world: &World, case: &Case) -> Result<Said> {
 
 fn cases(world: &World, exhibits: &Exhibits) -> Result<Vec<Case>> {
     let good = world.as_json(&exhibits.reading)?;
-    let other = world.as_json(&exhibits.other_batch)?;
+    let other = world.as_json(&exhibits.hash_only)?;
     let deployment: Value = serde_json::from_str(&fs::read_to_string(world.deployment())?)?;
     let (contract, id) = (string(&deployment["contract"])?, string(&deployment["deploymentId"])?);
     let nobody = format!("0x{}", "11".repeat(20));
@@ -97,8 +95,9 @@ fn cases(world: &World, exhibits: &Exhibits) -> Result<Vec<Case>> {
         file: file.clone(),
         options: options.iter().map(|&option| option.to_owned()).collect(),
     };
-    let another_root = changed("root", &|evidence| {
-        evidence["anchor"]["root"] = other["anchor"]["root"].clone();
+    // The proof of another record, in another batch: it leads to that batch's root.
+    let another_root = changed("proof", &|evidence| {
+        evidence["path"] = other["path"].clone();
         Ok(())
     })?;
     let not_posted = changed("relay-path", &|evidence| {
@@ -115,7 +114,7 @@ fn cases(world: &World, exhibits: &Exhibits) -> Result<Vec<Case>> {
         case("a reading of a hash-only batch", (0, ""), &exhibits.hash_only, &["--device", &exhibits.device]),
         case("one bit of the reading changed", (33, "record"), &one_bit_changed(world, exhibits, &good)?, &[]),
         case("a record of another device", (21, "device"), &exhibits.reading, &["--device", &exhibits.other_device]),
-        case("a proof for another root", (33, "record"), &another_root, &[]),
+        case("a proof for another root", (32, "record"), &another_root, &[]),
         case("a root that is not on chain", (73, "root"), &not_posted, &[]),
         case(
             "a wrong deployment",
