@@ -7,8 +7,8 @@ use std::{net::SocketAddr, sync::Mutex};
 
 use cairn::{record::Kind, uplink::Downlink};
 use cairn_coap::{
-    message::{Builder, Code, Head, Message, Options, Type, option},
-    oscore::{Binding, Context, Identifiers, Secrets},
+    message::{Builder, Code, Message, Type, option},
+    oscore::Identifiers,
 };
 use cairn_host::{
     chain::KeyStatus,
@@ -19,7 +19,10 @@ use cairn_host::{
         store::Store,
     },
 };
-use device::{DEPLOYMENT, HOME, START_MS, TestDevice};
+use device::{
+    DEPLOYMENT, HOME, START_MS, TestDevice,
+    client::{ASK, Answer, Ask, Client},
+};
 
 const FROM: &str = "10.0.0.9:40000";
 
@@ -66,72 +69,13 @@ impl Relay {
     }
 }
 
-/// A client without timers: it protects what it is told and opens what comes.
-struct Client {
-    context: Context,
-    number: u64,
-    message_id: u16,
-}
-
-/// What a request asks for, beside its payload.
-#[derive(Clone, Copy)]
-struct Ask<'a> {
-    kind: Type,
-    code: Code,
-    path: &'a str,
-    echo: Option<&'a [u8]>,
-    extra: Option<u16>,
-    named: bool,
-}
-
-const ASK: Ask<'static> =
-    Ask { kind: Type::Confirmable, code: Code::POST, path: "a", echo: None, extra: None, named: true };
-
-/// An answer that was verified.
-#[derive(Debug, PartialEq, Eq)]
-struct Answer {
-    code: Code,
-    echo: Option<Vec<u8>>,
-    payload: Vec<u8>,
+/// The client of a device.
+fn client_of(device: &TestDevice) -> Client {
+    let provisioned = device.provisioned();
+    Client::new(provisioned.kid, &provisioned.master_secret, device.stream)
 }
 
 impl Client {
-    fn new(device: &TestDevice) -> Self {
-        let provisioned = device.provisioned();
-        let id_context = device.stream.0.to_be_bytes();
-        let secrets =
-            Secrets { master_secret: &*provisioned.master_secret, master_salt: &[], id_context: Some(&id_context) };
-        let context = Context::derive(&secrets, &provisioned.kid, &[]).unwrap();
-        Self { context, number: 0, message_id: 100 }
-    }
-
-    fn request(&mut self, ask: &Ask<'_>, payload: &[u8]) -> (Vec<u8>, Binding) {
-        let mut options = [0; 80];
-        let mut builder = Builder::options(&mut options);
-        builder.option(option::URI_PATH, ask.path.as_bytes()).unwrap();
-        if let Some(echo) = ask.echo {
-            builder.option(option::ECHO, echo).unwrap();
-        }
-        if let Some(extra) = ask.extra {
-            builder.option(extra, b"x").unwrap();
-        }
-        let length = builder.finish();
-        let options = Options::parse(&options[..length]).unwrap();
-        self.message_id += 1;
-        let head = Head { kind: ask.kind, code: ask.code, message_id: self.message_id, token: &[7, 7], options };
-        let mut out = vec![0; 2048];
-        let (length, binding) = self.context.protect_request(self.number, ask.named, &head, payload, &mut out).unwrap();
-        self.number += 1;
-        out.truncate(length);
-        (out, binding)
-    }
-
-    fn open(&self, binding: &Binding, answer: &[u8]) -> Answer {
-        let mut answer = answer.to_vec();
-        let inner = self.context.unprotect_response(binding, &mut answer).expect("a protected answer");
-        Answer { code: inner.code, echo: inner.options.echo().map(<[u8]>::to_vec), payload: inner.payload.to_vec() }
-    }
-
     /// One request and its verified answer.
     fn exchange(&mut self, relay: &mut Relay, ask: &Ask<'_>, payload: &[u8]) -> Answer {
         let (request, binding) = self.request(ask, payload);
@@ -160,7 +104,7 @@ fn uplink(device: &mut TestDevice) -> Vec<u8> {
 #[test]
 fn a_new_context_is_challenged_and_served_once_it_repeats_the_echo() {
     let mut device = TestDevice::new(1);
-    let (mut relay, mut client) = (Relay::new(&device), Client::new(&device));
+    let (mut relay, mut client) = (Relay::new(&device), client_of(&device));
     let uplink = uplink(&mut device);
     let challenge = client.exchange(&mut relay, &ASK, &uplink);
     assert_eq!((challenge.code, challenge.payload.len(), relay.stored()), (Code::UNAUTHORIZED, 0, 0));
@@ -177,7 +121,7 @@ fn a_new_context_is_challenged_and_served_once_it_repeats_the_echo() {
 #[test]
 fn a_challenge_that_is_too_old_is_not_taken() {
     let mut device = TestDevice::new(1);
-    let (mut relay, mut client) = (Relay::new(&device), Client::new(&device));
+    let (mut relay, mut client) = (Relay::new(&device), client_of(&device));
     let uplink = uplink(&mut device);
     let old = client.exchange(&mut relay, &ASK, &uplink).echo.unwrap();
     relay.now_ms += ECHO_LIFE_MS;
@@ -191,7 +135,7 @@ fn a_challenge_that_is_too_old_is_not_taken() {
 #[test]
 fn a_retransmission_gets_the_same_bytes_and_is_acted_upon_once() {
     let mut device = TestDevice::new(1);
-    let (mut relay, mut client) = (Relay::new(&device), Client::new(&device));
+    let (mut relay, mut client) = (Relay::new(&device), client_of(&device));
     client.introduce(&mut relay, &uplink(&mut device));
     let (request, _) = client.request(&ASK, &uplink(&mut device));
     let first = relay.receive(&request).unwrap();
@@ -203,7 +147,7 @@ fn a_retransmission_gets_the_same_bytes_and_is_acted_upon_once() {
 #[test]
 fn a_request_replayed_after_a_restart_is_refused_and_a_fresh_one_served() {
     let mut device = TestDevice::new(1);
-    let (mut relay, mut client) = (Relay::new(&device), Client::new(&device));
+    let (mut relay, mut client) = (Relay::new(&device), client_of(&device));
     let uplink = uplink(&mut device);
     client.introduce(&mut relay, &uplink);
     let (request, _) = client.request(&ASK, &uplink);
@@ -217,11 +161,11 @@ fn a_request_replayed_after_a_restart_is_refused_and_a_fresh_one_served() {
 #[test]
 fn an_older_context_is_retired_for_good_by_a_newer_one_also_over_a_restart() {
     let mut device = TestDevice::new(1);
-    let (mut relay, mut old) = (Relay::new(&device), Client::new(&device));
+    let (mut relay, mut old) = (Relay::new(&device), client_of(&device));
     old.introduce(&mut relay, &uplink(&mut device));
     let mut rebooted = TestDevice::new(1);
     rebooted.stream.0 ^= 0xff;
-    let mut new = Client::new(&rebooted);
+    let mut new = client_of(&rebooted);
     let (held_back, _) = old.request(&ASK, &uplink(&mut device));
     assert_eq!(new.introduce(&mut relay, &uplink(&mut rebooted)).code, Code::CHANGED);
     for _ in 0..2 {
@@ -238,8 +182,8 @@ fn a_held_back_request_of_a_context_nobody_introduced_retires_nothing() {
     let mut device = TestDevice::new(1);
     let mut forgotten = TestDevice::new(1);
     forgotten.stream.0 ^= 0xff;
-    let (held_back, _) = Client::new(&forgotten).request(&ASK, &uplink(&mut forgotten));
-    let (mut relay, mut client) = (Relay::new(&device), Client::new(&device));
+    let (held_back, _) = client_of(&forgotten).request(&ASK, &uplink(&mut forgotten));
+    let (mut relay, mut client) = (Relay::new(&device), client_of(&device));
     client.introduce(&mut relay, &uplink(&mut device));
     let answer = relay.receive(&held_back).unwrap();
     assert!(outside(&answer).2, "it is challenged, and whoever held it back cannot answer");
@@ -250,7 +194,7 @@ fn a_held_back_request_of_a_context_nobody_introduced_retires_nothing() {
 #[test]
 fn no_two_challenges_have_the_same_partial_iv_also_over_a_restart() {
     let mut device = TestDevice::new(1);
-    let (mut relay, mut client) = (Relay::new(&device), Client::new(&device));
+    let (mut relay, mut client) = (Relay::new(&device), client_of(&device));
     let uplink = uplink(&mut device);
     let mut seen = Vec::new();
     for round in 0..6 {
@@ -270,7 +214,7 @@ fn no_two_challenges_have_the_same_partial_iv_also_over_a_restart() {
 #[test]
 fn what_is_wrong_with_a_request_is_told_in_a_protected_answer() {
     let mut device = TestDevice::new(1);
-    let (mut relay, mut client) = (Relay::new(&device), Client::new(&device));
+    let (mut relay, mut client) = (Relay::new(&device), client_of(&device));
     client.introduce(&mut relay, &uplink(&mut device));
     let (second, third) = (device.fork(3, Kind::READING).uplink(true), uplink(&mut device));
     assert_eq!(client.exchange(&mut relay, &ASK, &third).code, Code::CHANGED);
@@ -297,10 +241,10 @@ fn what_is_wrong_with_a_request_is_told_in_a_protected_answer() {
 #[test]
 fn strangers_learn_nothing_and_change_nothing() {
     let mut device = TestDevice::new(1);
-    let (mut relay, mut client) = (Relay::new(&device), Client::new(&device));
+    let (mut relay, mut client) = (Relay::new(&device), client_of(&device));
     let uplink = uplink(&mut device);
     client.introduce(&mut relay, &uplink);
-    let mut stranger = Client::new(&TestDevice::new(2));
+    let mut stranger = client_of(&TestDevice::new(2));
     let (request, _) = stranger.request(&ASK, &uplink);
     let refused = (Type::Acknowledgement, Code::UNAUTHORIZED, false);
     assert_eq!(outside(&relay.receive(&request).unwrap()), refused, "unknown kid");
@@ -322,7 +266,7 @@ fn strangers_learn_nothing_and_change_nothing() {
 #[test]
 fn a_non_confirmable_request_gets_a_non_confirmable_answer() {
     let mut device = TestDevice::new(1);
-    let (mut relay, mut client) = (Relay::new(&device), Client::new(&device));
+    let (mut relay, mut client) = (Relay::new(&device), client_of(&device));
     client.introduce(&mut relay, &uplink(&mut device));
     let (request, binding) = client.request(&Ask { kind: Type::NonConfirmable, ..ASK }, &uplink(&mut device));
     let answer = relay.receive(&request).unwrap();
@@ -333,7 +277,7 @@ fn a_non_confirmable_request_gets_a_non_confirmable_answer() {
 #[test]
 fn an_answer_is_at_most_80_bytes_of_udp_payload() {
     let mut device = TestDevice::new(1);
-    let (mut relay, mut client) = (Relay::new(&device), Client::new(&device));
+    let (mut relay, mut client) = (Relay::new(&device), client_of(&device));
     client.introduce(&mut relay, &uplink(&mut device));
     for _ in 0..30 {
         let (request, _) = client.request(&ASK, &uplink(&mut device));

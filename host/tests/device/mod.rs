@@ -2,6 +2,8 @@
 //! A device as the relay sees one, and a relay on a fake chain whose clock is a number. For the tests of the relay's core.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod client;
+
 use std::sync::Mutex;
 
 use cairn::{
@@ -46,6 +48,7 @@ pub(crate) struct TestDevice {
     pub(crate) key: PublicKey,
     pub(crate) number: u8,
     pub(crate) stream: StreamId,
+    deployment: DeploymentId,
     secret: BlindSecret,
     next_seq: SequenceNumber,
     batches: u32,
@@ -79,11 +82,24 @@ impl Batch {
 
 impl TestDevice {
     pub(crate) fn new(number: u8) -> Self {
-        let mut signer = SoftwareSigner::new(&[number; 32]).unwrap();
+        Self::with(number, &[number; 32], [number; 32], DEPLOYMENT)
+    }
+
+    /// A device of a deployment that is not the tests' own.
+    pub(crate) fn with(number: u8, key: &[u8; 32], blind_secret: [u8; 32], deployment: DeploymentId) -> Self {
+        let mut signer = SoftwareSigner::new(key).unwrap();
         let key = signer.public_key().unwrap();
-        let secret = BlindSecret::new([number; 32]);
-        let stream = StreamId(u64::MAX - u64::from(number));
-        Self { signer, key, number, stream, secret, next_seq: SequenceNumber(0), batches: 0, prev: Commitment([0; 32]) }
+        Self {
+            signer,
+            key,
+            number,
+            stream: StreamId(u64::MAX - u64::from(number)),
+            deployment,
+            secret: BlindSecret::new(blind_secret),
+            next_seq: SequenceNumber(0),
+            batches: 0,
+            prev: Commitment([0; 32]),
+        }
     }
 
     /// What provisioning puts into the relay's database.
@@ -148,7 +164,7 @@ impl TestDevice {
     }
 
     pub(crate) fn sign(&mut self, anchor: &Anchor) -> Signature {
-        self.signer.sign(&anchor.commitment().digest(&DEPLOYMENT)).unwrap()
+        self.signer.sign(&anchor.commitment().digest(&self.deployment)).unwrap()
     }
 
     /// What the device gives out itself of one of a batch's records.
@@ -156,7 +172,7 @@ impl TestDevice {
         let mut path = PathBuilder::<BATCH_DEPTH>::new(u32::try_from(place).unwrap());
         batch.records.iter().for_each(|record| path.push(record.leaf()).unwrap());
         Evidence {
-            deployment: DEPLOYMENT,
+            deployment: self.deployment,
             record: batch.records[place].clone(),
             path: path.finish().unwrap().0.to_vec(),
             anchor: batch.anchor,
