@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Builds the kernel that freertos-next brings, and tells the linker where memory is.
+
+use std::{env, fs, path::PathBuf};
+
+use freertos_build::prelude::*;
+
+fn main() {
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    fs::write(out.join("memory.x"), include_bytes!("memory.x")).expect("memory.x");
+    // The names of interrupts, which board.rs does not use: it has one table of its own.
+    fs::write(out.join("device.x"), "").expect("device.x");
+    println!("cargo::rustc-link-search={}", out.display());
+    println!("cargo::rerun-if-changed=memory.x");
+    for argument in ["-nostartfiles", "-Tlink.x", "-Wl,--gc-sections", "-Wl,-z,noexecstack"] {
+        println!("cargo::rustc-link-arg={argument}");
+    }
+
+    let mut kernel = freertos_build::Builder::new();
+    kernel.cpu_clock(25.MHz());
+    kernel.heap_size(44 * 1024);
+    kernel.minimal_stack_size(128);
+    kernel.max_task_priorities(5);
+    // Three priority bits; interrupts at 5 and below may call the kernel.
+    kernel.interrupt_priority_bits(3, 5, 7);
+    kernel.compile().expect("the kernel builds");
+}

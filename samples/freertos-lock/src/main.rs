@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A lock that anchors what happens to its door. Three tasks: the door submits urgent events, the agent journals, signs and
+//! sends them, and one rests the processor. No C but the kernel.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod board;
+
+use alloc::boxed::Box;
+use core::{fmt::Write as _, net::SocketAddr, panic::PanicInfo};
+
+use board::{Console, HostEntropy, ModemPort, WAKER};
+use cairn::{
+    agent::{Agent, Event, Settings, UploadMode},
+    batch::DeploymentId,
+    factory::Factory,
+    journal::ram::RamJournal,
+    ports::{Clock as _, Entropy as _, Wait as _},
+    power::schedule::{self, FixedInterval},
+    record::{BlindSecret, Kind, Priority, StreamId},
+    signer::software::SoftwareSigner,
+    time::{Millis, TimeQuality, WallTime},
+};
+use cairn_at_modem::{AtModem, dialect};
+use cairn_coap::{
+    CoapLink, Transmission,
+    oscore::{Context, Secrets},
+};
+use cairn_freertos::{
+    clock::TickClock,
+    inbox::{QueueInbox, Submitter, mailbox},
+    wake::TaskWait,
+};
+use cortex_m_rt::entry;
+use freertos_next::{CurrentTask, Duration, FreeRtosAllocator, FreeRtosUtils, Task, TaskPriority};
+
+#[global_allocator]
+static HEAP: FreeRtosAllocator = FreeRtosAllocator;
+
+/// Longest payload of an event of the lock.
+const EVENT_MAX: usize = 32;
+/// Longest uplink, longest datagrams up and down, longest line of the modem; all in bytes.
+const UPLINK: usize = 640;
+const TX: usize = UPLINK + cairn_coap::client::OVERHEAD_MAX;
+const RX: usize = 160;
+const LINE: usize = 2 * RX + 40;
+
+/// What happens to the door in a night, and how many milliseconds after what came before.
+const NIGHT: [(u32, &str); 6] = [
+    (3_000, "locked by key 17"),
+    (20_000, "knob turned, still locked"),
+    (1_000, "knob turned, still locked"),
+    (500, "forced"),
+    (15_000, "opened by key 3"),
+    (8_000, "locked by key 3"),
+];
+
+/// 2026-01-14T22:00:00Z: what a real lock hears from its network.
+const EVENING_MS: u64 = 1_768_428_000_000;
+
+macro_rules! say {
+    ($($argument:tt)*) => {
+        // Writing to the console cannot fail.
+        let _ = writeln!(Console, $($argument)*);
+    };
+}
+
+#[entry]
+fn main() -> ! {
+    board::start();
+    let mut clock = TickClock::new();
+    clock.set_wall(WallTime { unix_ms: EVENING_MS, quality: TimeQuality::Network });
+    let (submitter, inbox) = mailbox::<EVENT_MAX>(8, &WAKER, clock.clone()).expect("memory for the queue");
+    start("door", 1024, 3, move || door(&submitter));
+    start("cairn", 15 * 1024, 1, move || cairn_task(inbox, clock));
+    start("rest", 512, 0, || {
+        loop {
+            cortex_m::asm::wfi();
+        }
+    });
+    FreeRtosUtils::start_scheduler()
+}
+
+fn start(name: &str, stack_bytes: usize, priority: u8, run: impl FnOnce() + Send + 'static) {
+    let mut task = Task::new();
+    task.name(name).stack_size_bytes(stack_bytes).priority(TaskPriority(priority));
+    task.start(move |_| run()).expect("memory for a task");
+}
+
+fn door(submitter: &Submitter<EVENT_MAX>) {
+    loop {
+        for (pause_ms, what) in NIGHT {
+            CurrentTask::delay(Duration::ms(pause_ms));
+            match submitter.submit_wait(Kind::EVENT, Priority::Urgent, what.as_bytes(), Millis(5_000)) {
+                Ok(seq) => {
+                    say!("door: {what}: record {}", seq.0);
+                }
+                Err(refused) => {
+                    say!("door: {what}: {refused:?}");
+                }
+            }
+        }
+    }
+}
+
+type Modem = AtModem<ModemPort, TickClock, 1, TX, RX, 2, LINE>;
+type Link = CoapLink<Modem, TX, RX>;
+type Journal = RamJournal<4096, 8>;
+type LockAgent = Agent<
+    &'static mut Journal,
+    SoftwareSigner<HostEntropy>,
+    &'static mut Link,
+    TickClock,
+    FixedInterval,
+    { cairn::agent::OWN_PAYLOAD_MAX },
+    UPLINK,
+>;
+
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    HostEntropy.fill(&mut bytes).expect("entropy: is semihosting on?");
+    u64::from_be_bytes(bytes)
+}
+
+#[inline(never)]
+fn link(factory: &Factory, stream: StreamId, clock: &TickClock) -> Link {
+    let secrets = Secrets {
+        master_secret: &factory.master_secret,
+        master_salt: &[],
+        id_context: Some(&stream.0.to_be_bytes()),
+    };
+    let context = Context::derive(&secrets, &factory.kid, &[]).expect("a kid of 4 bytes, a stream of 8");
+    let modem = Modem::new(&dialect::BC660K, cairn_at_modem::Settings::default(), ModemPort, clock.clone());
+    let settings = cairn_coap::Settings {
+        relay: SocketAddr::V4(factory.relay),
+        transmission: Transmission::NB_IOT,
+        keep_socket: false,
+        seed: random(),
+    };
+    CoapLink::new(modem, settings, context)
+}
+
+/// Derives the public key: as deep in stack as a signature, so it must not have the agent under it.
+#[inline(never)]
+fn signer(factory: &Factory) -> SoftwareSigner<HostEntropy> {
+    let key = factory.private_key.as_ref().expect("a key in the factory blob");
+    SoftwareSigner::with_entropy(key, HostEntropy).expect("a key on the curve")
+}
+
+/// The agent, where it stays for as long as the lock lives: too large to move, or to lie under a signature.
+#[inline(never)]
+fn agent(factory: &Factory, signer: SoftwareSigner<HostEntropy>, clock: &TickClock) -> &'static mut LockAgent {
+    let stream = StreamId(random());
+    let settings = Settings {
+        deployment: DeploymentId(factory.deployment),
+        blind_secret: BlindSecret::new(factory.blind_secret),
+        device: None,
+        previous_stream: None,
+        upload: UploadMode::Data,
+        payload_max: EVENT_MAX,
+        clock_step: Millis(2_000),
+        relay_step_max: Millis::from_secs(60),
+        sender_sequence_block: 64,
+    };
+    let schedule = FixedInterval::new(schedule::Settings {
+        interval: Millis::from_secs(86_400),
+        urgent_delay: Millis(2_000),
+        retry_base: Millis::from_secs(15),
+        retry_max: Millis::from_secs(3_600),
+        seed: random(),
+    });
+    let journal = Box::leak(Box::new(RamJournal::new(stream)));
+    let link = Box::leak(Box::new(link(factory, stream, clock)));
+    Box::leak(Box::new(
+        LockAgent::new(settings, journal, signer, link, clock.clone(), schedule).expect("an agent"),
+    ))
+}
+
+fn cairn_task(mut inbox: QueueInbox<EVENT_MAX>, clock: TickClock) {
+    let factory = Factory::decode(board::factory()).expect("a factory blob at 0x21000000");
+    let agent = agent(&factory, signer(&factory), &clock);
+    let mut wait = TaskWait::new(&WAKER, clock).expect("a task");
+    say!("lock: ready, stream {}", agent.status().stream.0);
+    loop {
+        let until = agent.poll(&mut inbox, &mut |event| tell(&event));
+        wait.wait(until);
+    }
+}
+
+fn tell(event: &Event) {
+    match event {
+        Event::Sealed { batch, count } => {
+            say!("cairn: batch {} sealed, {count} records", batch.0);
+        }
+        Event::Signed { batch, result: Ok(()) } => {
+            let unused = CurrentTask::get_stack_high_water_mark_bytes();
+            say!("cairn: batch {} signed, {unused} bytes of stack never used", batch.0);
+        }
+        Event::Sent { batch, bytes } => {
+            say!("cairn: batch {} sent, {bytes} bytes", batch.0);
+        }
+        Event::Stored { batch } => {
+            say!("cairn: batch {} stored by the relay", batch.0);
+        }
+        Event::Included { batch } => {
+            say!("cairn: batch {} on chain", batch.0);
+        }
+        Event::Final { batch } => {
+            say!("cairn: batch {} on chain for good", batch.0);
+        }
+        other => {
+            say!("cairn: {other:?}");
+        }
+    }
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    cortex_m::interrupt::disable();
+    say!("stop: {info}");
+    loop {
+        cortex_m::asm::wfi();
+    }
+}
