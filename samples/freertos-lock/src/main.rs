@@ -126,11 +126,8 @@ fn random() -> u64 {
 
 #[inline(never)]
 fn link(factory: &Factory, stream: StreamId, clock: &TickClock) -> Link {
-    let secrets = Secrets {
-        master_secret: &factory.master_secret,
-        master_salt: &[],
-        id_context: Some(&stream.0.to_be_bytes()),
-    };
+    let secrets =
+        Secrets { master_secret: &factory.master_secret, master_salt: &[], id_context: Some(&stream.0.to_be_bytes()) };
     let context = Context::derive(&secrets, &factory.kid, &[]).expect("a kid of 4 bytes, a stream of 8");
     let modem = Modem::new(&dialect::BC660K, cairn_at_modem::Settings::default(), ModemPort, clock.clone());
     let settings = cairn_coap::Settings {
@@ -173,9 +170,7 @@ fn agent(factory: &Factory, signer: SoftwareSigner<HostEntropy>, clock: &TickClo
     });
     let journal = Box::leak(Box::new(RamJournal::new(stream)));
     let link = Box::leak(Box::new(link(factory, stream, clock)));
-    Box::leak(Box::new(
-        LockAgent::new(settings, journal, signer, link, clock.clone(), schedule).expect("an agent"),
-    ))
+    Box::leak(Box::new(LockAgent::new(settings, journal, signer, link, clock.clone(), schedule).expect("an agent")))
 }
 
 fn cairn_task(mut inbox: QueueInbox<EVENT_MAX>, clock: TickClock) {
