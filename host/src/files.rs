@@ -2,7 +2,7 @@
 //! Files with secrets in them, and hexadecimal as people type it. Called by the verbs of `cairn`; never prints what it reads.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::Write as _,
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
@@ -19,7 +19,28 @@ use zeroize::Zeroizing;
 pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     let name = || format!("cannot create {}", path.display());
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).with_context(name)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(name)
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a file would be in the way of the next attempt.
+        let _ = fs::remove_file(path);
+    }
+    written.with_context(name)
+}
+
+/// Takes the lock beside a file, for as long as the returned file lives: one program at a time.
+///
+/// # Errors
+/// When another program holds it, or it cannot be created.
+pub fn lock_beside(path: &Path) -> anyhow::Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&name);
+    let file = file.with_context(|| format!("cannot create {}", name.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!("another relay runs with {}", path.display()),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", name.display())),
+    }
 }
 
 /// Warns when others than its owner can read a file that holds a secret.
@@ -79,6 +100,16 @@ mod tests {
         assert!(write_new(&path, b"", 0o600).is_err());
         assert_eq!(*secret_key(&path).unwrap(), [1; 32]);
         assert!(account(&path).is_ok());
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relay.sqlite");
+        let held = lock_beside(&path).unwrap();
+        assert!(lock_beside(&path).is_err());
+        drop(held);
+        assert!(lock_beside(&path).is_ok());
     }
 
     #[test]

@@ -256,13 +256,14 @@ impl Refusal {
     #[must_use]
     pub const fn step(&self) -> Step {
         match self {
-            Self::Format(_) | Self::Rotations | Self::NotIncluded => Step::Format,
+            Self::Format(_) | Self::Rotations => Step::Format,
             Self::WrongDeployment { .. } => Step::Deployment,
             Self::WrongDevice { .. } | Self::KeyNotOnCurve => Step::Device,
             Self::RecordPathLength { .. } | Self::RecordNotUnderRoot => Step::Record,
             Self::RecordOutsideBatch { .. } | Self::AnchorInconsistent(_) => Step::Anchor,
             Self::SignatureMalformed | Self::SignatureHighS | Self::SignatureInvalid => Step::Signature,
-            Self::WrongChain { .. }
+            Self::NotIncluded
+            | Self::WrongChain { .. }
             | Self::NodeOnOtherChain { .. }
             | Self::WrongContract { .. }
             | Self::ContractOfOtherDeployment { .. } => Step::Ledger,
@@ -285,7 +286,6 @@ impl Refusal {
         match self {
             Self::Format(_) => 10,
             Self::Rotations => 11,
-            Self::NotIncluded => 12,
             Self::WrongDeployment { .. } => 20,
             Self::WrongDevice { .. } => 21,
             Self::RecordPathLength { .. } => 32,
@@ -300,6 +300,7 @@ impl Refusal {
             Self::NodeOnOtherChain { .. } => 51,
             Self::WrongContract { .. } => 52,
             Self::ContractOfOtherDeployment { .. } => 53,
+            Self::NotIncluded => 54,
             Self::TransactionUnknown(_) => 60,
             Self::TransactionReverted(_) => 61,
             Self::TransactionElsewhere { .. } => 62,

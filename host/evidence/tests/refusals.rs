@@ -67,7 +67,7 @@ const SPOILED: &[(u8, &str, Spoil)] = &[
         let (record, path, anchor) = (vec![], vec![], vec![]);
         e.rotations.push(Rotation { record, path, anchor, signature: e.signature });
     }),
-    (12, "names no transaction", |e, _, _| e.inclusion = None),
+    (54, "names no transaction", |e, _, _| e.inclusion = None),
     (20, "wrong deployment", |_, x, _| x.deployment = DeploymentId([9; 32])),
     (21, "a record of another device", |_, x, _| x.device = Some(DeviceId([9; 32]))),
     (30, "empty batch", |e, _, _| e.anchor.count = 0),

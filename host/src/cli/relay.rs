@@ -126,13 +126,15 @@ pub(super) async fn run(verb: Verb) -> anyhow::Result<ExitCode> {
 
 async fn serve(arguments: Run) -> anyhow::Result<ExitCode> {
     let deployment = Deployment::read(&arguments.deployment)?;
+    // Two relays on one database would not harm an anchor, but pay for it twice.
+    let _lock = files::lock_beside(&arguments.db)?;
     let store = Store::open(&arguments.db, &deployment.home())?;
     files::warn_if_readable_by_others(&arguments.db);
     let ledger = ledger(&arguments, &deployment).await?;
     let settings = settings(&arguments, &deployment);
-    // The first bytes were drawn from the operating system; that later ones might not be is no reason to answer predictably.
     let seed = u64::from_be_bytes(random()?);
     let entropy = |out: &mut [u8]| {
+        // A predictable challenge would be none.
         if let Err(error) = getrandom::fill(out) {
             tracing::error!(%error, "no random bytes");
             std::process::abort();

@@ -34,7 +34,6 @@ Exit codes:
   2   wrong usage
   10  format       not an evidence file
   11               carries rotation records, which this version cannot check
-  12               names no transaction
   20  deployment   of another deployment
   21  device       a record of another device
   22               the public key is no point of its curve
@@ -49,6 +48,7 @@ Exit codes:
   51               the node serves another chain
   52               the evidence names another contract
   53               the contract is not of this deployment
+  54               names no transaction
   60  transaction  not on the ledger
   61               reverted
   62               in another block than the evidence says

@@ -6,7 +6,7 @@
 //! What is held in memory is only about patience: when to ask again, when something was last sent.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -167,7 +167,9 @@ impl<L: Ledger> Anchoring<L> {
         let mut without_effect = false;
         for sent in &sent {
             let Some(receipt) = self.ledger.receipt(sent.transaction.hash).await? else { continue };
-            if self.carries(&receipt, &posting.payload) {
+            let place = (receipt.transaction, receipt.block.hash);
+            let known = posting.place.is_some_and(|known| (known.transaction, known.block_hash) == place);
+            if known || self.carries(store, &receipt, posting)? {
                 return self.found(store, posting, &receipt, head);
             }
             without_effect |= Some(sent.nonce) == posting.nonce;
@@ -190,16 +192,21 @@ impl<L: Ledger> Anchoring<L> {
         Ok(())
     }
 
-    fn carries(&self, receipt: &Receipt, payload: &Payload) -> bool {
+    /// Whether the contract said in this transaction what the posting is about, all of it.
+    fn carries(&self, store: &Mutex<Store>, receipt: &Receipt, posting: &Posting) -> Result<bool, StoreError> {
+        if !receipt.succeeded {
+            return Ok(false);
+        }
         let contract = self.ledger.contract();
-        let said = |event: Event| receipt.logs.iter().any(|log| log.emitter == contract && log.event == event);
-        receipt.succeeded
-            && match payload {
-                Payload::Root(root) => said(Event::RootPosted(*root)),
-                Payload::Anchors(packed) => packed
-                    .events(&self.settings.deployment)
-                    .all(|event| event.is_some_and(|(key, commitment)| said(Event::Anchored { key, commitment }))),
+        let said: HashSet<Event> =
+            receipt.logs.iter().filter(|log| log.emitter == contract).map(|log| log.event).collect();
+        Ok(match &posting.payload {
+            Payload::Root(root) => said.contains(&Event::RootPosted(*root)),
+            Payload::Anchors(_) => {
+                let members = locked(store).members(posting.id)?;
+                members.into_iter().all(|(key, commitment)| said.contains(&Event::Anchored { key, commitment }))
             }
+        })
     }
 
     fn found(

@@ -114,14 +114,17 @@ impl Endpoint {
         let key = (from, head.message_id);
         if let Some(answer) = self.recent.answer(key, datagram) {
             tracing::debug!(%from, message_id = head.message_id, "repeated");
-            return answer.map(<[u8]>::to_vec);
+            return Some(answer.to_vec());
         }
         let request = datagram.to_vec();
-        let answer = self.answer(store, from, &asked, datagram, offer, now);
-        self.recent.remember(key, &request, answer.as_deref(), now);
+        let (answer, verified) = self.answer(store, from, &asked, datagram, offer, now);
+        if let Some(answer) = answer.as_ref().filter(|_| verified) {
+            self.recent.remember(key, &request, answer, now);
+        }
         answer
     }
 
+    /// The answer, and whether the request was verified.
     fn answer(
         &mut self,
         store: &Mutex<Store>,
@@ -130,7 +133,7 @@ impl Endpoint {
         datagram: &mut [u8],
         offer: &Offer,
         now: UnixMs,
-    ) -> Option<Vec<u8>> {
+    ) -> (Option<Vec<u8>>, bool) {
         let (kind, message_id) = match asked.kind {
             Type::Confirmable => (Type::Acknowledgement, asked.message_id),
             _ => {
@@ -140,14 +143,14 @@ impl Endpoint {
         };
         let head = Head { kind, code: Code::EMPTY, message_id, token: &asked.token, options: Options::NONE };
         match self.open(&mut locked(store), &head, datagram, offer, now) {
-            Ok(answer) => answer,
+            Ok(answer) => (answer, true),
             Err(Refused::Unprotected(code)) => {
                 tracing::debug!(%from, code = %shown(code), "refused unprotected");
-                write(kind, code, message_id, &asked.token)
+                (write(kind, code, message_id, &asked.token), false)
             }
             Err(Refused::Silence(error)) => {
                 tracing::error!(%error, "a request stays unanswered");
-                None
+                (None, false)
             }
         }
     }

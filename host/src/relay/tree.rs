@@ -7,13 +7,13 @@ use cairn::merkle::{Hash, PathBuilder, TreeFull, TreeHasher};
 /// Levels of the relay's tree.
 const DEPTH: usize = 20;
 
-/// Leaves a tree holds at most.
-pub const LEAVES_LIMIT: u32 = (1 << DEPTH) - 1;
+/// Anchors that one posting carries at most: more wait for the next.
+pub const LEAVES_LIMIT: u32 = 1 << 16;
 
 /// The root over `leaves`, in this order.
 ///
 /// # Errors
-/// [`TreeFull`] above [`LEAVES_LIMIT`].
+/// [`TreeFull`] above 2^20 − 1 leaves.
 pub fn root(leaves: &[Hash]) -> Result<Hash, TreeFull> {
     let mut tree = TreeHasher::<DEPTH>::new();
     leaves.iter().try_for_each(|leaf| tree.push(*leaf))?;

@@ -208,12 +208,15 @@ impl Store {
         Ok(Progress { included_through: through(1)?, final_through: through(2)? })
     }
 
-    /// Anchors in no posting yet, longest waiting first, at most `limit`.
+    /// Anchors in no posting yet whose keys the registry is not known to refuse, longest waiting first, at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn waiting(&self, limit: u32) -> Result<Vec<StoredAnchor>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM anchor WHERE posting IS NULL ORDER BY received_ms, leaf LIMIT ?1");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM anchor WHERE posting IS NULL AND key_id NOT IN (SELECT key_id FROM device
+             WHERE revoked_at <> 0 OR registered_at = 0 AND checked_ms IS NOT NULL) ORDER BY received_ms, leaf LIMIT ?1"
+        );
         let mut statement = self.db.prepare_cached(&sql)?;
         let rows = statement.query_map([limit], StoredAnchor::from_row)?;
         Ok(rows.collect::<Result<_, _>>()?)

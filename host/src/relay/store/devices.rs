@@ -140,13 +140,15 @@ impl Store {
         Ok(())
     }
 
-    /// Keys the registry was not asked about since `before`, longest ago first, at most `limit`.
+    /// Keys the registry was not asked about since `before`, longest ago first, at most `limit`. A revocation is for good: it is
+    /// not asked about again.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn keys_to_check(&self, before: UnixMs, limit: u32) -> Result<Vec<KeyId>, StoreError> {
         let mut statement = self.db.prepare_cached(
-            "SELECT key_id FROM device WHERE checked_ms IS NULL OR checked_ms < ?1 ORDER BY checked_ms LIMIT ?2",
+            "SELECT key_id FROM device WHERE revoked_at = 0 AND (checked_ms IS NULL OR checked_ms < ?1)
+             ORDER BY checked_ms LIMIT ?2",
         )?;
         let rows = statement.query_map(params![before.cast_signed(), limit], |row| row.get(0).map(KeyId))?;
         Ok(rows.collect::<Result<_, _>>()?)

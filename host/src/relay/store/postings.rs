@@ -2,7 +2,7 @@
 //! Postings: what goes on the ledger in one transaction, which anchors it carries in which order, under which nonce, and every
 //! transaction ever signed for it. A posting is written whole before anything of it is sent.
 
-use cairn::{batch::Commitment, merkle::Hash};
+use cairn::{batch::Commitment, merkle::Hash, signer::KeyId};
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{Store, StoreError};
@@ -165,6 +165,17 @@ impl Store {
     pub fn last_posting_ms(&self) -> Result<Option<UnixMs>, StoreError> {
         let last: Option<i64> = self.db.query_row("SELECT max(created_ms) FROM posting", [], |row| row.get(0))?;
         Ok(last.map(i64::cast_unsigned))
+    }
+
+    /// The anchors a posting carries: key and commitment of each, in their order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn members(&self, posting: i64) -> Result<Vec<(KeyId, Commitment)>, StoreError> {
+        let sql = "SELECT key_id, commitment FROM anchor WHERE posting = ?1 ORDER BY position";
+        let mut statement = self.db.prepare_cached(sql)?;
+        let rows = statement.query_map([posting], |row| Ok((KeyId(row.get(0)?), Commitment(row.get(1)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Leaves of a posting's tree in their order.
