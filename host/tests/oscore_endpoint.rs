@@ -8,7 +8,7 @@ use std::{net::SocketAddr, sync::Mutex};
 use cairn::{record::Kind, uplink::Downlink};
 use cairn_coap::{
     message::{Builder, Code, Message, Type, option},
-    oscore::Identifiers,
+    oscore::{Identifiers, ReplayWindow},
 };
 use cairn_host::{
     chain::KeyStatus,
@@ -209,6 +209,27 @@ fn no_two_challenges_have_the_same_partial_iv_also_over_a_restart() {
             relay = relay.restart();
         }
     }
+}
+
+#[test]
+fn a_database_restored_from_a_copy_answers_no_request_twice() {
+    let mut device = TestDevice::new(1);
+    let (mut relay, mut client) = (Relay::new(&device), client_of(&device));
+    let uplink = uplink(&mut device);
+    client.introduce(&mut relay, &uplink);
+    let (captured, _) = client.request(&ASK, &uplink);
+    relay.receive(&captured).unwrap();
+    // As a copy is that was made before the request came: it is not in the window.
+    let mut relay = relay.restart();
+    let old = ReplayWindow::from_parts(1, 3);
+    locked(&relay.store).put_window(device.provisioned().kid, &device.stream.0.to_be_bytes(), old).unwrap();
+    assert_eq!(locked(&relay.store).distrust_contexts().unwrap(), 1);
+    let answer = relay.receive(&captured).unwrap();
+    let message = Message::parse(&answer).unwrap();
+    assert!(Identifiers::of(&message).unwrap().partial_iv.is_some(), "challenged, under a number of the relay's own");
+    assert_eq!(client.introduce(&mut relay, &uplink).code, Code::CHANGED);
+    let mut relay = relay.restart();
+    assert_eq!(outside(&relay.receive(&captured).unwrap()), (Type::Acknowledgement, Code::UNAUTHORIZED, false));
 }
 
 #[test]

@@ -32,9 +32,16 @@ pub(super) enum Verb {
     /// Run the relay, until SIGINT or SIGTERM
     #[command(after_help = RUN_HELP)]
     Run(Run),
+    /// Make a database that was restored from a copy safe to run with
+    #[command(after_help = RESTORED_HELP)]
+    Restored(Restored),
     /// Report what the database holds: anchors, and keys that signed two anchors for one batch
     Report(Report),
 }
+
+const RESTORED_HELP: &str = "\
+Run it once, before the relay, after putting a copy of the database in place: what devices sent since the copy was made is not in it,
+and would be taken for new. Every device is then challenged once more before it is served.";
 
 const RUN_HELP: &str = "\
 Example:
@@ -108,6 +115,13 @@ enum ModeName {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Restored {
+    /// The database
+    #[arg(long, value_name = "FILE")]
+    db: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Report {
     /// The database
     #[arg(long, value_name = "FILE")]
@@ -120,6 +134,7 @@ pub(super) struct Report {
 pub(super) async fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Run(arguments) => serve(arguments).await,
+        Verb::Restored(arguments) => restored(&arguments),
         Verb::Report(arguments) => report(&arguments),
     }
 }
@@ -204,6 +219,13 @@ async fn stopped() {
         _ = tokio::signal::ctrl_c() => {}
         () = terminate => {}
     }
+}
+
+fn restored(arguments: &Restored) -> anyhow::Result<ExitCode> {
+    let mut store = Store::open_existing(&arguments.db)?;
+    let _lock = files::lock_beside(&arguments.db)?;
+    println!("{} devices will be challenged again", store.distrust_contexts()?);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn report(arguments: &Report) -> anyhow::Result<ExitCode> {

@@ -11,7 +11,7 @@ use cairn::{
 };
 use cairn_coap::{
     message::{Builder, Code, Head, Message, Options, Type, option},
-    oscore::{Binding, Context, Identifiers, Inner, Secrets, UnprotectError},
+    oscore::{Binding, Context, Identifiers, Inner, ReplayWindow, Secrets, UnprotectError},
 };
 
 use super::{
@@ -172,11 +172,13 @@ impl Endpoint {
         let (inner, binding) = context.unprotect_request(&mut stored.window, datagram).map_err(refused)?;
         let (plain, own_number) = match stored.state {
             ContextState::Challenged { echo } if !is_fresh(&stored, &echo, &inner, now) => {
-                let own_number = stored.own_number;
-                (self.challenge(store, &device, stored, now)?, Some(own_number))
+                let own_number = stored.own_number.max(own_number_at(now));
+                (self.challenge(store, &device, stored, own_number, now)?, Some(own_number))
             }
             ContextState::Challenged { .. } => {
-                store.activate(device.kid, &stored.id_context, stored.window, now)?;
+                // Nothing below this number is taken any more (RFC 8613 appendix B.1.2): the window may be of a restored copy.
+                let window = ReplayWindow::from_parts(stored.window.parts().0, u32::MAX);
+                store.activate(device.kid, &stored.id_context, window, now)?;
                 tracing::info!(kid = %hex::encode(device.kid), "new ID Context; older ones are retired");
                 (self.serve(store, &device, &inner, offer, now), None)
             }
@@ -211,7 +213,7 @@ impl Endpoint {
         StoredContext {
             id_context: name.to_vec(),
             state: ContextState::Challenged { echo: self.echo() },
-            window: cairn_coap::oscore::ReplayWindow::EMPTY,
+            window: ReplayWindow::EMPTY,
             own_number: 0,
             since_ms: now,
         }
@@ -230,6 +232,7 @@ impl Endpoint {
         store: &mut Store,
         device: &Device,
         mut stored: StoredContext,
+        own_number: u64,
         now: UnixMs,
     ) -> Result<Plain, StoreError> {
         let echo = match stored.state {
@@ -239,7 +242,7 @@ impl Endpoint {
                 self.echo()
             }
         };
-        stored.own_number += 1;
+        stored.own_number = own_number + 1;
         store.put_challenged(device.kid, echo, &stored)?;
         Ok(Plain { echo: Some(echo), ..Plain::code(Code::UNAUTHORIZED) })
     }
@@ -290,6 +293,12 @@ fn refusal_of_request(inner: &Inner<'_>) -> Option<Code> {
         return Some(Code::NOT_FOUND);
     }
     (inner.code != Code::POST).then_some(Code::METHOD_NOT_ALLOWED)
+}
+
+/// The lowest number of the relay's own that may be used now: 64 for each second since 1970, so that a database restored from a
+/// copy, which does not know what was used since, uses none twice. A Partial IV has room for it until the year 2514.
+const fn own_number_at(now: UnixMs) -> u64 {
+    now / 1000 * 64
 }
 
 fn is_stale(stored: &StoredContext, now: UnixMs) -> bool {

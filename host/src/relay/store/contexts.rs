@@ -127,6 +127,18 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets what was seen in the contexts that are in use, and has every device challenged again: for a database that was restored
+    /// from a copy, whose windows are older than what was answered. Gives how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn distrust_contexts(&mut self) -> Result<usize, StoreError> {
+        // A challenge of time 0 is too old for anybody to answer: the next request gets a fresh one.
+        let sql =
+            "UPDATE context SET state = 0, echo = zeroblob(8), newest = 0, seen = 0, since_ms = 0 WHERE state = 1";
+        Ok(self.db.execute(sql, [])?)
+    }
+
     /// Makes a challenged context the active one, and retires every other of the device for good.
     ///
     /// # Errors
