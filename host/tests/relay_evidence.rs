@@ -48,6 +48,25 @@ fn direct_mode_publishes_only_what_may_be_published_and_the_rest_goes_under_a_ro
     }
 }
 
+#[test]
+fn a_p_256_device_goes_under_a_root_also_in_direct_mode_and_its_evidence_verifies() {
+    let mut relay = TestRelay::new(direct(true, true));
+    let (mut device, mut other) = (TestDevice::p256(1), TestDevice::new(2));
+    relay.admit(&device);
+    relay.admit(&other);
+    let batch = device.seal(6, Kind::READING);
+    relay.take(device.key, &batch.uplink(true)).unwrap();
+    relay.take(other.key, &device_batch(&mut other, 3)).unwrap();
+    relay.blocks(2 + DEPTH);
+    let events: Vec<_> = relay.chain.events().into_iter().map(|(event, _)| event).collect();
+    let roots = events.iter().filter(|event| matches!(event, Event::RootPosted(_))).count();
+    assert_eq!((events.len(), roots), (2, 1), "one root for P-256, one direct anchor for secp256k1");
+    let seq = SequenceNumber(2);
+    let evidence = proof::of_record(&locked(&relay.store), device.key.device_id(), seq, None).unwrap();
+    let facts = now(facts::gather(&relay.chain, &evidence, device.key.key_id())).unwrap();
+    assert!(verify(&evidence, &expectation(&device), &facts).is_ok());
+}
+
 fn expectation(device: &TestDevice) -> Expectation {
     Expectation {
         deployment: DEPLOYMENT,

@@ -11,14 +11,14 @@ use cairn::{
     identity::Identity,
     merkle::{PathBuilder, TreeHasher},
     record::{BlindSecret, Entry, Kind, Record, SequenceNumber, StreamId},
-    signer::{PublicKey, Signature, Signer as _, software::SoftwareSigner},
+    signer::{Algorithm, Digest, PublicKey, Signature, Signer as _, software::SoftwareSigner},
     time::{TimeQuality, WallTime},
     uplink::{
         Data, Downlink, Uplink,
         delta::{BitWriter, Encoder},
     },
 };
-use cairn_evidence::{Evidence, EvidenceKey, OwnedRecord};
+use cairn_evidence::{Evidence, EvidenceKey, OwnedRecord, signature};
 use cairn_host::{
     chain::{KeyStatus, fake::FakeChain},
     relay::{
@@ -29,6 +29,7 @@ use cairn_host::{
         store::{Home, Store, devices::Device},
     },
 };
+use p256::ecdsa::signature::hazmat::PrehashSigner as _;
 use zeroize::Zeroizing;
 
 pub(crate) const DEPLOYMENT: DeploymentId = DeploymentId([1; 32]);
@@ -44,7 +45,7 @@ pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
 
 /// A device with a key, a stream, and the batches it made.
 pub(crate) struct TestDevice {
-    pub(crate) signer: SoftwareSigner,
+    signer: Box<dyn FnMut(&Digest) -> Signature>,
     pub(crate) key: PublicKey,
     pub(crate) number: u8,
     pub(crate) stream: StreamId,
@@ -89,6 +90,28 @@ impl TestDevice {
     pub(crate) fn with(number: u8, key: &[u8; 32], blind_secret: [u8; 32], deployment: DeploymentId) -> Self {
         let mut signer = SoftwareSigner::new(key).unwrap();
         let key = signer.public_key().unwrap();
+        Self::signing(number, key, Box::new(move |digest| signer.sign(digest).unwrap()), blind_secret, deployment)
+    }
+
+    /// A device whose secure element signs with P-256.
+    pub(crate) fn p256(number: u8) -> Self {
+        let signer = p256::ecdsa::SigningKey::from_slice(&[number; 32]).unwrap();
+        let key =
+            signature::public_key(Algorithm::Es256, signer.verifying_key().to_sec1_point(true).as_bytes()).unwrap();
+        let sign = move |digest: &Digest| {
+            let made: p256::ecdsa::Signature = signer.sign_prehash(&digest.0).unwrap();
+            Signature(made.normalize_s().to_bytes().into())
+        };
+        Self::signing(number, key, Box::new(sign), [number; 32], DEPLOYMENT)
+    }
+
+    fn signing(
+        number: u8,
+        key: PublicKey,
+        signer: Box<dyn FnMut(&Digest) -> Signature>,
+        blind_secret: [u8; 32],
+        deployment: DeploymentId,
+    ) -> Self {
         Self {
             signer,
             key,
@@ -164,7 +187,7 @@ impl TestDevice {
     }
 
     pub(crate) fn sign(&mut self, anchor: &Anchor) -> Signature {
-        self.signer.sign(&anchor.commitment().digest(&self.deployment)).unwrap()
+        (self.signer)(&anchor.commitment().digest(&self.deployment))
     }
 
     /// What the device gives out itself of one of a batch's records.
