@@ -75,6 +75,19 @@ impl StoredAnchor {
 
 const COLUMNS: &str = "key_id, commitment, leaf, kinds, uplink, received_ms, posting, position";
 
+/// First batch of a stream that is not included, first that is not final, and last.
+pub(super) const PROGRESS: &str = "
+SELECT (SELECT min(batch) FROM anchor LEFT JOIN posting ON posting.id = anchor.posting
+        WHERE key_id = ?1 AND stream = ?2 AND settled = 0 AND coalesce(posting.state, 0) < 1),
+       (SELECT min(batch) FROM anchor WHERE key_id = ?1 AND stream = ?2 AND settled = 0),
+       (SELECT max(batch) FROM anchor WHERE key_id = ?1 AND stream = ?2)";
+
+pub(super) const WAITING: &str = "
+SELECT key_id, commitment, leaf, kinds, uplink, received_ms, posting, position FROM anchor
+WHERE posting IS NULL AND EXISTS (SELECT 1 FROM device WHERE device.key_id = anchor.key_id AND revoked_at = 0
+                                  AND (registered_at <> 0 OR checked_ms IS NULL))
+ORDER BY received_ms, leaf LIMIT ?1";
+
 /// How far a stream has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -109,19 +122,19 @@ impl Store {
     pub fn add_anchor(&mut self, new: &NewAnchor<'_>, now: UnixMs) -> Result<(), StoreError> {
         let anchor = &new.anchor;
         self.db
-            .prepare_cached("INSERT INTO anchor VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL, NULL)")?
+            .prepare_cached("INSERT INTO anchor VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL, NULL, 0)")?
             .execute(params![
-                anchor.commitment().0,
-                new.key.0,
-                anchor.stream.0.cast_signed(),
-                anchor.batch.0,
-                anchor.first_seq.0.cast_signed(),
-                anchor.count,
-                new.leaf.0,
-                new.kinds.as_deref().map(packed),
-                new.uplink,
-                now.cast_signed(),
-            ])?;
+            anchor.commitment().0,
+            new.key.0,
+            anchor.stream.0.cast_signed(),
+            anchor.batch.0,
+            anchor.first_seq.0.cast_signed(),
+            anchor.count,
+            new.leaf.0,
+            new.kinds.as_deref().map(packed),
+            new.uplink,
+            now.cast_signed(),
+        ])?;
         Ok(())
     }
 
@@ -193,19 +206,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn progress(&self, key: KeyId, stream: StreamId) -> Result<Progress, StoreError> {
-        let through = |state: u8| -> Result<Option<BatchNumber>, StoreError> {
-            let mut statement = self.db.prepare_cached(
-                "SELECT min(batch) FILTER (WHERE coalesce(posting.state, 0) < ?3), max(batch)
-                 FROM anchor LEFT JOIN posting ON posting.id = anchor.posting WHERE key_id = ?1 AND stream = ?2",
-            )?;
-            let (behind, last): (Option<u32>, Option<u32>) = statement
-                .query_row(params![key.0, stream.0.cast_signed(), state], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(match behind {
-                Some(first_behind) => first_behind.checked_sub(1).map(BatchNumber),
-                None => last.map(BatchNumber),
-            })
+        let mut statement = self.db.prepare_cached(PROGRESS)?;
+        let (not_included, not_final, last): (Option<u32>, Option<u32>, Option<u32>) = statement
+            .query_row(params![key.0, stream.0.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let before = |first_behind: Option<u32>| match first_behind {
+            Some(first_behind) => first_behind.checked_sub(1).map(BatchNumber),
+            None => last.map(BatchNumber),
         };
-        Ok(Progress { included_through: through(1)?, final_through: through(2)? })
+        Ok(Progress { included_through: before(not_included), final_through: before(not_final) })
     }
 
     /// Anchors in no posting yet whose keys the registry is not known to refuse, longest waiting first, at most `limit`.
@@ -213,11 +221,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn waiting(&self, limit: u32) -> Result<Vec<StoredAnchor>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM anchor WHERE posting IS NULL AND key_id NOT IN (SELECT key_id FROM device
-             WHERE revoked_at <> 0 OR registered_at = 0 AND checked_ms IS NOT NULL) ORDER BY received_ms, leaf LIMIT ?1"
-        );
-        let mut statement = self.db.prepare_cached(&sql)?;
+        let mut statement = self.db.prepare_cached(WAITING)?;
         let rows = statement.query_map([limit], StoredAnchor::from_row)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

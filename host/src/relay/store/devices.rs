@@ -29,6 +29,11 @@ pub struct Device {
 
 const COLUMNS: &str = "alg, public_key, kid, master_secret, registered_at, revoked_at, checked_ms";
 
+/// Never asked first, then in order of the index, which is by time.
+pub(super) const TO_CHECK: &str = "
+SELECT key_id FROM device INDEXED BY to_check WHERE revoked_at = 0 AND checked_ms IS NULL
+UNION ALL SELECT key_id FROM device INDEXED BY to_check WHERE revoked_at = 0 AND checked_ms < ?1 LIMIT ?2";
+
 impl Device {
     /// The id of its key.
     #[must_use]
@@ -146,10 +151,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn keys_to_check(&self, before: UnixMs, limit: u32) -> Result<Vec<KeyId>, StoreError> {
-        let mut statement = self.db.prepare_cached(
-            "SELECT key_id FROM device WHERE revoked_at = 0 AND (checked_ms IS NULL OR checked_ms < ?1)
-             ORDER BY checked_ms LIMIT ?2",
-        )?;
+        let mut statement = self.db.prepare_cached(TO_CHECK)?;
         let rows = statement.query_map(params![before.cast_signed(), limit], |row| row.get(0).map(KeyId))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -42,6 +42,7 @@ CREATE TABLE device (
     revoked_at INTEGER NOT NULL,       -- likewise
     checked_ms INTEGER                 -- when the registry was last asked; NULL for never
 ) STRICT;
+CREATE INDEX to_check ON device (checked_ms) WHERE revoked_at = 0;
 CREATE TABLE context (                 -- OSCORE contexts of devices
     kid BLOB NOT NULL REFERENCES device (kid) ON UPDATE CASCADE,
     id_context BLOB NOT NULL,
@@ -68,7 +69,7 @@ CREATE TABLE posting (                 -- one intent: one payload, one nonce at 
     block_hash BLOB,
     transaction_hash BLOB
 ) STRICT;
-CREATE INDEX unsettled ON posting (state) WHERE state < 2;
+CREATE INDEX unsettled ON posting (id) WHERE state < 2;
 CREATE TABLE sent (                    -- every transaction ever signed for a posting
     hash BLOB PRIMARY KEY,
     posting INTEGER NOT NULL REFERENCES posting (id),
@@ -92,10 +93,12 @@ CREATE TABLE anchor (
     received_ms INTEGER NOT NULL,
     posting INTEGER REFERENCES posting (id),
     position INTEGER,                  -- in the posting
+    settled INTEGER NOT NULL,          -- 1: the posting is final
     UNIQUE (key_id, stream, batch),
     UNIQUE (posting, position)
 ) STRICT;
 CREATE INDEX waiting ON anchor (received_ms) WHERE posting IS NULL;
+CREATE INDEX not_settled ON anchor (key_id, stream, batch) WHERE settled = 0;
 CREATE TABLE equivocation (            -- a second commitment of the same key, stream and batch
     commitment BLOB PRIMARY KEY,
     kept BLOB NOT NULL REFERENCES anchor (commitment),
@@ -252,6 +255,21 @@ mod tests {
         assert!(Store::open(&path, &HOME).is_ok());
         let other = Home { chain_id: 1, ..HOME };
         assert!(matches!(Store::open(&path, &other), Err(StoreError::OtherHome)));
+    }
+
+    #[test]
+    fn what_is_asked_in_every_round_and_exchange_reads_no_whole_table() {
+        let store = Store::in_memory(&HOME).unwrap();
+        for sql in [anchors::PROGRESS, anchors::WAITING, devices::TO_CHECK, postings::UNSETTLED] {
+            let mut statement = store.db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next().unwrap() {
+                let step: String = row.get(3).unwrap();
+                let whole = step.starts_with("SCAN") && !step.contains("USING") && step != "SCAN CONSTANT ROW";
+                assert!(!whole, "{sql}: {step}");
+                assert!(!step.contains("TEMP B-TREE FOR ORDER BY") || sql == anchors::WAITING, "{sql}: {step}");
+            }
+        }
     }
 
     #[test]

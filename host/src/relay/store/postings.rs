@@ -72,6 +72,10 @@ pub struct Sent {
 const COLUMNS: &str = "id, route, payload, members, created_ms, state, nonce, retry_ms, attempts, block_number, \
                        block_hash, transaction_hash";
 
+pub(super) const UNSETTLED: &str = "
+SELECT id, route, payload, members, created_ms, state, nonce, retry_ms, attempts, block_number, block_hash,
+       transaction_hash FROM posting INDEXED BY unsettled WHERE state < 2 ORDER BY id";
+
 impl Posting {
     fn from_row(row: &Row<'_>) -> rusqlite::Result<Result<Self, StoreError>> {
         let payload: Vec<u8> = row.get(2)?;
@@ -152,8 +156,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn unsettled(&self) -> Result<Vec<Posting>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM posting WHERE state < 2 ORDER BY id");
-        let mut statement = self.db.prepare_cached(&sql)?;
+        let mut statement = self.db.prepare_cached(UNSETTLED)?;
         let rows = statement.query_map([], Posting::from_row)?;
         rows.map(|row| row.map_err(StoreError::from).and_then(|posting| posting)).collect()
     }
@@ -286,7 +289,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn note_final(&mut self, posting: i64) -> Result<(), StoreError> {
-        self.db.execute("UPDATE posting SET state = 2 WHERE id = ?1", [posting])?;
+        let transaction = self.write()?;
+        transaction.execute("UPDATE posting SET state = 2 WHERE id = ?1", [posting])?;
+        transaction.execute("UPDATE anchor SET settled = 1 WHERE posting = ?1", [posting])?;
+        transaction.commit()?;
         Ok(())
     }
 
