@@ -121,8 +121,9 @@ void cairn_port_wake_from_isr(bool *woken)
 
 void cairn_port_wait(uint32_t wait_ms)
 {
-    (void)ulTaskNotifyTake(pdTRUE, ticks(wait_ms));
-    /* The longest wait is half a turn of the tick counter: often enough not to miss one. */
+    /* Never longer than half a turn of the tick counter, so that counting time misses none. */
+    TickType_t wait = ticks(wait_ms);
+    (void)ulTaskNotifyTake(pdTRUE, wait < portMAX_DELAY / 2u ? wait : portMAX_DELAY / 2u);
     cairn_freertos_count_time();
 }
 

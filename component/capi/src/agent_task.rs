@@ -14,7 +14,7 @@ use cairn::{
 };
 
 use crate::{
-    instance::{Birth, DeviceAgent, Instance, Step, Wishes},
+    instance::{Birth, DeviceAgent, Instance, Start, Step, Wishes},
     port::{self, PortClock, PortEntropy},
     record::cairn_record_t,
     report::{cairn_event_t, cairn_status_t},
@@ -36,8 +36,8 @@ const RETRY_MAX: Millis = Millis::from_secs(3600);
 /// `CAIRN_E_CONTEXT` when a step runs; why the agent could not start, at every call then.
 pub(crate) fn step(instance: &Instance) -> Result<Option<u64>, cairn_result_t> {
     let mut step = instance.step()?;
-    if let Some(birth) = step.take_birth()
-        && let Err(error) = signer(&birth.factory).and_then(|signer| start(&mut step, &birth, signer))
+    if let Some((birth, right)) = step.take_birth()
+        && let Err(error) = signer(&birth.factory).and_then(|signer| start(&mut step, right, &birth, signer))
     {
         instance.shared(|shared| shared.status.start = error);
     }
@@ -70,7 +70,12 @@ fn signer(factory: &Factory) -> Result<SoftwareSigner<PortEntropy>, cairn_result
 
 /// Never inlined: what it needs on the stack once must not lie under every later step.
 #[inline(never)]
-fn start(step: &mut Step<'_>, birth: &Birth, signer: SoftwareSigner<PortEntropy>) -> Result<(), cairn_result_t> {
+fn start(
+    step: &mut Step<'_>,
+    right: Start,
+    birth: &Birth,
+    signer: SoftwareSigner<PortEntropy>,
+) -> Result<(), cairn_result_t> {
     let Birth { factory, stream, seed } = birth;
     let (stream, seed) = (*stream, *seed);
     let context = transport::context(factory, stream).map_err(|_| cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED)?;
@@ -93,6 +98,7 @@ fn start(step: &mut Step<'_>, birth: &Birth, signer: SoftwareSigner<PortEntropy>
         seed,
     });
     step.start(
+        right,
         || RamJournal::new(stream),
         || transport::link(factory, context, seed),
         |journal, link| DeviceAgent::new(settings, journal, signer, link, PortClock, schedule),

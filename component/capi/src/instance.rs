@@ -229,6 +229,9 @@ impl Instance {
     }
 }
 
+/// The right to start the agent: given once, with its [`Birth`], and used up.
+pub(crate) struct Start(());
+
 /// A running step: there is one at a time, so what is the agent's alone may be touched.
 pub(crate) struct Step<'a>(&'a Instance);
 
@@ -238,9 +241,9 @@ impl Step<'_> {
         unsafe { &mut *self.0.own.get() }
     }
 
-    /// Takes what the agent starts with; `None` when it did, or tried to.
-    pub(crate) fn take_birth(&mut self) -> Option<Birth> {
-        self.own().birth.take()
+    /// Takes what the agent starts with, and the right to start it; `None` when it did, or tried to.
+    pub(crate) fn take_birth(&mut self) -> Option<(Birth, Start)> {
+        self.own().birth.take().map(|birth| (birth, Start(())))
     }
 
     /// Makes the agent from the journal and the link that `journal` and `link` make, in place.
@@ -249,12 +252,13 @@ impl Step<'_> {
     /// What `agent` says.
     pub(crate) fn start<E>(
         &mut self,
+        _: Start,
         journal: impl FnOnce() -> Journal,
         link: impl FnOnce() -> Link,
         agent: impl FnOnce(&'static mut Journal, &'static mut Link) -> Result<DeviceAgent, E>,
     ) -> Result<(), E> {
-        // SAFETY: a `Birth` is taken once, so this runs once; nobody else ever refers to these two cells. The instance lives
-        // for ever, so the references may.
+        // SAFETY: there is one `Start` in the life of an instance, so this runs once, and nobody else ever refers to these two
+        // cells. The instance lives for ever, so the references may.
         let (journal, link) = unsafe { ((*self.0.journal.get()).write(journal()), (*self.0.link.get()).write(link())) };
         let agent = agent(journal, link)?;
         // SAFETY: as in `own`.
