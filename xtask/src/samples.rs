@@ -48,7 +48,7 @@ impl Meter {
     }
 }
 
-/// Both meter images build, and no allocator is linked.
+/// Both meter images build, and no allocator is linked; the lock builds too.
 pub(crate) const STAGE: Stage =
     Stage { name: "samples", about: "FreeRTOS images build; nothing in them allocates", needs: NEEDS, body: build_all };
 
@@ -61,7 +61,15 @@ fn build_all(context: &Context, log: &mut Log) -> Result<Outcome> {
         let image = build_meter(&context.project, toolchain, log, meter)?;
         check_symbols(log, &image)?;
     }
-    passed("freertos-meter and its control build")
+    build_lock(&context.project, toolchain, log)?;
+    passed("freertos-meter, its control and freertos-lock build")
+}
+
+/// The Rust sample: a workspace of its own, whose cargo configuration is in its folder.
+fn build_lock(project: &Project, toolchain: Toolchain, log: &mut Log) -> Result<()> {
+    let mut cargo = toolchain.cargo(project, "build");
+    cargo.args(["--locked", "--profile", "device"]).current_dir(project.path("samples/freertos-lock"));
+    log.run(&mut cargo).map(drop)
 }
 
 /// Builds an image and gives its path.
