@@ -351,6 +351,8 @@ fn power_cut_at_any_moment_loses_no_anchor_and_posts_no_intent_twice() {
         let mut again = TestRelay::with(open(1), relay.chain.clone(), Mode::Root);
         again.now_ms = relay.now_ms;
         drop(relay);
+        // What was signed before the cut is not signed again with other fees: it must be remembered.
+        again.chain.set_base_fee(1_100_000_000);
         again.work(61_000);
         again.blocks(8 + 2 * DEPTH);
         for commitment in &stored {
@@ -359,6 +361,8 @@ fn power_cut_at_any_moment_loses_no_anchor_and_posts_no_intent_twice() {
         for nonce in 0..4 {
             assert!(again.chain.intents(nonce).len() <= 1, "cut after {cut_after}: nonce {nonce}");
         }
+        let roots: Vec<_> = again.chain.events().into_iter().map(|(event, _)| event).collect();
+        assert_eq!(roots.iter().collect::<HashSet<_>>().len(), roots.len(), "cut after {cut_after}: a root twice");
     }
 }
 
