@@ -315,6 +315,19 @@ fn a_transaction_included_without_effect_loses_its_nonce_and_leaves_its_anchors_
     assert!(posting.retry_ms > relay.now_ms - 2000);
 }
 
+#[test]
+fn a_clock_that_is_set_back_a_day_stops_nothing() {
+    let (mut relay, mut device) = (TestRelay::new(Mode::Root), TestDevice::new(1));
+    relay.admit(&device);
+    relay.take(device.key, &device_batch(&mut device, 2)).unwrap();
+    relay.blocks(1 + DEPTH);
+    relay.now_ms -= 86_400_000;
+    let batch = device.seal(3, Kind::READING);
+    relay.take(device.key, &batch.uplink(true)).unwrap();
+    relay.blocks(2 + DEPTH);
+    assert_eq!(level(&relay, batch.commitment()), Level::Final);
+}
+
 /// Copies the database's files as they are: what a power cut leaves.
 fn cut_power(from: &Path, to: &Path) {
     for suffix in ["", "-wal"] {

@@ -106,7 +106,8 @@ impl<L: Ledger> Anchoring<L> {
     /// Does a round, unless it is too early for one; says when to come back. It never fails: what goes wrong is logged, and tried
     /// again later.
     pub async fn advance(&mut self, store: &Mutex<Store>, now: UnixMs) -> UnixMs {
-        if now < self.next_ms {
+        let longest = self.settings.round_ms.max(self.settings.retry.most_ms + 1);
+        if is_early(now, self.next_ms, longest) {
             return self.next_ms;
         }
         self.next_ms = match self.round(store, now).await {
@@ -148,7 +149,8 @@ impl<L: Ledger> Anchoring<L> {
         self.gather(store, now).await?;
         let unsettled = locked(store).unsettled()?;
         for posting in unsettled {
-            if posting.state == PostingState::Open && posting.retry_ms <= now {
+            let early = is_early(now, posting.retry_ms, self.settings.retry.most_ms + 1);
+            if posting.state == PostingState::Open && !early {
                 self.push(store, &posting, now).await?;
             }
         }
@@ -256,7 +258,8 @@ impl<L: Ledger> Anchoring<L> {
             let store = locked(store);
             (store.unsettled()?.iter().any(|posting| posting.state == PostingState::Open), store.last_posting_ms()?)
         };
-        if open || last.is_some_and(|last| now < last.saturating_add(self.settings.batch_interval_ms)) {
+        let interval = self.settings.batch_interval_ms;
+        if open || last.is_some_and(|last| is_early(now, last.saturating_add(interval), interval)) {
             return Ok(());
         }
         let waiting = locked(store).waiting(super::tree::LEAVES_LIMIT)?;
@@ -398,6 +401,12 @@ impl<L: Ledger> Anchoring<L> {
         }
         Ok(())
     }
+}
+
+/// Whether it is too early for what is due at `due_ms`. What is due later than anything is ever put off was put off before the
+/// clock was set back: it is due now.
+const fn is_early(now: UnixMs, due_ms: UnixMs, longest_ms: u64) -> bool {
+    now < due_ms && due_ms - now <= longest_ms
 }
 
 /// The store, for as long as no call to the ledger is awaited. A panic elsewhere leaves a consistent database: every method is
