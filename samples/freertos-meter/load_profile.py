@@ -37,7 +37,8 @@ def main() -> None:
     values = quarter_hours_wh()
     rows = ",\n".join("    " + ", ".join(f"{wh}" for wh in values[i : i + 16]) for i in range(0, 96, 16))
     out.write_text(
-        f"""/* Made by load_profile.py with demandlib {importlib.metadata.version("demandlib")}: BDEW H0, dynamised, {ANNUAL_KWH} kWh a year, {DAY}. */
+        f"""/* Made by load_profile.py with demandlib {importlib.metadata.version("demandlib")}. */
+/* BDEW H0, dynamised, {ANNUAL_KWH} kWh a year, {DAY}. */
 #ifndef LOAD_PROFILE_H
 #define LOAD_PROFILE_H
 

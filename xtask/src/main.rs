@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod contracts;
+mod cport;
 mod demo;
 mod device;
 mod e2e;

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    contracts, device, e2e, fuzz, header, host, kconfig, lint, samples,
+    contracts, cport, device, e2e, fuzz, header, host, kconfig, lint, samples,
     suite::{self, Effort, Stage},
     zephyr,
 };
@@ -43,6 +43,7 @@ const STAGES: &[&Stage] = &[
     &host::TESTS,
     &lint::CLIPPY_HOST,
     &lint::CLIPPY_DEVICE,
+    &cport::STAGE,
     &device::STAGE,
     &samples::STAGE,
     &e2e::CLEAN,

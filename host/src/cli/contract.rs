@@ -24,9 +24,8 @@ pub(super) enum Verb {
     )]
     Deploy(Deploy),
     /// Allow a relay's account to post, or forbid it
-    #[command(
-        after_help = "Example:\n  cairn contract allow-relay --rpc http://127.0.0.1:8545 --deployment deployment.json \\\n      --key-file owner.key --relay-key-file relay.key"
-    )]
+    #[command(after_help = "Example:\n  cairn contract allow-relay --rpc http://127.0.0.1:8545 \\\n      \
+                      --deployment deployment.json --key-file owner.key --relay-key-file relay.key")]
     AllowRelay(AllowRelay),
 }
 

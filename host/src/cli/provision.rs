@@ -29,7 +29,9 @@ use crate::{
 #[command(
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    after_help = "Example:\n  cairn provision --rpc http://127.0.0.1:8545 --key-file owner.key --deployment deployment.json \\\n      --db relay.sqlite --relay 10.0.2.2:5683 -o factory.bin\n\nRunning it again with the same image changes nothing that is done, and does what is still to do."
+    after_help = "Example:\n  cairn provision --rpc http://127.0.0.1:8545 --key-file owner.key \\\n      \
+                  --deployment deployment.json --db relay.sqlite --relay 10.0.2.2:5683 -o factory.bin\n\n\
+                  Running it again with the same image changes nothing that is done, and does what is still to do."
 )]
 pub(super) struct Arguments {
     #[command(subcommand)]

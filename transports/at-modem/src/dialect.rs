@@ -13,7 +13,7 @@
 //! | --- | --- | --- |
 //! | PDP context in `AT+QIOPEN` | 0 | 1 |
 //! | hex data is sent by | `AT+QISEND`, once `"dataformat"` says hex | `AT+QISENDEX` |
-//! | release assistance | fourth parameter of `AT+QISEND`; `AT+QNBIOTRAI` knows no "one downlink" (\[A\] 9.7) | `AT+QNBIOTRAI` before the send |
+//! | release assistance | fourth parameter of `AT+QISEND`; `AT+QNBIOTRAI` has no "one downlink" | `AT+QNBIOTRAI` before the send |
 //! | a received datagram | always one line, data in quotes | one line only with `"viewmode"` 1 and `"showlength"` 1, no quotes |
 
 use cairn::time::Millis;
