@@ -36,11 +36,7 @@ const RETRY_MAX: Millis = Millis::from_secs(3600);
 /// `CAIRN_E_CONTEXT` when a step runs; why the agent could not start, at every call then.
 pub(crate) fn step(instance: &Instance) -> Result<Option<u64>, cairn_result_t> {
     let mut step = instance.step()?;
-    if let Some((birth, right)) = step.take_birth()
-        && let Err(error) = signer(&birth.factory).and_then(|signer| start(&mut step, right, &birth, signer))
-    {
-        instance.shared(|shared| shared.status.start = error);
-    }
+    begin(instance, &mut step);
     let Some((agent, record)) = step.agent() else {
         return Err(refuse_all(instance));
     };
@@ -60,6 +56,15 @@ pub(crate) fn step(instance: &Instance) -> Result<Option<u64>, cairn_result_t> {
     Ok(next.map(|at| at.since(PortClock.now()).0))
 }
 
+/// Starts the agent, in the first step. Never inlined, as all below that is large and rare: it must not lie under a signature.
+#[inline(never)]
+fn begin(instance: &Instance, step: &mut Step<'_>) {
+    let Some((birth, right)) = step.take_birth() else { return };
+    if let Err(error) = signer(&birth.factory).and_then(|signer| start(step, right, &birth, signer)) {
+        instance.shared(|shared| shared.status.start = error);
+    }
+}
+
 /// Derives the public key: as deep in stack as a signature.
 #[inline(never)]
 fn signer(factory: &Factory) -> Result<SoftwareSigner<PortEntropy>, cairn_result_t> {
@@ -68,7 +73,6 @@ fn signer(factory: &Factory) -> Result<SoftwareSigner<PortEntropy>, cairn_result
     SoftwareSigner::with_entropy(secret, PortEntropy).map_err(|_| cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED)
 }
 
-/// Never inlined: what it needs on the stack once must not lie under every later step.
 #[inline(never)]
 fn start(
     step: &mut Step<'_>,
@@ -110,7 +114,7 @@ fn start(
     })
 }
 
-/// As `start`: the status is large, and not needed while a signature is made.
+/// The status is large.
 #[inline(never)]
 fn publish(instance: &Instance, agent: &mut DeviceAgent) {
     let status = cairn_status_t::new(&agent.status());
@@ -118,6 +122,7 @@ fn publish(instance: &Instance, agent: &mut DeviceAgent) {
 }
 
 /// The agent could not start: nobody is left waiting. Why it could not.
+#[inline(never)]
 fn refuse_all(instance: &Instance) -> cairn_result_t {
     let error = instance.shared(|shared| shared.status.start);
     let mut record = cairn_record_t::EMPTY;
@@ -161,7 +166,7 @@ fn finish(instance: &Instance, waiter: u8, answer: Answer) {
     port::waiter_signal(waiter);
 }
 
-/// Does what waiting tasks asked for. As `start`: evidence takes a path's room.
+/// Does what waiting tasks asked for. Evidence takes a path's room.
 #[inline(never)]
 fn serve(instance: &Instance, agent: &mut DeviceAgent) {
     while let Some((waiter, request)) = instance.shared(|shared| shared.waiters.begin()) {

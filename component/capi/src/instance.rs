@@ -259,10 +259,10 @@ impl Step<'_> {
     ) -> Result<(), E> {
         // SAFETY: there is one `Start` in the life of an instance, so this runs once, and nobody else ever refers to these two
         // cells. The instance lives for ever, so the references may.
-        let (journal, link) = unsafe { ((*self.0.journal.get()).write(journal()), (*self.0.link.get()).write(link())) };
-        let agent = agent(journal, link)?;
+        let (journal, link) =
+            unsafe { (place(&mut *self.0.journal.get(), journal), place(&mut *self.0.link.get(), link)) };
         // SAFETY: as in `own`.
-        unsafe { (*self.0.agent.get()).write(agent) };
+        try_place(unsafe { &mut *self.0.agent.get() }, || agent(journal, link))?;
         self.own().started = true;
         Ok(())
     }
@@ -274,6 +274,19 @@ impl Step<'_> {
         // SAFETY: `started` says that it is initialised; exclusive as in `own`, another cell than the record's.
         own.started.then(|| (unsafe { (*cell).assume_init_mut() }, &mut own.record))
     }
+}
+
+/// Never inlined: what making one needs on the stack is gone when the next is made.
+#[inline(never)]
+fn place<T>(cell: &mut MaybeUninit<T>, make: impl FnOnce() -> T) -> &mut T {
+    cell.write(make())
+}
+
+/// As [`place`], for what may fail.
+#[inline(never)]
+fn try_place<T, E>(cell: &mut MaybeUninit<T>, make: impl FnOnce() -> Result<T, E>) -> Result<(), E> {
+    cell.write(make()?);
+    Ok(())
 }
 
 impl Drop for Step<'_> {
