@@ -3,7 +3,7 @@
 //! device's history, and was not changed.
 //!
 //! [`model`] is what a file says, [`cbor`] and [`json`] are its two forms (docs/wire.cddl, `evidence`), [`signature`] checks
-//! one signature, [`verify`] runs the steps and [`refusal`] names why a step failed. Called by the relay (which completes
+//! one signature, [`mod@verify`] runs the steps and [`refusal`] names why a step failed. Called by the relay (which completes
 //! evidence) and by `cairn verify`. Never does I/O: what a ledger says is gathered by the caller and handed in as
 //! [`verify::LedgerFacts`].
 #![forbid(unsafe_code)]

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Public keys and signatures of devices: ES256K and ES256 over a 32-byte digest, low-S only. Called by [`crate::verify`] and
+//! Public keys and signatures of devices: ES256K and ES256 over a 32-byte digest, low-S only. Called by [`mod@crate::verify`] and
 //! by the relay; holds no secret keys.
 
 use cairn::signer::{Algorithm, Digest, PublicKey, Signature};

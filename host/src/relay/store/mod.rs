@@ -19,7 +19,7 @@ pub mod postings;
 /// How long a statement waits for another program's transaction.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// Version of [`SCHEMA`], in the file's `user_version`.
+/// Version of the schema, in the file's `user_version`.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// 64-bit numbers are stored as the signed number of the same bits.
