@@ -55,11 +55,11 @@ fn what_was_final_before_an_exchange_is_known_after_it() {
     assert_eq!(device.agent.status().totals.stored_through, Some(BatchNumber(0)));
     assert_eq!(device.agent.status().totals.final_through, None);
     device.world().final_through = Some(BatchNumber(0));
-    device.world().included_through = Some(BatchNumber(0));
     quarter_hours(&mut device, 48);
     device.run_for(60_000);
     let totals = device.agent.status().totals;
     assert_eq!((totals.stored_through, totals.final_through), (Some(BatchNumber(1)), Some(BatchNumber(0))));
+    assert_eq!(totals.included_through, Some(BatchNumber(0)), "what is final is included");
     let batch = BatchNumber(0);
     let levels: Vec<_> =
         device.world().events.iter().copied().filter(|event| levels_of(event) == Some(batch)).collect();

@@ -121,8 +121,9 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         }
         self.advance(batch, BatchState::Stored, on_event);
         let at_level = |level| (downlink.level >= level).then_some(batch);
-        let included = downlink.hints.included_through.max(at_level(Level::Included));
         let finalised = downlink.final_through.max(at_level(Level::Final));
+        // What is final is included; a relay need not say both.
+        let included = downlink.hints.included_through.max(at_level(Level::Included)).max(finalised);
         self.advance_through(included, BatchState::Included, on_event);
         self.advance_through(finalised, BatchState::Final, on_event);
         if let Some(unix_ms) = downlink.hints.unix_ms {
