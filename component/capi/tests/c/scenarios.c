@@ -428,6 +428,10 @@ static void no_start(char **factories)
     usleep(100000);
     port_agent_start();
     CHECK(pthread_join(waiting, NULL) == 0);
+    /* The waiting task may hear of it before the step that found it out returns. */
+    for (unsigned i = 0; i < PATIENCE_MS / 5u && port_agent_result == CAIRN_OK; i++) {
+        usleep(5000);
+    }
     CHECK(port_agent_result == CAIRN_E_FACTORY_UNSUPPORTED);
     CHECK(status().start == CAIRN_E_FACTORY_UNSUPPORTED && !status().idle);
     EXPECT(reading(1), CAIRN_E_FACTORY_UNSUPPORTED);
