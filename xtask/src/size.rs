@@ -100,13 +100,13 @@ fn measure(image: &Path, log: &mut Log) -> Result<String> {
         let place = if address >= 0x2000_0000 { "RAM" } else { "flash" };
         writeln!(out, "| {name} | {bytes} | {place} |")?;
     }
-    out.push_str("\n## By origin\n\nSymbols only; padding, vectors and unnamed constants are in no row.\n\n");
+    let map = fs::read_to_string(image.with_extension("map")).context("the linker's map")?;
+    out.push_str("\n## By origin\n\nFrom the linker's map: sections by the object they come from.\n\n");
     out.push_str("| origin | flash | RAM |\n| --- | ---: | ---: |\n");
-    let mut origins: Vec<_> = by_origin(&symbols).into_iter().collect();
-    origins.sort_by_key(|(_, (flash, ram))| std::cmp::Reverse(flash + ram));
-    for (origin, (flash, ram)) in origins {
-        writeln!(out, "| {origin} | {flash} | {ram} |")?;
-    }
+    table(&mut out, by_origin(&map))?;
+    out.push_str("\n## The Rust library by crate\n\nFrom symbols; unnamed constants are in no row.\n\n");
+    out.push_str("| crate | flash | RAM |\n| --- | ---: | ---: |\n");
+    table(&mut out, by_crate(&symbols))?;
     out.push_str("\n## Largest symbols\n\n| bytes | where | symbol |\n| ---: | --- | --- |\n");
     for symbol in symbols.iter().take(LARGEST) {
         let place = if symbol.place == Place::Flash { "flash" } else { "RAM" };
@@ -137,46 +137,105 @@ fn symbol(line: &str) -> Option<Symbol<'_>> {
     Some(Symbol { bytes: u64::from_str_radix(size, 16).ok()?, place, name })
 }
 
-fn by_origin(symbols: &[Symbol<'_>]) -> BTreeMap<String, (u64, u64)> {
-    let mut origins: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for symbol in symbols {
-        let entry = origins.entry(origin(symbol.name)).or_default();
-        match symbol.place {
-            Place::Flash => entry.0 += symbol.bytes,
-            Place::Ram => entry.1 += symbol.bytes,
-            Place::Data => {
-                entry.0 += symbol.bytes;
-                entry.1 += symbol.bytes;
-            }
-        }
+/// Bytes of flash and RAM.
+type Sizes = BTreeMap<String, (u64, u64)>;
+
+fn add(sizes: &mut Sizes, name: &str, bytes: u64, place: Place) {
+    let entry = sizes.entry(name.to_owned()).or_default();
+    if place != Place::Ram {
+        entry.0 += bytes;
     }
-    origins
+    if place != Place::Flash {
+        entry.1 += bytes;
+    }
 }
 
-/// The crate a Rust symbol belongs to (of `<A as B>::f` the crate of A), or what kind of C it is.
-fn origin(name: &str) -> String {
+/// Largest first.
+fn table(out: &mut String, sizes: Sizes) -> Result<()> {
+    if sizes.is_empty() {
+        bail!("nothing to show: the map or the symbols are not what this expects");
+    }
+    let mut rows: Vec<_> = sizes.into_iter().collect();
+    rows.sort_by_key(|(_, (flash, ram))| std::cmp::Reverse(flash + ram));
+    for (name, (flash, ram)) in rows {
+        writeln!(out, "| {name} | {flash} | {ram} |")?;
+    }
+    Ok(())
+}
+
+fn by_crate(symbols: &[Symbol<'_>]) -> Sizes {
+    let mut sizes = Sizes::new();
+    for symbol in symbols {
+        if let Some(name) = crate_of(symbol.name) {
+            add(&mut sizes, name, symbol.bytes, symbol.place);
+        }
+    }
+    sizes
+}
+
+/// The crate a Rust symbol belongs to: of `<A as B>::f` the crate of A. `None` for C.
+fn crate_of(name: &str) -> Option<&str> {
     let path = name.trim_start_matches(['<', '&', '(', '[']).trim_start_matches("mut ");
-    if let Some((first, _)) = path.split_once("::") {
-        let is_name = !first.is_empty() && first.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        return if is_name { format!("Rust: {first}") } else { "Rust: other".to_owned() };
+    let (first, _) = path.split_once("::")?;
+    let is_name = !first.is_empty() && first.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    Some(if is_name { first } else { "other" })
+}
+
+/// Input sections of GNU ld's map: ` .text.name  0xaddress  0xsize  object`, on two lines when the name is long.
+fn by_origin(map: &str) -> Sizes {
+    let mut sizes = Sizes::new();
+    let mut long_name = None;
+    for line in map.lines().skip_while(|line| !line.starts_with("Linker script and memory map")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (name, rest) = match (words.first(), long_name.take()) {
+            (Some(first), _) if line.starts_with(" .") => (*first, words.get(1..).unwrap_or_default()),
+            (Some(_), Some(name)) => (name, &words[..]),
+            _ => continue,
+        };
+        let [address, bytes, object @ ..] = rest else {
+            long_name = rest.is_empty().then_some(name);
+            continue;
+        };
+        let number = |text: &str| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok();
+        let (Some(_), Some(bytes), Some(place)) = (number(address), number(bytes), place_of(name)) else { continue };
+        if bytes > 0 && !object.is_empty() {
+            add(&mut sizes, origin(&object.join(" ")), bytes, place);
+        }
     }
-    if name.starts_with("cairn_") {
-        return "Cairn's C interface and glue".to_owned();
+    sizes
+}
+
+fn place_of(section: &str) -> Option<Place> {
+    let is = |start: &str| section == start || section.strip_prefix(start).is_some_and(|rest| rest.starts_with('.'));
+    if is(".text") || is(".rodata") || is(".vectors") || is(".ARM.exidx") {
+        Some(Place::Flash)
+    } else if is(".data") {
+        Some(Place::Data)
+    } else if is(".bss") {
+        Some(Place::Ram)
+    } else {
+        None
     }
-    let kernel =
-        ["xTask", "vTask", "xQueue", "vQueue", "uxList", "vList", "prv", "xPort", "vPort", "px", "uxTask", "ux"];
-    if kernel.iter().any(|start| name.starts_with(start)) {
-        return "FreeRTOS kernel".to_owned();
+}
+
+/// Who an object file belongs to.
+fn origin(object: &str) -> &'static str {
+    if object.contains("libcairn_capi.a") {
+        "Cairn: the Rust library"
+    } else if object.contains("cairn_freertos") {
+        "Cairn: FreeRTOS glue, with storage, stack and queue of the agent's task"
+    } else if object.contains("freertos_kernel") {
+        "FreeRTOS kernel"
+    } else if object.contains("libgcc") || object.contains("libc") || object.contains("libnosys") {
+        "C runtime"
+    } else {
+        "sample and board"
     }
-    if name.starts_with("__aeabi") || name.starts_with("mem") || name.starts_with("str") {
-        return "C runtime".to_owned();
-    }
-    "sample and board, C".to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, Symbol, origin, section, symbol};
+    use super::{Place, Symbol, by_origin, crate_of, section, symbol};
 
     #[test]
     fn lines_of_nm_and_size_are_read() {
@@ -190,11 +249,26 @@ mod tests {
 
     #[test]
     fn a_symbol_belongs_to_the_crate_that_implements_it() {
-        assert_eq!(origin("<cairn::agent::Agent<J> as core::fmt::Debug>::fmt"), "Rust: cairn");
-        assert_eq!(origin("k256::arithmetic::mul"), "Rust: k256");
-        assert_eq!(origin("<&mut k256::X as core::fmt::Debug>::fmt"), "Rust: k256");
-        assert_eq!(origin("<[u8; 4] as core::slice::X>::y"), "Rust: other");
-        assert_eq!(origin("xTaskCreateStatic"), "FreeRTOS kernel");
-        assert_eq!(origin("cairn_submit"), "Cairn's C interface and glue");
+        assert_eq!(crate_of("<cairn::agent::Agent<J> as core::fmt::Debug>::fmt"), Some("cairn"));
+        assert_eq!(crate_of("k256::arithmetic::mul"), Some("k256"));
+        assert_eq!(crate_of("<&mut k256::X as core::fmt::Debug>::fmt"), Some("k256"));
+        assert_eq!(crate_of("<[u8; 4] as core::slice::X>::y"), Some("other"));
+        assert_eq!(crate_of("xTaskCreateStatic"), None);
+    }
+
+    #[test]
+    fn sections_of_the_map_are_added_up_by_object() {
+        let map = "Discarded input sections\n .text.x 0x0 0x99 main.c.obj\n\nLinker script and memory map\n\n\
+            .text           0x00000000    0x100\n .text.beat     0x00000010       0x20 dir/main.c.obj\n \
+            .text.a_long_name_of_a_function\n                0x00000030        0x4 dir/libcairn_capi.a(x.o)\n \
+            .bss.storage   0x20000000     0x1000 dir/cairn_freertos.c.obj\n *fill*         0x00000034        0x4 \n \
+            .debug_info    0x00000000       0x50 dir/main.c.obj\n";
+        let sizes = by_origin(map);
+        let expected = [
+            ("Cairn: FreeRTOS glue, with storage, stack and queue of the agent's task", (0, 0x1000)),
+            ("Cairn: the Rust library", (4, 0)),
+            ("sample and board", (0x20, 0)),
+        ];
+        assert!(sizes.iter().map(|(name, size)| (name.as_str(), *size)).eq(expected), "{sizes:?}");
     }
 }
