@@ -5,8 +5,9 @@
 #   include(<cairn>/rtos-freertos/cairn.cmake)
 #   target_link_libraries(app PRIVATE cairn::freertos freertos_kernel)
 #
-# cairn::freertos brings the C glue (compiled with the flags of `app`), cairn.h, cairn_config.h and the Rust library, which
-# cargo builds for the target that the C compiler's flags mean. It is built again when its sources or its options change.
+# cairn::freertos brings the C glue (compiled with the flags of `app`), cairn.h, cairn_config.h and the Rust library,
+# which cargo builds for the target that the C compiler's flags mean. It is built again when its sources or its options
+# change.
 #
 # Cache variables, each also taken from the environment when not set:
 #   CAIRN_CARGO             cargo                                    default: the first on PATH
@@ -48,7 +49,8 @@ if(NOT IS_ABSOLUTE "${CAIRN_DOTCONFIG}" OR NOT EXISTS "${CAIRN_DOTCONFIG}")
   message(FATAL_ERROR "Cairn: CAIRN_DOTCONFIG=\"${CAIRN_DOTCONFIG}\" must be the absolute path of a .config file")
 endif()
 
-# ---- which Rust target the C compiler's flags mean -----------------------------------------------------------------------
+# ---- which Rust target the C compiler's flags mean
+# -----------------------------------------------------------------------
 function(_cairn_rust_target out)
   separate_arguments(flags UNIX_COMMAND "${CMAKE_C_FLAGS}")
   get_directory_property(options COMPILE_OPTIONS)
@@ -92,7 +94,8 @@ else()
   _cairn_rust_target(_cairn_target)
 endif()
 
-# ---- how cargo is called ---------------------------------------------------------------------------------------------------
+# ---- how cargo is called
+# ---------------------------------------------------------------------------------------------------
 set(_cairn_env "CAIRN_DOTCONFIG=${CAIRN_DOTCONFIG}")
 set(_cairn_rustc "rustc")
 if(CAIRN_RUSTC)
@@ -118,7 +121,8 @@ if(NOT CAIRN_CARGO_ARGS MATCHES "build-std")
   endif()
 endif()
 
-# ---- cairn_config.h --------------------------------------------------------------------------------------------------------
+# ---- cairn_config.h
+# --------------------------------------------------------------------------------------------------------
 set(_cairn_include "${CMAKE_BINARY_DIR}/cairn-include")
 file(MAKE_DIRECTORY "${_cairn_include}")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CAIRN_DOTCONFIG}"
@@ -132,7 +136,8 @@ if(_cairn_failed)
   message(FATAL_ERROR "Cairn: cannot make cairn_config.h from ${CAIRN_DOTCONFIG}\n${_cairn_error}")
 endif()
 
-# ---- the library: cargo is asked at every build and knows itself what changed ------------------------------------------------
+# ---- the library: cargo is asked at every build and knows itself what changed
+# ------------------------------------------------
 set(_cairn_library "${CAIRN_CARGO_TARGET_DIR}/${_cairn_target}/device/libcairn_capi.a")
 set(_cairn_own_library "${CMAKE_BINARY_DIR}/libcairn_capi.a")
 list(JOIN CAIRN_FEATURES "," _cairn_features)
@@ -140,7 +145,8 @@ add_custom_target(cairn_rust
   COMMAND "${CMAKE_COMMAND}" -E env ${_cairn_env} "CARGO_TARGET_DIR=${CAIRN_CARGO_TARGET_DIR}"
     "${CAIRN_CARGO}" rustc --locked ${CAIRN_CARGO_ARGS} --package cairn-capi --lib --crate-type staticlib
     --target "${_cairn_target}" --profile device --no-default-features --features "panic-handler,${_cairn_features}"
-  # Another build in the same target directory may replace cargo's; this copy is this build's, and changes only when it does.
+  # Another build in the same target directory may replace cargo's; this copy is this build's, and changes only when it
+  # does.
   COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${_cairn_library}" "${_cairn_own_library}"
   WORKING_DIRECTORY "${CAIRN_ROOT}"
   BYPRODUCTS "${_cairn_own_library}"

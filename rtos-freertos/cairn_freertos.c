@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The agent's task, the record queue and the waiters: the part of cairn_port.h that is about tasks. Called by the library and
- * by cairn_freertos_start; the clocks are in cairn_freertos_clock.c, UART and entropy are the product's. No heap. */
+/* The agent's task, the record queue and the waiters: the part of cairn_port.h that is about tasks. Called by the
+ * library and by cairn_freertos_start; the clocks are in cairn_freertos_clock.c, UART and entropy are the product's.
+ * No heap. */
 #include "cairn_freertos.h"
 #include "cairn_freertos_internal.h"
 #include "cairn_port.h"
@@ -40,8 +41,8 @@ static QueueHandle_t queue;
 static StaticSemaphore_t waiter_memory[CONFIG_CAIRN_WAITERS];
 static SemaphoreHandle_t waiters[CONFIG_CAIRN_WAITERS];
 
-/* Milliseconds as ticks, rounded up. What is longer than a tick counter may carry becomes the longest finite wait, which the
- * callers repeat; only CAIRN_FOREVER_MS becomes portMAX_DELAY, which with INCLUDE_vTaskSuspend never ends. */
+/* Milliseconds as ticks, rounded up. What is longer than a tick counter may carry becomes the longest finite wait,
+ * which the callers repeat; only CAIRN_FOREVER_MS becomes portMAX_DELAY, which with INCLUDE_vTaskSuspend never ends. */
 static TickType_t ticks(uint32_t ms)
 {
     if (ms == CAIRN_FOREVER_MS) {

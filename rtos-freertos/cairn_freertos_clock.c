@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The clocks of cairn_port.h, from the kernel's tick: 64-bit milliseconds since boot, and a wall clock that is an offset to
- * them. Called by the library in any context. A product with a real-time clock replaces this file. */
+/* The clocks of cairn_port.h, from the kernel's tick: 64-bit milliseconds since boot, and a wall clock that is an
+ * offset to them. Called by the library in any context. A product with a real-time clock replaces this file. */
 #include "cairn_freertos.h"
 #include "cairn_freertos_internal.h"
 #include "cairn_port.h"

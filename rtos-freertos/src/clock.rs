@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! 64-bit milliseconds from the kernel's 32-bit tick, and a wall clock that is an offset to them. Shared by clones; tasks only.
+//! 64-bit milliseconds from the kernel's 32-bit tick, and a wall clock that is an offset to them. Shared by clones;
+//! tasks only.
 
 use alloc::sync::Arc;
 
@@ -18,7 +19,8 @@ struct State {
     wall: Option<(u64, TimeQuality)>,
 }
 
-/// The clocks of a device. Ask it at least once in half a turn of the tick counter (24 days at 1 kHz), as the agent does.
+/// The clocks of a device. Ask it at least once in half a turn of the tick counter (24 days at 1 kHz), as the agent
+/// does.
 #[derive(Clone)]
 pub struct TickClock {
     state: Arc<ExclusiveData<State>>,

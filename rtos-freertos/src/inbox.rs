@@ -48,8 +48,8 @@ struct Shared<const PAYLOAD: usize> {
     clock: TickClock,
 }
 
-// SAFETY: queues and semaphores are the kernel's to share, an ExclusiveData is only entered in a critical section, and the rest
-// is Sync by itself.
+// SAFETY: queues and semaphores are the kernel's to share, an ExclusiveData is only entered in a critical section, and
+// the rest is Sync by itself.
 unsafe impl<const PAYLOAD: usize> Sync for Shared<PAYLOAD> {}
 // SAFETY: nothing in it belongs to the task that made it.
 unsafe impl<const PAYLOAD: usize> Send for Shared<PAYLOAD> {}

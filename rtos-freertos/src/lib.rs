@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Cairn's ports on FreeRTOS for applications in Rust, over the crate `freertos-next`. C applications use the C files beside
-//! this crate instead.
+//! Cairn's ports on FreeRTOS for applications in Rust, over the crate `freertos-next`. C applications use the C files
+//! beside this crate instead.
 //!
 //! | module | port |
 //! | --- | --- |

@@ -29,8 +29,8 @@ impl Waker {
 
     fn task(&self) -> Option<Task> {
         let handle = self.task.load(Ordering::Acquire);
-        // SAFETY: not null only after `TaskWait::new` put the handle of a running task there, and that task is never deleted:
-        // `TaskWait` says so.
+        // SAFETY: not null only after `TaskWait::new` put the handle of a running task there, and that task is never
+        // deleted: `TaskWait` says so.
         (!handle.is_null()).then(|| unsafe { Task::from_raw_handle(handle) })
     }
 
@@ -81,7 +81,8 @@ impl<C: Clock> Wait for TaskWait<C> {
                 if left == 0 {
                     return;
                 }
-                // A long wait in parts: the clock must see every turn of the tick counter. At least a tick, or it would spin.
+                // A long wait in parts: the clock must see every turn of the tick counter. At least a tick, or it would
+                // spin.
                 let part = u32::try_from(left).unwrap_or(u32::MAX).min(86_400_000);
                 let tick_ms = Duration::ticks(1).to_ms().max(1);
                 Duration::ticks(part.div_ceil(tick_ms))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Cairn: hand it records, it journals, batches, signs and uploads them. Made by cbindgen from component/capi/src: change that.
+/* Cairn: hand it records, it journals, batches, signs and uploads them. Made by cbindgen from component/capi/src:
+ * change that.
  *
- * Every function says whether it blocks, where it may be called, and each error it gives. "The agent's task" is the one that
- * runs cairn_run() or calls cairn_poll(); the RTOS glue makes it. What a product must supply is in cairn_port.h. */
+ * Every function says whether it blocks, where it may be called, and each error it gives. "The agent's task" is the one
+ * that runs cairn_run() or calls cairn_poll(); the RTOS glue makes it. What a product supplies is in cairn_port.h. */
 #ifndef CAIRN_H
 #define CAIRN_H
 
@@ -13,9 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of a cairn_storage_t: what grows with the configuration, and what does not. The library asserts on every target that
- * an instance fits and that little is wasted; a test that its formula is this one. */
-#define CAIRN_STORAGE_SIZE                                                                                                  ((CONFIG_CAIRN_JOURNAL_BYTES + CONFIG_CAIRN_UPLINK_MAX + 2u * CAIRN_DATAGRAM_MAX + 5u * CONFIG_CAIRN_AT_LINE_MAX / 2u + 2u * CONFIG_CAIRN_PAYLOAD_MAX + CAIRN_STORAGE_FIXED + CAIRN_STORAGE_WAITER * CONFIG_CAIRN_WAITERS + 7u) /             8u * 8u)
+/* Bytes of a cairn_storage_t: what grows with the configuration, and what does not. The library asserts on every target
+ * that an instance fits and that little is wasted; a test that its formula is this one. */
+#define CAIRN_STORAGE_SIZE                                                                          \
+    ((CONFIG_CAIRN_JOURNAL_BYTES + CONFIG_CAIRN_UPLINK_MAX + 2u * CAIRN_DATAGRAM_MAX +              \
+      5u * CONFIG_CAIRN_AT_LINE_MAX / 2u + 2u * CONFIG_CAIRN_PAYLOAD_MAX + CAIRN_STORAGE_FIXED +    \
+      CAIRN_STORAGE_WAITER * CONFIG_CAIRN_WAITERS + 7u) /                                           \
+     8u * 8u)
 #define CAIRN_DATAGRAM_MAX (CONFIG_CAIRN_UPLINK_MAX + 86u < 1024u ? CONFIG_CAIRN_UPLINK_MAX + 86u : 1024u)
 #define CAIRN_STORAGE_FIXED (sizeof(void *) == 8u ? 4640u : 4480u)
 #define CAIRN_STORAGE_WAITER (sizeof(void *) == 8u ? 32u : 24u)
@@ -33,7 +38,7 @@ typedef struct {
         uint8_t bytes[CAIRN_STORAGE_SIZE];
 } cairn_storage_t;
 
-/* Defined by the library, named after its configuration: an application whose cairn_config.h is another's does not link. */
+/* Defined by the library, named after its configuration: with another configuration's cairn_config.h nothing links. */
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -478,9 +483,9 @@ typedef struct {
 } cairn_event_t;
 
 /*
- Told what happened, in the agent's task, while the agent waits: be quick. `event` is valid during the call only. It may
- call cairn_submit, cairn_flush, cairn_set_upload, cairn_radio_hint and cairn_status; what would wait for the agent answers
- CAIRN_E_CONTEXT.
+ Told what happened, in the agent's task, while the agent waits: be quick. `event` is valid during the call only. It
+ may call cairn_submit, cairn_flush, cairn_set_upload, cairn_radio_hint and cairn_status; what would wait for the
+ agent answers CAIRN_E_CONTEXT.
  */
 typedef void (*cairn_event_callback_t)(const cairn_event_t *event, void *context);
 
@@ -527,12 +532,12 @@ extern "C" {
 #endif // __cplusplus
 
 /*
- Behind cairn_init, which is an inline function so that a header made for one configuration does not link with a library
- made for another.
+ Behind cairn_init, which is an inline function so that a header made for one configuration does not link with a
+ library made for another.
 
  # Safety
- `storage` is NULL or valid for `storage_size` bytes for ever and used by nobody else; `config` is NULL or valid, and so is
- what it points to.
+ `storage` is NULL or valid for `storage_size` bytes for ever and used by nobody else; `config` is NULL or valid, and
+ so is what it points to.
  */
 cairn_result_t cairn_init_configured(const uint8_t *configuration,
                                      cairn_storage_t *storage,
@@ -550,16 +555,13 @@ cairn_result_t cairn_init_configured(const uint8_t *configuration,
  CONFIG_CAIRN_PAYLOAD_MAX + 16 bytes of the caller's stack.
 
  Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL, CAIRN_E_TOO_LONG, CAIRN_E_KIND,
- CAIRN_E_ARGUMENT for an unknown priority, CAIRN_E_QUEUE_FULL; why the agent could not start, if it could not. Nothing was
- handed over then.
+ CAIRN_E_ARGUMENT for an unknown priority, CAIRN_E_QUEUE_FULL; why the agent could not start, if it could not.
+ Nothing was handed over then.
 
  # Safety
  `payload` is NULL or valid for reading `length` bytes.
  */
-cairn_result_t cairn_submit(uint16_t kind,
-                            uint8_t priority,
-                            const uint8_t *payload,
-                            size_t length);
+cairn_result_t cairn_submit(uint16_t kind, uint8_t priority, const uint8_t *payload, size_t length);
 
 /*
  cairn_submit for interrupts.
@@ -581,8 +583,8 @@ cairn_result_t cairn_submit_from_isr(uint16_t kind,
                                      bool *woken);
 
 /*
- Hands a record over and waits until it is journaled. When it answers CAIRN_OK the record is in the journal, and will be in
- exactly one batch.
+ Hands a record over and waits until it is journaled. When it answers CAIRN_OK the record is in the journal, and will
+ be in exactly one batch.
 
  @param kind, priority, payload, length As cairn_submit.
  @param timeout_ms Waits for space in the queue and for the agent for at most this long together.
@@ -591,8 +593,8 @@ cairn_result_t cairn_submit_from_isr(uint16_t kind,
  Blocks: until the agent journaled it, which takes one signature and one flash erase at most when it runs; at most
  `timeout_ms`. Tasks: any but the agent's. Interrupts and event callback: no.
 
- Errors: those of cairn_submit; CAIRN_E_CONTEXT in the agent's task; CAIRN_E_BUSY; CAIRN_E_TIMEOUT: the record may still be
- journaled; CAIRN_E_JOURNAL_FULL, CAIRN_E_MEDIUM: it was not.
+ Errors: those of cairn_submit; CAIRN_E_CONTEXT in the agent's task; CAIRN_E_BUSY; CAIRN_E_TIMEOUT: the record may
+ still be journaled; CAIRN_E_JOURNAL_FULL, CAIRN_E_MEDIUM: it was not.
 
  # Safety
  `payload` is NULL or valid for reading `length` bytes; `seq` is NULL or valid for writing.
@@ -605,8 +607,8 @@ cairn_result_t cairn_submit_wait(uint16_t kind,
                                  uint64_t *seq);
 
 /*
- Asks for everything unsealed to be sealed, signed and sent now, whatever the schedule had in mind. Done by the agent's task;
- events tell.
+ Asks for everything unsealed to be sealed, signed and sent now, whatever the schedule had in mind. Done by the
+ agent's task; events tell.
 
  Blocks: never. Tasks: any, and the event callback. Interrupts: no.
 
@@ -641,8 +643,8 @@ cairn_result_t cairn_radio_hint(uint32_t for_ms);
 
  Blocks: never. Tasks: any, and the event callback. Interrupts: no.
 
- Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL. Not why the agent could not start: that is
- in `status->start`.
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL. Not why the agent could not start:
+ that is in `status->start`.
 
  # Safety
  `status` is NULL or valid for writing.
@@ -650,8 +652,9 @@ cairn_result_t cairn_radio_hint(uint32_t for_ms);
 cairn_result_t cairn_status(cairn_status_t *status);
 
 /*
- Gives the device's evidence of one record: record, blind, inclusion proof, anchor and signature, as CBOR; the relay adds
- where it was included. The batch must be signed, and its records kept: a relay that has the data makes it itself.
+ Gives the device's evidence of one record: record, blind, inclusion proof, anchor and signature, as CBOR; the relay
+ adds where it was included. The batch must be signed, and its records kept: a relay that has the data makes it
+ itself.
 
  @param buffer     Where it goes; CAIRN_EVIDENCE_MAX bytes are always enough. Written only before this call returns.
  @param capacity   How much fits.
@@ -661,40 +664,35 @@ cairn_result_t cairn_status(cairn_status_t *status);
  Blocks: as said. Tasks: any but the agent's. Interrupts and event callback: no.
 
  Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_NULL, CAIRN_E_BUSY, CAIRN_E_TIMEOUT, CAIRN_E_NOT_FOUND,
- CAIRN_E_NOT_SEALED, CAIRN_E_LOST, CAIRN_E_BUFFER, CAIRN_E_MEDIUM; why the agent could not start. `buffer` may be written
- partly then.
+ CAIRN_E_NOT_SEALED, CAIRN_E_LOST, CAIRN_E_BUFFER, CAIRN_E_MEDIUM; why the agent could not start. `buffer` may be
+ written partly then.
 
  # Safety
  `buffer` is NULL or valid for writing `capacity` bytes; `length` is NULL or valid for writing.
  */
-cairn_result_t cairn_evidence(uint64_t seq,
-                              uint8_t *buffer,
-                              size_t capacity,
-                              size_t *length,
-                              uint32_t timeout_ms);
+cairn_result_t cairn_evidence(uint64_t seq, uint8_t *buffer, size_t capacity, size_t *length, uint32_t timeout_ms);
 
 /*
- Lets go of a hash-only batch's records: from now on they may be reclaimed once the batch is final and space is needed. An
- anchor whose records are gone proves nothing: take the evidence first.
+ Lets go of a hash-only batch's records: from now on they may be reclaimed once the batch is final and space is
+ needed. An anchor whose records are gone proves nothing: take the evidence first.
 
  @param batch      The batch's number, as the events told.
  @param timeout_ms Waits for the agent to begin for at most this long.
 
  Blocks: as said. Tasks: any but the agent's. Interrupts and event callback: no.
 
- Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_BUSY, CAIRN_E_TIMEOUT, CAIRN_E_NOT_FOUND, CAIRN_E_MEDIUM; why the
- agent could not start.
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_BUSY, CAIRN_E_TIMEOUT, CAIRN_E_NOT_FOUND, CAIRN_E_MEDIUM;
+ why the agent could not start.
  */
-cairn_result_t cairn_release(uint32_t batch,
-                             uint32_t timeout_ms);
+cairn_result_t cairn_release(uint32_t batch, uint32_t timeout_ms);
 
 /*
  Has `callback` called at every event from now on, instead of the one before; NULL calls nobody.
 
  @param context Handed to the callback.
 
- Blocks: never. Tasks: any, and the event callback. Interrupts: no. A callback that is being called while it is replaced
- runs to its end.
+ Blocks: never. Tasks: any, and the event callback. Interrupts: no. A callback that is being called while it is
+ replaced runs to its end.
 
  Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt.
  */
@@ -724,16 +722,26 @@ cairn_result_t cairn_wake(void);
 cairn_result_t cairn_wake_from_isr(bool *woken);
 
 /*
- The agent's task, for those who write their own: one step of bounded length, which may make a signature. The first step
- starts the agent: it derives the public key. Call it again after `wait_ms`, or when cairn_port_wake was called.
+ The text of a result, in English, without a full stop.
 
- @param wait_ms Where the time until the next step goes, UINT32_MAX when only cairn_port_wake makes one due. May be NULL.
+ @return A string that lives for ever; "unknown result" for a number that is none. Never NULL.
+
+ Blocks: never. Tasks: any. Interrupts: yes. Before cairn_init: yes.
+ */
+const char *cairn_strerror(int32_t result);
+
+/*
+ The agent's task, for those who write their own: one step of bounded length, which may make a signature. The first
+ step starts the agent: it derives the public key. Call it again after `wait_ms`, or when cairn_port_wake was called.
+
+ @param wait_ms Where the time until the next step goes, UINT32_MAX when only cairn_port_wake makes one due. May be
+                NULL.
 
  Blocks: for a signature at most. Tasks: always the same one. Interrupts and event callback: no. Needs
  CONFIG_CAIRN_TASK_STACK_BYTES of stack.
 
- Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT while another step runs; at every call why the agent could not start:
- CAIRN_E_SIGNER, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_JOURNAL_FULL.
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT while another step runs; at every call why the agent could not
+ start: CAIRN_E_SIGNER, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_JOURNAL_FULL.
 
  # Safety
  `wait_ms` is NULL or valid for writing.
@@ -750,15 +758,6 @@ cairn_result_t cairn_poll(uint32_t *wait_ms);
  */
 cairn_result_t cairn_run(void);
 
-/*
- The text of a result, in English, without a full stop.
-
- @return A string that lives for ever; "unknown result" for a number that is none. Never NULL.
-
- Blocks: never. Tasks: any. Interrupts: yes. Before cairn_init: yes.
- */
-const char *cairn_strerror(int32_t result);
-
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
@@ -768,17 +767,17 @@ extern "C" {
 #endif
 
 /*
- Makes the one instance in `storage`, which is Cairn's from then on and for ever. The agent itself starts with the first step of
- its task; until then records wait in the queue.
+ Makes the one instance in `storage`, which is Cairn's from then on and for ever. The agent itself starts with the first
+ step of its task; until then records wait in the queue.
 
  @param storage Static storage of the caller.
  @param config  What the agent needs to know; need not stay.
 
- Blocks: for milliseconds, to check the factory blob and to draw random bytes. Tasks: any, or main before the scheduler runs.
- Interrupts: no. May be called again after an error.
+ Blocks: for milliseconds, to check the factory blob and to draw random bytes. Tasks: any, or main before the scheduler
+ runs. Interrupts: no. May be called again after an error.
 
- Errors: CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL, CAIRN_E_STORAGE, CAIRN_E_ALREADY_INITIALISED, CAIRN_E_FACTORY_ABSENT,
- CAIRN_E_FACTORY_DAMAGED, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_ENTROPY.
+ Errors: CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL, CAIRN_E_STORAGE, CAIRN_E_ALREADY_INITIALISED,
+ CAIRN_E_FACTORY_ABSENT, CAIRN_E_FACTORY_DAMAGED, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_ENTROPY.
  */
 static inline cairn_result_t cairn_init(cairn_storage_t *storage, const cairn_config_t *config)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* What Cairn asks of the system it runs on. An RTOS glue (rtos-freertos/, rtos-zephyr/) supplies the first part, a product its
- * UART, entropy, and, when the journal is in flash, its flash. The library calls these; an application never does.
+/* What Cairn asks of the system it runs on. An RTOS glue (rtos-freertos/, rtos-zephyr/) supplies the first part, a
+ * product its UART and entropy. The library calls these; an application never does.
  *
- * "Task" is a thread of the RTOS. "The agent's task" is the one that runs cairn_run() or calls cairn_poll(). No function here
- * may block unless it says so, and none may call back into Cairn. */
+ * "Task" is a thread of the RTOS. "The agent's task" is the one that runs cairn_run() or calls cairn_poll(). No
+ * function here may block unless it says so, and none may call back into Cairn. */
 #ifndef CAIRN_PORT_H
 #define CAIRN_PORT_H
 
@@ -16,20 +16,20 @@ extern "C" {
 /* A wait_ms that never ends. */
 #define CAIRN_FOREVER_MS UINT32_MAX
 
-/* ---- the record queue: CONFIG_CAIRN_QUEUE_LENGTH records, first in, first out, copied by value ---------------------------- */
+/* ---- the record queue: CONFIG_CAIRN_QUEUE_LENGTH records, first in, first out, copied by value ---- */
 
 /* Puts a copy of *record at the end; waits for space for at most wait_ms, 0 never waits. False when there was none.
  * Called by tasks. */
 bool cairn_port_queue_put(const cairn_record_t *record, uint32_t wait_ms);
 
-/* The same from an interrupt, never waits. Sets *woken when a task more important than the interrupted one became ready;
- * leaves it alone otherwise. A system that switches by itself need not touch it. */
+/* The same from an interrupt, never waits. Sets *woken when a task more important than the interrupted one became
+ * ready; leaves it alone otherwise. A system that switches by itself need not touch it. */
 bool cairn_port_queue_put_from_isr(const cairn_record_t *record, bool *woken);
 
 /* Takes the oldest record; false when there is none. Called by the agent's task, never waits. */
 bool cairn_port_queue_take(cairn_record_t *record);
 
-/* ---- the agent's task ------------------------------------------------------------------------------------------------------ */
+/* ---- the agent's task ---- */
 
 /* Makes cairn_port_wait return, now or the next time it is called. Called by tasks. */
 void cairn_port_wake(void);
@@ -40,19 +40,19 @@ void cairn_port_wake_from_isr(bool *woken);
 /* Sleeps until woken, at most wait_ms. May return early. Called by the agent's task; blocks. */
 void cairn_port_wait(uint32_t wait_ms);
 
-/* ---- tasks that wait for the agent: waiters 0 .. CONFIG_CAIRN_WAITERS - 1, each a binary semaphore ------------------------- */
+/* ---- tasks that wait for the agent: waiters 0 .. CONFIG_CAIRN_WAITERS - 1, each a binary semaphore ---- */
 
-/* Waits for a signal to `waiter`, at most wait_ms, and consumes it. False when none came. A signal left over from earlier may
- * end a wait: the library looks again. Called by tasks; blocks. */
+/* Waits for a signal to `waiter`, at most wait_ms, and consumes it. False when none came. A signal left over from
+ * earlier may end a wait: the library looks again. Called by tasks; blocks. */
 bool cairn_port_waiter_wait(uint8_t waiter, uint32_t wait_ms);
 
 /* Signals `waiter`; a signal nobody waits for is kept, two are one. Called by the agent's task. */
 void cairn_port_waiter_signal(uint8_t waiter);
 
-/* ---- where are we, and leave us alone --------------------------------------------------------------------------------------- */
+/* ---- where are we, and leave us alone ---- */
 
-/* Keeps out all tasks and all interrupts that may call Cairn, for the few instructions until unlock. Any context. Gives what
- * unlock needs to restore. Calls of this pair do not nest inside each other. */
+/* Keeps out all tasks and all interrupts that may call Cairn, for the few instructions until unlock. Any context.
+ * Gives what unlock needs to restore. Calls of this pair do not nest inside each other. */
 uint32_t cairn_port_lock(void);
 void cairn_port_unlock(uint32_t state);
 
@@ -62,7 +62,7 @@ bool cairn_port_in_isr(void);
 /* Names the calling task: a value no other task has, never NULL while tasks run. Called by tasks. */
 const void *cairn_port_task(void);
 
-/* ---- time ------------------------------------------------------------------------------------------------------------------- */
+/* ---- time ---- */
 
 /* Milliseconds since boot; never steps back, does not wrap in 64 bits. Any context. */
 uint64_t cairn_port_now_ms(void);
@@ -71,28 +71,30 @@ uint64_t cairn_port_now_ms(void);
  * CAIRN_TIME_SINCE_BOOT when the clock was never set; *unix_ms is then ignored. Any context. */
 uint8_t cairn_port_wall(uint64_t *unix_ms);
 
-/* Sets the wall clock from a hint of the relay; asked only while nothing better than the relay set it. A product whose clock
- * must not be set this way does nothing here. Called by the agent's task. */
+/* Sets the wall clock from a hint of the relay; asked only while nothing better than the relay set it. A product
+ * whose clock must not be set this way does nothing here. Called by the agent's task. */
 void cairn_port_set_wall(uint64_t unix_ms, uint8_t quality);
 
-/* ---- the end ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the end ---- */
 
-/* Called when an invariant of the library is broken, which is a bug of it: record where, reset the device. Any context. */
+/* Called when an invariant of the library is broken, which is a bug of it: record where, reset the device. Any
+ * context. */
 #ifdef __cplusplus
 [[noreturn]] void cairn_port_panic(void);
 #else
 _Noreturn void cairn_port_panic(void);
 #endif
 
-/* ---- supplied by the product -------------------------------------------------------------------------------------------------- */
+/* ---- supplied by the product ---- */
 
-/* Fills out[0 .. length - 1] from a cryptographically secure source. False when it failed: nothing is signed or drawn then.
- * Called in cairn_init and by the agent's task; may block for milliseconds. */
+/* Fills out[0 .. length - 1] from a cryptographically secure source. False when it failed: then nothing is drawn,
+ * and a signature is made without entropy of its own (RFC 6979). Called in cairn_init and by the agent's task; may
+ * block for milliseconds. */
 bool cairn_port_entropy(uint8_t *out, size_t length);
 
-/* The modem's UART, with a receive buffer of at least CONFIG_CAIRN_AT_RX_BYTES filled by its interrupt, which then calls
- * cairn_wake_from_isr(). Builds with the AT modem only. Each takes or gives what it can now, at most capacity or length
- * bytes, and answers how many; neither waits. Called by the agent's task. */
+/* The modem's UART, with a receive buffer of at least CONFIG_CAIRN_AT_RX_BYTES filled by its interrupt, which then
+ * calls cairn_wake_from_isr(). Builds with the AT modem only. Each takes or gives what it can now, at most capacity
+ * or length bytes, and answers how many; neither waits. Called by the agent's task. */
 size_t cairn_port_uart_read(uint8_t *buffer, size_t capacity);
 size_t cairn_port_uart_write(const uint8_t *bytes, size_t length);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The agent's task: starts the agent, and then makes one step after the other. Called through `cairn_poll` and `cairn_run`.
+//! The agent's task: starts the agent, and then makes one step after the other. Called through `cairn_poll` and
+//! `cairn_run`.
 
 use cairn::{
     agent::{Event, EvidenceError, Settings, StartError, SubmitError, UploadMode},
@@ -56,7 +57,8 @@ pub(crate) fn step(instance: &Instance) -> Result<Option<u64>, cairn_result_t> {
     Ok(next.map(|at| at.since(PortClock.now()).0))
 }
 
-/// Starts the agent, in the first step. Never inlined, as all below that is large and rare: it must not lie under a signature.
+/// Starts the agent, in the first step. Never inlined, as all below that is large and rare: it must not lie under a
+/// signature.
 #[inline(never)]
 fn begin(instance: &Instance, step: &mut Step<'_>) {
     let Some((birth, right)) = step.take_birth() else { return };
@@ -182,7 +184,8 @@ fn serve(instance: &Instance, agent: &mut DeviceAgent) {
 
 fn evidence(agent: &mut DeviceAgent, seq: SequenceNumber, buffer: Buffer) -> Answer {
     let Buffer { start, capacity } = buffer;
-    // SAFETY: cairn_evidence's caller vouched for the buffer and does not return while its place is Running, which it is.
+    // SAFETY: cairn_evidence's caller vouched for the buffer and does not return while its place is Running, which it
+    // is.
     let out = unsafe { core::slice::from_raw_parts_mut(start, capacity) };
     match agent.evidence(seq, out) {
         Ok(length) => Ok(length as u64),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The functions of cairn.h, made from this file by cbindgen with these comments. They check what C cannot, never trust a
-//! pointer they did not test, and leave all work to the agent's task.
+//! The functions of cairn.h, made from this file by cbindgen with these comments. They check what C cannot, never trust
+//! a pointer they did not test, and leave all work to the agent's task.
 
 use core::{ffi::c_void, slice};
 
@@ -15,7 +15,6 @@ use cairn::{
 };
 
 use crate::{
-    agent_task,
     instance::{Birth, Initialising, Instance, cairn_storage_t},
     port::{self, PortClock, PortEntropy},
     record::cairn_record_t,
@@ -24,7 +23,8 @@ use crate::{
         self, CAIRN_E_ARGUMENT, CAIRN_E_BUSY, CAIRN_E_CONTEXT, CAIRN_E_NULL, CAIRN_E_QUEUE_FULL, CAIRN_E_STORAGE,
         CAIRN_OK,
     },
-    waiters::{Answer, Buffer, Found, Request},
+    waiters::{Buffer, Request},
+    waiting::{Deadline, ask, wait},
 };
 
 /// What the agent needs to know at run time; everything else is in the build's configuration.
@@ -38,17 +38,17 @@ pub struct cairn_config_t {
     pub factory_length: usize,
 }
 
-/// Told what happened, in the agent's task, while the agent waits: be quick. `event` is valid during the call only. It may
-/// call cairn_submit, cairn_flush, cairn_set_upload, cairn_radio_hint and cairn_status; what would wait for the agent answers
-/// CAIRN_E_CONTEXT.
+/// Told what happened, in the agent's task, while the agent waits: be quick. `event` is valid during the call only. It
+/// may call cairn_submit, cairn_flush, cairn_set_upload, cairn_radio_hint and cairn_status; what would wait for the
+/// agent answers CAIRN_E_CONTEXT.
 #[allow(non_camel_case_types, reason = "a C name")]
 pub type cairn_event_callback_t = Option<extern "C" fn(event: *const cairn_event_t, context: *mut c_void)>;
 
-fn answered(result: Result<(), cairn_result_t>) -> cairn_result_t {
+pub(crate) fn answered(result: Result<(), cairn_result_t>) -> cairn_result_t {
     result.err().unwrap_or(CAIRN_OK)
 }
 
-fn not_in_isr() -> Result<(), cairn_result_t> {
+pub(crate) fn not_in_isr() -> Result<(), cairn_result_t> {
     if port::in_isr() { Err(CAIRN_E_CONTEXT) } else { Ok(()) }
 }
 
@@ -66,12 +66,12 @@ unsafe fn bytes<'a>(payload: *const u8, length: usize) -> Result<&'a [u8], cairn
     }
 }
 
-/// Behind cairn_init, which is an inline function so that a header made for one configuration does not link with a library
-/// made for another.
+/// Behind cairn_init, which is an inline function so that a header made for one configuration does not link with a
+/// library made for another.
 ///
 /// # Safety
-/// `storage` is NULL or valid for `storage_size` bytes for ever and used by nobody else; `config` is NULL or valid, and so is
-/// what it points to.
+/// `storage` is NULL or valid for `storage_size` bytes for ever and used by nobody else; `config` is NULL or valid, and
+/// so is what it points to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cairn_init_configured(
     configuration: *const u8,
@@ -101,16 +101,16 @@ unsafe fn init(
         return Err(CAIRN_E_STORAGE);
     }
     let initialising = Initialising::begin()?;
-    // SAFETY: not NULL, and the caller vouches for its length; longer than any object means a wrong length, cut to what a
-    // blob can have at most.
+    // SAFETY: not NULL, and the caller vouches for its length; longer than any object means a wrong length, cut to what
+    // a blob can have at most.
     let blob = unsafe { slice::from_raw_parts(config.factory, config.factory_length.min(FACTORY_READ_MAX)) };
     let factory = Factory::decode(blob)?;
     if factory.alg != Algorithm::Es256k || factory.private_key.is_none() {
         return Err(cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED);
     }
     let (stream, seed) = (draw()?, draw()?);
-    // SAFETY: aligned and large enough for cairn_storage_t, which is so for an Instance by a constant assertion; the caller
-    // vouches that it is nobody else's.
+    // SAFETY: aligned and large enough for cairn_storage_t, which is so for an Instance by a constant assertion; the
+    // caller vouches that it is nobody else's.
     unsafe { initialising.finish(storage.cast(), Birth { factory, stream: StreamId(stream), seed }) };
     Ok(())
 }
@@ -134,8 +134,8 @@ fn draw() -> Result<u64, cairn_result_t> {
 /// CONFIG_CAIRN_PAYLOAD_MAX + 16 bytes of the caller's stack.
 ///
 /// Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL, CAIRN_E_TOO_LONG, CAIRN_E_KIND,
-/// CAIRN_E_ARGUMENT for an unknown priority, CAIRN_E_QUEUE_FULL; why the agent could not start, if it could not. Nothing was
-/// handed over then.
+/// CAIRN_E_ARGUMENT for an unknown priority, CAIRN_E_QUEUE_FULL; why the agent could not start, if it could not.
+/// Nothing was handed over then.
 ///
 /// # Safety
 /// `payload` is NULL or valid for reading `length` bytes.
@@ -192,8 +192,8 @@ pub unsafe extern "C" fn cairn_submit_from_isr(
     })())
 }
 
-/// Hands a record over and waits until it is journaled. When it answers CAIRN_OK the record is in the journal, and will be in
-/// exactly one batch.
+/// Hands a record over and waits until it is journaled. When it answers CAIRN_OK the record is in the journal, and will
+/// be in exactly one batch.
 ///
 /// @param kind, priority, payload, length As cairn_submit.
 /// @param timeout_ms Waits for space in the queue and for the agent for at most this long together.
@@ -202,8 +202,8 @@ pub unsafe extern "C" fn cairn_submit_from_isr(
 /// Blocks: until the agent journaled it, which takes one signature and one flash erase at most when it runs; at most
 /// `timeout_ms`. Tasks: any but the agent's. Interrupts and event callback: no.
 ///
-/// Errors: those of cairn_submit; CAIRN_E_CONTEXT in the agent's task; CAIRN_E_BUSY; CAIRN_E_TIMEOUT: the record may still be
-/// journaled; CAIRN_E_JOURNAL_FULL, CAIRN_E_MEDIUM: it was not.
+/// Errors: those of cairn_submit; CAIRN_E_CONTEXT in the agent's task; CAIRN_E_BUSY; CAIRN_E_TIMEOUT: the record may
+/// still be journaled; CAIRN_E_JOURNAL_FULL, CAIRN_E_MEDIUM: it was not.
 ///
 /// # Safety
 /// `payload` is NULL or valid for reading `length` bytes; `seq` is NULL or valid for writing.
@@ -238,8 +238,8 @@ pub unsafe extern "C" fn cairn_submit_wait(
     })())
 }
 
-/// Asks for everything unsealed to be sealed, signed and sent now, whatever the schedule had in mind. Done by the agent's task;
-/// events tell.
+/// Asks for everything unsealed to be sealed, signed and sent now, whatever the schedule had in mind. Done by the
+/// agent's task; events tell.
 ///
 /// Blocks: never. Tasks: any, and the event callback. Interrupts: no.
 ///
@@ -283,8 +283,8 @@ pub extern "C" fn cairn_radio_hint(for_ms: u32) -> cairn_result_t {
 ///
 /// Blocks: never. Tasks: any, and the event callback. Interrupts: no.
 ///
-/// Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL. Not why the agent could not start: that is
-/// in `status->start`.
+/// Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL. Not why the agent could not start:
+/// that is in `status->start`.
 ///
 /// # Safety
 /// `status` is NULL or valid for writing.
@@ -307,8 +307,9 @@ pub unsafe extern "C" fn cairn_status(status: *mut cairn_status_t) -> cairn_resu
     })())
 }
 
-/// Gives the device's evidence of one record: record, blind, inclusion proof, anchor and signature, as CBOR; the relay adds
-/// where it was included. The batch must be signed, and its records kept: a relay that has the data makes it itself.
+/// Gives the device's evidence of one record: record, blind, inclusion proof, anchor and signature, as CBOR; the relay
+/// adds where it was included. The batch must be signed, and its records kept: a relay that has the data makes it
+/// itself.
 ///
 /// @param buffer     Where it goes; CAIRN_EVIDENCE_MAX bytes are always enough. Written only before this call returns.
 /// @param capacity   How much fits.
@@ -318,8 +319,8 @@ pub unsafe extern "C" fn cairn_status(status: *mut cairn_status_t) -> cairn_resu
 /// Blocks: as said. Tasks: any but the agent's. Interrupts and event callback: no.
 ///
 /// Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_NULL, CAIRN_E_BUSY, CAIRN_E_TIMEOUT, CAIRN_E_NOT_FOUND,
-/// CAIRN_E_NOT_SEALED, CAIRN_E_LOST, CAIRN_E_BUFFER, CAIRN_E_MEDIUM; why the agent could not start. `buffer` may be written
-/// partly then.
+/// CAIRN_E_NOT_SEALED, CAIRN_E_LOST, CAIRN_E_BUFFER, CAIRN_E_MEDIUM; why the agent could not start. `buffer` may be
+/// written partly then.
 ///
 /// # Safety
 /// `buffer` is NULL or valid for writing `capacity` bytes; `length` is NULL or valid for writing.
@@ -349,16 +350,16 @@ pub unsafe extern "C" fn cairn_evidence(
     })())
 }
 
-/// Lets go of a hash-only batch's records: from now on they may be reclaimed once the batch is final and space is needed. An
-/// anchor whose records are gone proves nothing: take the evidence first.
+/// Lets go of a hash-only batch's records: from now on they may be reclaimed once the batch is final and space is
+/// needed. An anchor whose records are gone proves nothing: take the evidence first.
 ///
 /// @param batch      The batch's number, as the events told.
 /// @param timeout_ms Waits for the agent to begin for at most this long.
 ///
 /// Blocks: as said. Tasks: any but the agent's. Interrupts and event callback: no.
 ///
-/// Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_BUSY, CAIRN_E_TIMEOUT, CAIRN_E_NOT_FOUND, CAIRN_E_MEDIUM; why the
-/// agent could not start.
+/// Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_BUSY, CAIRN_E_TIMEOUT, CAIRN_E_NOT_FOUND, CAIRN_E_MEDIUM;
+/// why the agent could not start.
 #[unsafe(no_mangle)]
 pub extern "C" fn cairn_release(batch: u32, timeout_ms: u32) -> cairn_result_t {
     answered((|| {
@@ -373,8 +374,8 @@ pub extern "C" fn cairn_release(batch: u32, timeout_ms: u32) -> cairn_result_t {
 ///
 /// @param context Handed to the callback.
 ///
-/// Blocks: never. Tasks: any, and the event callback. Interrupts: no. A callback that is being called while it is replaced
-/// runs to its end.
+/// Blocks: never. Tasks: any, and the event callback. Interrupts: no. A callback that is being called while it is
+/// replaced runs to its end.
 ///
 /// Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt.
 #[unsafe(no_mangle)]
@@ -426,54 +427,6 @@ pub unsafe extern "C" fn cairn_wake_from_isr(woken: *mut bool) -> cairn_result_t
     })())
 }
 
-/// The agent's task, for those who write their own: one step of bounded length, which may make a signature. The first step
-/// starts the agent: it derives the public key. Call it again after `wait_ms`, or when cairn_port_wake was called.
-///
-/// @param wait_ms Where the time until the next step goes, UINT32_MAX when only cairn_port_wake makes one due. May be NULL.
-///
-/// Blocks: for a signature at most. Tasks: always the same one. Interrupts and event callback: no. Needs
-/// CONFIG_CAIRN_TASK_STACK_BYTES of stack.
-///
-/// Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT while another step runs; at every call why the agent could not start:
-/// CAIRN_E_SIGNER, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_JOURNAL_FULL.
-///
-/// # Safety
-/// `wait_ms` is NULL or valid for writing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn cairn_poll(wait_ms: *mut u32) -> cairn_result_t {
-    answered((|| {
-        not_in_isr()?;
-        let next = agent_task::step(Instance::get()?)?;
-        if !wait_ms.is_null() {
-            // SAFETY: not NULL, and the caller vouches for it.
-            unsafe { wait_ms.write(as_wait(next)) };
-        }
-        Ok(())
-    })())
-}
-
-/// The agent's task: steps and sleeps in turns.
-///
-/// Blocks: for ever; returns only when the agent could not start. Tasks: one. Interrupts and event callback: no. Needs
-/// CONFIG_CAIRN_TASK_STACK_BYTES of stack.
-///
-/// Errors: those of cairn_poll.
-#[unsafe(no_mangle)]
-pub extern "C" fn cairn_run() -> cairn_result_t {
-    answered((|| {
-        not_in_isr()?;
-        let instance = Instance::get()?;
-        loop {
-            port::wait(as_wait(agent_task::step(instance)?));
-        }
-    })())
-}
-
-/// A span longer than the port takes is waited for in parts.
-fn as_wait(next: Option<u64>) -> u32 {
-    next.map_or(port::FOREVER_MS, |ms| u32::try_from(ms).unwrap_or(u32::MAX).min(port::FOREVER_MS - 1))
-}
-
 /// The instance, unless its agent could not start.
 fn started() -> Result<&'static Instance, cairn_result_t> {
     let instance = Instance::get()?;
@@ -512,47 +465,4 @@ fn put(instance: &Instance, record: &cairn_record_t, wait_ms: u32) -> Result<(),
 fn count_full(instance: &Instance) -> cairn_result_t {
     instance.shared(|shared| shared.queue_full = shared.queue_full.saturating_add(1));
     CAIRN_E_QUEUE_FULL
-}
-
-fn ask(instance: &Instance, request: Request, timeout_ms: u32) -> Answer {
-    let deadline = Deadline::after(timeout_ms);
-    let waiter = instance
-        .shared(|shared| {
-            shared.news = true;
-            shared.waiters.ask(request)
-        })
-        .ok_or(CAIRN_E_BUSY)?;
-    port::wake();
-    wait(instance, waiter, &deadline)
-}
-
-/// When a task stops waiting.
-struct Deadline(Option<Millis>);
-
-impl Deadline {
-    fn after(timeout_ms: u32) -> Self {
-        Self((timeout_ms != port::FOREVER_MS).then(|| PortClock.now().after(Millis(u64::from(timeout_ms)))))
-    }
-
-    /// Milliseconds left.
-    fn left(&self) -> u32 {
-        let left = |at: Millis| u32::try_from(at.since(PortClock.now()).0).unwrap_or(port::FOREVER_MS - 1);
-        self.0.map_or(port::FOREVER_MS, left)
-    }
-}
-
-/// Waits for the agent's answer. A signal may be an old one: the place in the table decides.
-fn wait(instance: &Instance, waiter: u8, deadline: &Deadline) -> Answer {
-    loop {
-        let left = deadline.left();
-        let found = instance.shared(|shared| match left {
-            0 => shared.waiters.give_up(waiter),
-            _ => shared.waiters.collect(waiter),
-        });
-        match found {
-            Found::Answer(answer) => return answer,
-            Found::Nothing => port::waiter_wait(waiter, left),
-            Found::Running => port::waiter_wait(waiter, port::FOREVER_MS),
-        };
-    }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The one instance, in the caller's storage: what tasks share under the port's lock, and what is the agent's task's alone.
-//! Initialised by cairn_init; never freed.
+//! The one instance, in the caller's storage: what tasks share under the port's lock, and what is the agent's task's
+//! alone. Initialised by cairn_init; never freed.
 
 use core::{
     cell::UnsafeCell,
@@ -102,8 +102,8 @@ pub(crate) struct Instance {
     link: UnsafeCell<MaybeUninit<Link>>,
 }
 
-/// `CAIRN_STORAGE_SIZE` of cairn.h, the same formula over the same configuration: what depends on the configuration, plus what
-/// does not, rounded up. `tests/` compares it with the C compiler's.
+/// `CAIRN_STORAGE_SIZE` of cairn.h, the same formula over the same configuration: what depends on the configuration,
+/// plus what does not, rounded up. `tests/` compares it with the C compiler's.
 pub const CAIRN_STORAGE_SIZE: usize = (cairn_config::JOURNAL_BYTES
     + cairn_config::UPLINK_MAX
     + 2 * transport::TX
@@ -198,12 +198,13 @@ impl Instance {
     /// `CAIRN_E_NOT_INITIALISED`.
     pub(crate) fn get() -> Result<&'static Self, cairn_result_t> {
         let instance = INSTANCE.load(Ordering::Acquire);
-        // SAFETY: not null only after `finish` wrote it into storage that the caller of cairn_init gave for ever; all access to
-        // its cells is through `shared` and `own`.
+        // SAFETY: not null only after `finish` wrote it into storage that the caller of cairn_init gave for ever; all
+        // access to its cells is through `shared` and `own`.
         unsafe { instance.as_ref() }.ok_or(cairn_result_t::CAIRN_E_NOT_INITIALISED)
     }
 
-    /// Looks at or changes what is shared, under the port's lock. `look` must not call the port: the lock does not nest.
+    /// Looks at or changes what is shared, under the port's lock. `look` must not call the port: the lock does not
+    /// nest.
     pub(crate) fn shared<T>(&self, look: impl FnOnce(&mut Shared) -> T) -> T {
         port::locked(|| {
             // SAFETY: the lock keeps every other task and interrupt out, and no `look` calls back into here.
@@ -257,8 +258,8 @@ impl Step<'_> {
         link: impl FnOnce() -> Link,
         agent: impl FnOnce(&'static mut Journal, &'static mut Link) -> Result<DeviceAgent, E>,
     ) -> Result<(), E> {
-        // SAFETY: there is one `Start` in the life of an instance, so this runs once, and nobody else ever refers to these two
-        // cells. The instance lives for ever, so the references may.
+        // SAFETY: there is one `Start` in the life of an instance, so this runs once, and nobody else ever refers to
+        // these two cells. The instance lives for ever, so the references may.
         let (journal, link) =
             unsafe { (place(&mut *self.0.journal.get(), journal), place(&mut *self.0.link.get(), link)) };
         // SAFETY: as in `own`.

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The C interface of Cairn: `include/cairn.h`, made from here by cbindgen, and the functions behind it. The system below is C
-//! too: `include/cairn_port.h`. One instance, in storage of the caller; no heap, no thread of its own.
+//! The C interface of Cairn: `include/cairn.h`, made from here by cbindgen, and the functions behind it. The system
+//! below is C too: `include/cairn_port.h`. One instance, in storage of the caller; no heap, no thread of its own.
 //!
 //! | module | what lives there |
 //! | --- | --- |
 //! | [`api`] | the functions of cairn.h: checks, then hands over to the agent's task |
+//! | [`run`] | the functions of cairn.h for the agent's task |
 //! | [`agent_task`] | the agent's task: start, step, answer |
-//! | [`waiters`] | tasks that wait for the agent |
+//! | [`waiters`] | the table of tasks that wait for the agent |
+//! | [`waiting`] | how they wait |
 //! | [`instance`] | the instance in the caller's storage, and who may touch what of it |
 //! | [`record`] | what lies in the queue |
 //! | [`report`] | status and events as C sees them |
@@ -25,7 +27,9 @@ mod port;
 pub mod record;
 pub mod report;
 pub mod result;
+pub mod run;
 mod transport;
 mod waiters;
+mod waiting;
 
 cairn_config::define_config_symbol!();

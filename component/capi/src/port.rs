@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The functions of include/cairn_port.h, which the RTOS glue or the integrator supplies in C, behind safe names. Everything
-//! the C interface asks of the outside passes here.
+//! The functions of include/cairn_port.h, which the RTOS glue or the integrator supplies in C, behind safe names.
+//! Everything the C interface asks of the outside passes here.
 
 use core::ffi::c_void;
 
@@ -87,7 +87,8 @@ pub(crate) fn waiter_signal(waiter: u8) {
 
 /// Runs `critical` where no task and no interrupt that may call Cairn interferes.
 pub(crate) fn locked<T>(critical: impl FnOnce() -> T) -> T {
-    // SAFETY: takes nothing; undone below with the state it gave. `critical` cannot unwind past it: device builds abort.
+    // SAFETY: takes nothing; undone below with the state it gave. `critical` cannot unwind past it: device builds
+    // abort.
     let state = unsafe { c::cairn_port_lock() };
     let result = critical();
     // SAFETY: `state` is what the matching lock gave, and nothing was locked in between that was not unlocked.
@@ -159,7 +160,8 @@ impl PortUart {
     }
 
     fn take(buffer: &mut [u8]) -> usize {
-        // SAFETY: the slice is valid for writing its length. The minimum keeps a port that miscounts from being believed.
+        // SAFETY: the slice is valid for writing its length. The minimum keeps a port that miscounts from being
+        // believed.
         unsafe { c::cairn_port_uart_read(buffer.as_mut_ptr(), buffer.len()) }.min(buffer.len())
     }
 }

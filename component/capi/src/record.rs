@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What lies in the queue between the application's tasks and the agent's: filled by the submit functions, taken by the agent.
+//! What lies in the queue between the application's tasks and the agent's: filled by the submit functions, taken by the
+//! agent.
 
 use cairn::{
     ports::{Submission, Ticket},
@@ -53,7 +54,8 @@ impl cairn_record_t {
         payload: [0; CONFIG_CAIRN_PAYLOAD_MAX],
     };
 
-    /// A record of `payload` at `time`, checked: what the agent would refuse is refused here, where the caller hears it.
+    /// A record of `payload` at `time`, checked: what the agent would refuse is refused here, where the caller hears
+    /// it.
     pub(crate) fn new(kind: u16, priority: u8, payload: &[u8], time: WallTime) -> Result<Self, cairn_result_t> {
         if !Kind(kind).is_submittable() {
             return Err(cairn_result_t::CAIRN_E_KIND);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What C is told of the agent: its status and its events, as plain structures. Translated here from the core's; decides
-//! nothing.
+//! What C is told of the agent: its status and its events, as plain structures. Translated here from the core's;
+//! decides nothing.
 
 use cairn::{
     agent::{Activity, Event, Status},

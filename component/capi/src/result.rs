@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What every function of the C interface answers: one enum, each value with its own text. Made from the core's errors here
-//! and nowhere else.
+//! What every function of the C interface answers: one enum, each value with its own text. Made from the core's errors
+//! here and nowhere else.
 
 use core::ffi::{CStr, c_char};
 

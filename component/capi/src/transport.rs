@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The link that the cargo features chose, made once when the agent starts. Only constructors here: the transports are crates
-//! of their own.
+//! The link that the cargo features chose, made once when the agent starts. Only constructors here: the transports are
+//! crates of their own.
 
 #[cfg(not(feature = "at-modem"))]
 compile_error!("cairn-capi needs a transport: turn on the feature `at-modem`");
@@ -19,7 +19,8 @@ use crate::port::{PortClock, PortUart};
 /// The modem on the port's UART.
 const DIALECT: &Dialect = if cfg!(feature = "modem-bc66") { &dialect::BC66 } else { &dialect::BC660K };
 
-/// Longest datagram up: the longest uplink in its envelope, or what the modem takes; the agent keeps batches below that.
+/// Longest datagram up: the longest uplink in its envelope, or what the modem takes; the agent keeps batches below
+/// that.
 pub(crate) const TX: usize = {
     let wanted = cairn_config::UPLINK_MAX + OVERHEAD_MAX;
     if wanted < DIALECT.largest_datagram { wanted } else { DIALECT.largest_datagram }

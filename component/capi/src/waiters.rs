@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Tasks that wait for the agent: a table of `CONFIG_CAIRN_WAITERS` places. A place is taken by the waiting task, answered by
-//! the agent's task, and freed by whoever of the two comes last. Everything here runs under the port's lock.
+//! Tasks that wait for the agent: a table of `CONFIG_CAIRN_WAITERS` places. A place is taken by the waiting task,
+//! answered by the agent's task, and freed by whoever of the two comes last. Everything here runs under the port's
+//! lock.
 //!
 //! ```text
 //!          ask                 begin              finish            collect

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The C interface as C sees it: the static library is built as a product builds it, linked by the C compiler with a port on
-//! POSIX threads, and used rightly and wrongly. The scenarios are in `c/scenarios.c`, each in a process of its own.
+//! The C interface as C sees it: the static library is built as a product builds it, linked by the C compiler with a
+//! port on POSIX threads, and used rightly and wrongly. The scenarios are in `c/scenarios.c`, each in a process of its
+//! own.
 //!
-//! Results no scenario reaches, and why: CAIRN_E_MEDIUM, CAIRN_E_LOST and CAIRN_E_CONFLICT need a journal that fails, and the
-//! one in RAM does not; CAIRN_E_SIGNER needs a fault in the processor.
+//! Results no scenario reaches, and why: CAIRN_E_MEDIUM, CAIRN_E_LOST and CAIRN_E_CONFLICT need a journal that fails,
+//! and the one in RAM does not; CAIRN_E_SIGNER needs a fault in the processor.
 
 use std::{
     fs,
@@ -266,7 +267,8 @@ fn the_headers_are_cplusplus_too() {
     let source = directory.join("header.cpp");
     fs::write(
         &source,
-        "#include \"cairn_port.h\"\nstatic cairn_storage_t storage;\nint main() { return cairn_init(&storage, nullptr); }\n",
+        "#include \"cairn_port.h\"\nstatic cairn_storage_t storage;\n\
+         int main() { return cairn_init(&storage, nullptr); }\n",
     )
     .unwrap();
     succeed(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The MPS2 board (image AN385) as far as the lock uses it: console and modem UART, the modem's receive interrupt, random bytes
-//! of QEMU's host, the factory blob. The only file of the sample with `unsafe`. Registers: Arm DDI 0479, section 3.6.
+//! The MPS2 board (image AN385) as far as the lock uses it: console and modem UART, the modem's receive interrupt,
+//! random bytes of QEMU's host, the factory blob. The only file of the sample with `unsafe`. Registers: Arm DDI 0479,
+//! section 3.6.
 
 use core::{
     fmt,
@@ -31,7 +32,8 @@ struct Uart(usize);
 
 impl Uart {
     fn read(&self, offset: usize) -> u32 {
-        // SAFETY: `self.0` is one of the two UARTs above, `offset` below its 0x14 bytes of registers, both multiples of 4.
+        // SAFETY: `self.0` is one of the two UARTs above, `offset` below its 0x14 bytes of registers, both multiples of
+        // 4.
         unsafe { ((self.0 + offset) as *const u32).read_volatile() }
     }
 
@@ -156,8 +158,8 @@ impl embedded_io::Write for ModemPort {
     }
 }
 
-/// Random bytes of the host's `/dev/urandom` by semihosting. QEMU ONLY: the emulated board has no entropy source; a product uses
-/// its true random number generator.
+/// Random bytes of the host's `/dev/urandom` by semihosting. QEMU ONLY: the emulated board has no entropy source; a
+/// product uses its true random number generator.
 #[derive(Clone, Copy, Debug)]
 pub struct HostEntropy;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A lock that anchors what happens to its door. Three tasks: the door submits urgent events, the agent journals, signs and
-//! sends them, and one rests the processor. No C but the kernel.
+//! A lock that anchors what happens to its door. Three tasks: the door submits urgent events, the agent journals, signs
+//! and sends them, and one rests the processor. No C but the kernel.
 #![no_std]
 #![no_main]
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* UARTs with receive interrupts, the timer, and the end. Called by the sample's tasks; never allocates, never waits except
- * for the console's transmitter. */
+/* UARTs with receive interrupts, the timer, and the end. Called by the sample's tasks; never allocates, never waits
+ * except for the console's transmitter. */
 #include "board.h"
 
 #include "FreeRTOS.h"
@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-/* One producer (the interrupt), one consumer (a task); each index is written by one side only. Holds capacity - 1 bytes. */
+/* One producer (the interrupt), one consumer (a task); each index is written by one side only. Holds capacity - 1
+ * bytes. */
 struct ring {
     uint8_t *bytes;
     uint32_t capacity;

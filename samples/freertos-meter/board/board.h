@@ -33,8 +33,8 @@ size_t board_modem_write(const uint8_t *bytes, size_t length);
 /* Bytes the modem sent that found the buffer full, since boot. */
 uint32_t board_modem_lost(void);
 
-/* Fills `out` from the host's /dev/urandom by semihosting. QEMU ONLY: this board has no entropy source; a product uses its
- * true random number generator here. False when the host does not answer. */
+/* Fills `out` from the host's /dev/urandom by semihosting. QEMU ONLY: this board has no entropy source; a product
+ * uses its true random number generator here. False when the host does not answer. */
 bool board_entropy(uint8_t *out, size_t length);
 
 /* The factory blob, as the loader put it. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Random bytes from the host that runs QEMU, by Arm semihosting (SYS_OPEN 0x01, SYS_CLOSE 0x02, SYS_READ 0x06). QEMU ONLY,
- * started with -semihosting-config enable=on,target=native: the emulated board has no entropy source. On hardware without
- * a debugger the breakpoint faults, so this file cannot reach a product unnoticed. */
+/* Random bytes from the host that runs QEMU, by Arm semihosting (SYS_OPEN 0x01, SYS_CLOSE 0x02, SYS_READ 0x06). QEMU
+ * ONLY, started with -semihosting-config enable=on,target=native: the emulated board has no entropy source. On
+ * hardware without a debugger the breakpoint faults, so this file cannot reach a product unnoticed. */
 #include "board.h"
 
 enum { SYS_OPEN = 0x01, SYS_CLOSE = 0x02, SYS_READ = 0x06 };

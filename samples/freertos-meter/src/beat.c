@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* See beat.h. The lateness of a beat counts from the tick interrupt that made it due, read from the CMSDK timer in the tick
- * hook, so that it says what the tasks did to each other and not when QEMU's host woke up. */
+/* See beat.h. The lateness of a beat counts from the tick interrupt that made it due, read from the CMSDK timer in
+ * the tick hook, so that it says what the tasks did to each other and not when QEMU's host woke up. */
 #include "beat.h"
 
 #include "board.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* A task with something more important to do than signing: it runs every 20 ms and measures whether signatures delay it. */
+/* A task with something more important to do than signing: it runs every 20 ms and measures whether signatures delay
+ * it. */
 #ifndef BEAT_H
 #define BEAT_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* See console.h: reads lines, calls Cairn, prints answers that a program can read. Each answer begins with "ok" or "error" and
- * the command's name; lines that begin with "event" or "reading" may come in between. */
+/* See console.h: reads lines, calls Cairn, prints answers that a program can read. Each answer begins with "ok" or
+ * "error" and the command's name; lines that begin with "event" or "reading" may come in between. */
 #include "console.h"
 
 #include "beat.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Cairn's events on their way from the agent's task to the console: the callback only notes them, so that it is quick. */
+/* Cairn's events on their way from the agent's task to the console: the callback only notes them, so that it is
+ * quick. */
 #ifndef EVENTS_H
 #define EVENTS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* A meter that anchors its readings: sets up the board, starts Cairn, creates the tasks. Also here: what Cairn asks of a
- * product (UART, entropy, the end) and the kernel's hooks. */
+/* A meter that anchors its readings: sets up the board, starts Cairn, creates the tasks. Also here: what Cairn asks
+ * of a product (UART, entropy, the end) and the kernel's hooks. */
 #include "beat.h"
 #include "board.h"
 #include "cairn_freertos.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* See meter.h. Time is skipped, not scaled: the task moves the clocks on by a quarter hour when, and only when, the agent is
- * idle; whatever Cairn or the modem wait for takes as long as it takes. */
+/* See meter.h. Time is skipped, not scaled: the task moves the clocks on by a quarter hour when, and only when, the
+ * agent is idle; whatever Cairn or the modem wait for takes as long as it takes. */
 #include "meter.h"
 
 #include "cairn.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Lines on the console, one at a time whoever writes: `say_begin`, words, `say_end`. No printf: newlib's needs malloc. */
+/* Lines on the console, one at a time whoever writes: `say_begin`, words, `say_end`. No printf: newlib's needs
+ * malloc. */
 #ifndef SAY_H
 #define SAY_H
 

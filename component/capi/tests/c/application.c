@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The least application: linked with the stub port it must link, and with another configuration's header it must not. It also
- * prints what its compiler makes of the header's sizes, for the test to compare with the library's. */
+/* The least application: linked with the stub port it must link, and with another configuration's header it must
+ * not. It also prints what its compiler makes of the header's sizes, for the test to compare with the library's. */
 #include "cairn.h"
 
 #include <stdio.h>

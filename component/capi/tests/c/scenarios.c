@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* What an application does right and wrong with cairn.h, one scenario a process: `scenarios NAME FACTORY…`. The library has one
- * instance, so each begins fresh. tests/c_interface.rs runs them and says what each proves. */
+/* What an application does right and wrong with cairn.h, one scenario a process: `scenarios NAME FACTORY…`. The
+ * library has one instance, so each begins fresh. tests/c_interface.rs runs them and says what each proves. */
 #define _GNU_SOURCE
 #include "cairn.h"
 #include "pthread_port.h"
@@ -13,21 +13,22 @@
 
 #define PATIENCE_MS 60000u /* never reached unless something hangs */
 
-#define CHECK(condition)                                                                                                    \
-    do {                                                                                                                    \
-        if (!(condition)) {                                                                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                                 \
-            exit(1);                                                                                                        \
-        }                                                                                                                   \
+#define CHECK(condition)                                                                                              \
+    do {                                                                                                              \
+        if (!(condition)) {                                                                                           \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                           \
+            exit(1);                                                                                                  \
+        }                                                                                                             \
     } while (0)
 
-#define EXPECT(call, result)                                                                                                \
-    do {                                                                                                                    \
-        cairn_result_t got = (call);                                                                                        \
-        if (got != (result)) {                                                                                              \
-            fprintf(stderr, "%s:%d: %s is %d (%s), not %s\n", __FILE__, __LINE__, #call, got, cairn_strerror(got), #result); \
-            exit(1);                                                                                                        \
-        }                                                                                                                   \
+#define EXPECT(call, result)                                                                                          \
+    do {                                                                                                              \
+        cairn_result_t got = (call);                                                                                  \
+        if (got != (result)) {                                                                                        \
+            fprintf(stderr, "%s:%d: %s is %d (%s), not %s\n", __FILE__, __LINE__, #call, got, cairn_strerror(got),    \
+                    #result);                                                                                         \
+            exit(1);                                                                                                  \
+        }                                                                                                             \
     } while (0)
 
 static cairn_storage_t storage;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Every function of cairn_port.h, doing nothing: what to start from when Cairn comes to a system that has no glue yet. Compiled
- * and linked by the tests, so that the header and the library agree on names and types. It is no port: nothing waits here. */
+/* Every function of cairn_port.h, doing nothing: what to start from when Cairn comes to a system that has no glue
+ * yet. Compiled and linked by the tests, so that the header and the library agree on names and types. It is no port:
+ * nothing waits here. */
 #include "cairn_port.h"
 
 bool cairn_port_queue_put(const cairn_record_t *record, uint32_t wait_ms)

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How a task waits for the agent's answer, with a time-out. Called by the functions of cairn.h that wait; what the
+//! answer is, and who may leave when, is decided in [`crate::waiters`].
+
+use cairn::{ports::Clock as _, time::Millis};
+
+use crate::{
+    instance::Instance,
+    port::{self, PortClock},
+    result::cairn_result_t::CAIRN_E_BUSY,
+    waiters::{Answer, Found, Request},
+};
+
+/// Has the agent do `request`, and waits for its answer.
+pub(crate) fn ask(instance: &Instance, request: Request, timeout_ms: u32) -> Answer {
+    let deadline = Deadline::after(timeout_ms);
+    let waiter = instance
+        .shared(|shared| {
+            shared.news = true;
+            shared.waiters.ask(request)
+        })
+        .ok_or(CAIRN_E_BUSY)?;
+    port::wake();
+    wait(instance, waiter, &deadline)
+}
+
+/// When a task stops waiting.
+pub(crate) struct Deadline(Option<Millis>);
+
+impl Deadline {
+    pub(crate) fn after(timeout_ms: u32) -> Self {
+        Self((timeout_ms != port::FOREVER_MS).then(|| PortClock.now().after(Millis(u64::from(timeout_ms)))))
+    }
+
+    /// Milliseconds left.
+    fn left(&self) -> u32 {
+        let left = |at: Millis| u32::try_from(at.since(PortClock.now()).0).unwrap_or(port::FOREVER_MS - 1);
+        self.0.map_or(port::FOREVER_MS, left)
+    }
+}
+
+/// Waits for the agent's answer. A signal may be an old one: the place in the table decides.
+pub(crate) fn wait(instance: &Instance, waiter: u8, deadline: &Deadline) -> Answer {
+    loop {
+        let left = deadline.left();
+        let found = instance.shared(|shared| match left {
+            0 => shared.waiters.give_up(waiter),
+            _ => shared.waiters.collect(waiter),
+        });
+        match found {
+            Found::Answer(answer) => return answer,
+            Found::Nothing => port::waiter_wait(waiter, left),
+            Found::Running => port::waiter_wait(waiter, port::FOREVER_MS),
+        };
+    }
+}
