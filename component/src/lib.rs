@@ -24,7 +24,10 @@ pub mod merkle;
 pub mod ports;
 pub mod power;
 pub mod record;
+pub mod selftest;
 pub mod signer;
 pub mod time;
 pub mod uplink;
 pub mod word;
+
+pub use selftest::selftest;

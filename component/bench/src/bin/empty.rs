@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The image with everything but what is measured: flash of another image less this one's is what that costs.
+#![cfg_attr(all(target_arch = "arm", target_os = "none"), no_std, no_main)]
+
+#[cfg(all(target_arch = "arm", target_os = "none"))]
+mod image {
+    use core::hint::black_box;
+
+    use cairn_bench::{Meter, cortex_m_semihosting::hprintln, entry, finish};
+
+    #[entry]
+    fn main() -> ! {
+        let mut meter = Meter::start();
+        for name in ["new", "sign"] {
+            let cost = meter.measure(|| black_box([0_u8; 64]));
+            hprintln!("{}_instructions={} {}_stack_bytes={}", name, cost.instructions, name, cost.stack_bytes);
+        }
+        finish()
+    }
+}
+
+#[cfg(not(all(target_arch = "arm", target_os = "none")))]
+fn main() {}
