@@ -18,6 +18,7 @@ use crate::{
     process::{Log, ask},
     project::Project,
     setup::{self, npm},
+    signing,
     stage::{Stages, passed},
 };
 
@@ -27,6 +28,9 @@ pub(crate) struct Options {
     /// Write docs/bench.md.
     #[arg(long)]
     record: bool,
+    /// Only the software signers: instructions, stack, flash and constant time on Cortex-M.
+    #[arg(long, conflicts_with = "record")]
+    sign: bool,
 }
 
 const RECORD: &str = "docs/bench.md";
@@ -36,6 +40,9 @@ const FAST: Pace = Pace { block_seconds: 1, finality_depth: 4, posting_seconds: 
 
 /// `cargo xtask bench`.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    if options.sign {
+        return signing::bench();
+    }
     let project = Project::find()?;
     let mut stages = Stages::new(&project);
     let installed = setup::install(&project, &mut stages, demo::NEEDS);

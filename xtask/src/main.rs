@@ -24,6 +24,7 @@ mod process;
 mod project;
 mod samples;
 mod setup;
+mod signing;
 mod size;
 mod stage;
 mod suite;

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    contracts, cport, device, e2e, fuzz, header, host, kconfig, lint, samples,
+    contracts, cport, device, e2e, fuzz, header, host, kconfig, lint, samples, signing,
     suite::{self, Effort, Stage},
     zephyr,
 };
@@ -45,6 +45,7 @@ const STAGES: &[&Stage] = &[
     &lint::CLIPPY_DEVICE,
     &cport::STAGE,
     &device::STAGE,
+    &signing::STAGE,
     &samples::STAGE,
     &e2e::CLEAN,
     &e2e::ROUGH,
