@@ -150,8 +150,8 @@ fn record(project: &Project, gas: &str, measured: &Measured) -> Result<String> {
     Ok(format!(
         "# Measured\n\nWritten by `cargo xtask bench --record` at commit {}.\n\n\
          ## Gas\n`cargo test -p cairn-host --test gas`, on anvil under its default hard fork.\n\n{gas}\n\
-         ## Device\nsamples/freertos-meter in QEMU mps2-an385 (Cortex-M3) under `-icount shift=5`: one instruction is \
-         32 ns of virtual time, read from the CMSDK timer. UDP payload as `cairn modem` counts it.\n\n{device}",
+         ## Device\nsamples/freertos-meter in QEMU mps2-an385 (Cortex-M3) under `-icount shift=6`: one instruction is \
+         64 ns of virtual time, read from the CMSDK timer. UDP payload as `cairn modem` counts it.\n\n{device}",
         commit.as_deref().unwrap_or("unknown")
     ))
 }

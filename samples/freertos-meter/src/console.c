@@ -249,8 +249,8 @@ static void command_beat(const char *argument)
     say_number("worst_interval_ns", report.worst_interval * 1000ull / BOARD_TICKS_PER_US);
     say_number("last_signature_us", report.last_signature / BOARD_TICKS_PER_US);
     say_number("longest_signature_us", report.longest_signature / BOARD_TICKS_PER_US);
-    /* Under -icount shift=5 an instruction takes 32 ns and a timer tick 40 ns. */
-    say_number("last_signature_instructions", report.last_signature * 40ull / 32ull);
+    /* Under -icount shift=6 an instruction takes 64 ns and a timer tick 40 ns. */
+    say_number("last_signature_instructions", report.last_signature * 40ull / 64ull);
     say_end();
 }
 
