@@ -2,6 +2,7 @@
 //! The agent's behaviour on virtual time, against a relay that checks every signature, chain and leaf.
 
 mod agent_world;
+mod journal_flash;
 
 use agent_world::{DEPLOYMENT, Device, Fate, HOUR, STREAM, Seen, UPLINK, minicbor_uint};
 use cairn::{
@@ -406,4 +407,110 @@ fn every_uplink_started_decodes() {
     let mut device = Device::new(UploadMode::Data);
     quarter_hours(&mut device, 50);
     assert!(device.world().uplinks.iter().all(|uplink| Uplink::decode(uplink).is_ok()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    /// Power goes away at arbitrary flash operations, in any way. The relay checks that no batch has two commitments and that
+    /// no batch is missing; every number accepted is delivered as it was accepted, and none twice.
+    #[test]
+    fn whatever_the_power_does_every_accepted_record_is_delivered_once(
+        steps in proptest::collection::vec((any::<u32>(), 0..2 * HOUR, proptest::option::of((0..400_u64, 0..3_usize))), 20..120),
+    ) {
+        let mut device = Device::new(UploadMode::Data);
+        device.world().finalises_quickly = true;
+        let mut accepted = Vec::new();
+        for (value, span, cut) in steps {
+            if let Some((at, kind)) = cut {
+                device.flash.0.borrow_mut().cut_at(at, journal_flash::CUTS[kind]);
+            }
+            let wall = device.world().wall();
+            let payload = [&value.to_be_bytes()[..], &wall.unix_ms.to_be_bytes()].concat();
+            device.world().queue.push_back((wall, Kind(64), Priority::Routine, payload.clone(), Some(Ticket(1))));
+            device.poll();
+            if let Some((_, Ok(seq))) = device.world().answers.pop() {
+                accepted.push((seq.0, payload));
+            }
+            if value % 7 == 0 {
+                device.agent.flush();
+            }
+            device.run_for(span);
+        }
+        device.flash.0.borrow_mut().power_on();
+        device.agent.flush();
+        device.run_for(2 * HOUR);
+        let delivered = device.delivered();
+        let numbers: Vec<_> = delivered.iter().map(|seen| match seen {
+            Seen::Record { seq, .. } | Seen::Lost { seq, .. } => *seq,
+        }).collect();
+        prop_assert_eq!(&numbers, &(0..numbers.len() as u64).collect::<Vec<_>>());
+        for (seq, expected) in &accepted {
+            let Some(Seen::Record { payload, .. }) = delivered.get(usize::try_from(*seq).unwrap()) else {
+                panic!("record {seq} was accepted and is not there, {} are", delivered.len());
+            };
+            prop_assert_eq!(payload, expected);
+        }
+        let payloads: Vec<_> = delivered.iter().filter_map(|seen| match seen {
+            Seen::Record { kind: Kind(64), payload, .. } => Some(payload),
+            _ => None,
+        }).collect();
+        for (index, payload) in payloads.iter().enumerate() {
+            prop_assert!(!payloads[..index].contains(payload), "a record is there twice");
+        }
+        let mut used = device.world().used_numbers.clone();
+        used.dedup();
+        prop_assert!(used.is_sorted() && used.len() == device.world().used_numbers.len());
+    }
+}
+
+#[test]
+fn a_device_that_starts_again_goes_on_where_it_was() {
+    let mut device = Device::new(UploadMode::Data);
+    device.world().finalises_quickly = true;
+    for _ in 0..6 {
+        quarter_hours(&mut device, 20);
+        let before = device.agent.status();
+        device.reboot();
+        let after = device.agent.status();
+        assert_eq!(
+            (before.next_seq, before.unsealed, before.next_batch),
+            (after.next_seq, after.unsealed, after.next_batch)
+        );
+        assert_eq!(before.totals.stored_through, after.totals.stored_through);
+    }
+    device.agent.flush();
+    device.run_for(HOUR);
+    assert_eq!(device.delivered().len(), 121);
+    assert_eq!(device.boots, 7);
+}
+
+#[test]
+fn a_record_that_rots_after_it_was_sealed_leaves_its_anchor_and_a_record_of_the_loss() {
+    let mut device = Device::new(UploadMode::Data);
+    device.world().fates = vec![Fate::Fails(LinkError::TimeOut); 2].into();
+    for value in 0..9 {
+        device.read_meter(value);
+    }
+    let place = {
+        let wanted = minicbor_uint(0x00c0_ffee);
+        device.read_meter(0x00c0_ffee);
+        let flash = device.flash.0.borrow();
+        flash.cells.windows(wanted.len()).position(|cells| cells == wanted).expect("the reading is in flash")
+    };
+    device.agent.flush();
+    device.poll();
+    assert_eq!(device.world().uplinks.len(), 1);
+    device.flash.0.borrow_mut().rot(place, 0x10);
+    device.run_for(HOUR);
+    device.agent.flush();
+    device.run_for(HOUR);
+    let delivered = device.delivered();
+    let world = device.world();
+    assert_eq!(world.data[0], None, "the batch went without its data");
+    let Seen::Record { kind, payload, .. } = &delivered[0] else { panic!("lost") };
+    assert_eq!(*kind, Kind::LOSS);
+    let mut d = minicbor::Decoder::new(payload);
+    assert_eq!((d.array().unwrap(), d.u64().unwrap(), d.u64().unwrap(), d.u16().unwrap()), (Some(3), 10, 10, 1));
+    assert_eq!(delivered.len(), 1, "one record of the loss, however often the batch was tried");
 }

@@ -94,12 +94,16 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         if self.journal.unsealed().contains(&seq) {
             return Err(EvidenceError::NotSealed);
         }
+        // Batches follow one another: halve.
         let batches = self.journal.batches();
-        for number in batches.start.0..batches.end.0 {
-            let batch = self.journal.batch(BatchNumber(number)).map_err(EvidenceError::Journal)?;
+        let (mut low, mut high) = (batches.start.0, batches.end.0);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let batch = self.journal.batch(BatchNumber(middle)).map_err(EvidenceError::Journal)?;
             if batch.anchor.leaf_index(seq).is_some() {
                 return batch.signature.map(|signature| (batch, signature)).ok_or(EvidenceError::NotSealed);
             }
+            if batch.anchor.first_seq > seq { high = middle } else { low = middle + 1 }
         }
         Err(EvidenceError::NotFound)
     }
@@ -111,7 +115,10 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         let mut builder = PathBuilder::<BATCH_DEPTH>::new(index);
         for leaf in 0..u64::from(anchor.count) {
             let seq = SequenceNumber(anchor.first_seq.0.saturating_add(leaf));
-            let entry = self.journal.read(seq, &mut self.payload).map_err(EvidenceError::Journal)?;
+            let entry = self.journal.read(seq, &mut self.payload).map_err(|error| match error {
+                JournalError::NotFound => EvidenceError::NotFound,
+                other => EvidenceError::Journal(other),
+            })?;
             builder.push(entry.leaf(&key)).map_err(|_| EvidenceError::Damaged)?;
         }
         match builder.finish() {

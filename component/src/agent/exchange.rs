@@ -2,7 +2,7 @@
 //! One exchange at a time: an uplink goes up, a verified downlink moves the journal. A downlink that does not belong to the
 //! uplink moves nothing.
 
-use super::{Agent, Event, REFUSAL_PAUSE};
+use super::{Agent, Event, REFUSAL_PAUSE, next_after};
 use crate::{
     batch::BatchNumber,
     journal::{BatchState, Journal, SealedBatch},
@@ -40,7 +40,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             Ok(None) => self.sign(batch, on_event).ok(),
             Err(_) => None,
         };
-        let length = signature.and_then(|signature| self.compose(batch, signature).ok());
+        let length = signature.and_then(|signature| self.compose(batch, signature, on_event).ok());
         let Some(length) = length else {
             self.pause_until = now.after(REFUSAL_PAUSE);
             return;
@@ -74,10 +74,20 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         Ok(())
     }
 
-    /// Writes the uplink of a signed batch into the uplink buffer and returns its length.
-    fn compose(&mut self, batch: BatchNumber, signature: Signature) -> Result<usize, WireError> {
+    /// Writes the uplink of a signed batch into the uplink buffer and returns its length. When records rotted since the batch was
+    /// sealed, it goes without data, and a record says which.
+    fn compose(
+        &mut self,
+        batch: BatchNumber,
+        signature: Signature,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<usize, WireError> {
         let sealed = self.journal.batch(batch).map_err(|_| WireError::OutOfRange)?;
-        if !sealed.with_data {
+        let rotten = if sealed.with_data { self.rotten_since_sealed(&sealed)? } else { None };
+        if let Some(range) = rotten {
+            self.tell_loss(batch, &range, on_event);
+        }
+        if !sealed.with_data || rotten.is_some() {
             let uplink = Uplink { anchor: sealed.anchor, signature, data: None };
             return uplink.encode(&mut self.uplink);
         }
@@ -119,7 +129,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         if !ours || later(downlink.final_through) || later(downlink.hints.included_through) {
             return Err(LinkError::Unusable);
         }
-        self.advance(batch, BatchState::Stored, on_event);
+        self.advance_through(Some(batch), BatchState::Stored, on_event);
         let at_level = |level| (downlink.level >= level).then_some(batch);
         let finalised = downlink.final_through.max(at_level(Level::Final));
         // What is final is included; a relay need not say both.
@@ -132,17 +142,15 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         Ok(())
     }
 
+    /// Moves all batches up to `through` to `state`, and tells of each that was not there yet.
     fn advance_through(&mut self, through: Option<BatchNumber>, state: BatchState, on_event: &mut dyn FnMut(Event)) {
         let Some(through) = through else { return };
-        for batch in self.journal.batches().start.0..=through.0 {
-            self.advance(BatchNumber(batch), state, on_event);
+        let first = next_after(self.journal.through(state));
+        if first > through || self.journal.advance(through, state).is_err() {
+            return;
         }
-    }
-
-    fn advance(&mut self, batch: BatchNumber, state: BatchState, on_event: &mut dyn FnMut(Event)) {
-        let behind = self.journal.batch(batch).is_ok_and(|sealed| sealed.state < state);
-        if behind && self.journal.advance(batch, state).is_ok() {
-            self.totals.note_level(batch, state);
+        self.totals.note_level(through, state);
+        for batch in (first.0..=through.0).map(BatchNumber) {
             on_event(match state {
                 BatchState::Included => Event::Included { batch },
                 BatchState::Final => Event::Final { batch },

@@ -5,11 +5,12 @@
 //!
 //! Here: construction, `poll`, the inbox. [`open_batch`]: what will be sealed next. [`sealing`]: seal and sign.
 //! [`exchange`]: uplinks and downlinks. [`evidence`]: what the device itself can prove. [`clock_step`]: the wall clock.
-//! [`status`]: what is told to the outside.
+//! [`loss`]: what rotted after it was sealed. [`status`]: what is told to the outside.
 
 mod clock_step;
 mod evidence;
 mod exchange;
+mod loss;
 mod open_batch;
 mod sealing;
 mod status;
@@ -106,7 +107,6 @@ pub struct Agent<J, S, L, C, P, const PAYLOAD: usize, const UPLINK: usize> {
     schedule: P,
     key: PublicKey,
     open: OpenBatch,
-    previous: Commitment,
     /// The batch whose exchange runs.
     exchange: Option<BatchNumber>,
     flush: bool,
@@ -114,6 +114,8 @@ pub struct Agent<J, S, L, C, P, const PAYLOAD: usize, const UPLINK: usize> {
     /// Neither sealing nor signing before then.
     pause_until: Millis,
     watch: ClockWatch,
+    /// The batch that a loss record was journaled for.
+    loss_told: Option<BatchNumber>,
     totals: Totals,
     more_submissions: bool,
     payload: [u8; PAYLOAD],
@@ -154,12 +156,12 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             schedule,
             key,
             open,
-            previous: Commitment::default(),
             exchange: None,
             flush: false,
             radio_up_until: None,
             pause_until: Millis(0),
             watch,
+            loss_told: None,
             totals: Totals::default(),
             more_submissions: false,
             payload: [0; PAYLOAD],
@@ -171,10 +173,9 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
 
     /// Takes up what the journal holds, or begins a stream.
     fn resume(&mut self) -> Result<(), JournalError> {
-        let batches = self.journal.batches();
-        if let Some(last) = batches.end.0.checked_sub(1).map(BatchNumber).filter(|last| *last >= batches.start) {
-            self.previous = self.journal.batch(last)?.anchor.commitment();
-        }
+        self.totals.stored_through = self.journal.through(BatchState::Stored);
+        self.totals.included_through = self.journal.through(BatchState::Included);
+        self.totals.final_through = self.journal.through(BatchState::Final);
         let unsealed = self.journal.unsealed();
         if unsealed.end == SequenceNumber(0) {
             let device = self.settings.device.unwrap_or_else(|| self.key.device_id());
@@ -299,14 +300,12 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     }
 
     /// The oldest sealed batch that the relay does not have.
-    fn first_unsent(&mut self) -> Option<BatchNumber> {
-        let batches = self.journal.batches();
-        (batches.start.0..batches.end.0)
-            .map(BatchNumber)
-            .find(|&batch| self.journal.batch(batch).is_ok_and(|sealed| sealed.state < BatchState::Stored))
+    fn first_unsent(&self) -> Option<BatchNumber> {
+        let first = next_after(self.journal.through(BatchState::Stored));
+        (first < self.journal.batches().end).then_some(first)
     }
 
-    fn unsent(&mut self) -> u32 {
+    fn unsent(&self) -> u32 {
         let end = self.journal.batches().end;
         self.first_unsent().map_or(0, |first| end.0 - first.0)
     }
@@ -326,7 +325,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         self.settings.upload = upload;
     }
 
-    /// Lets go of a hash-only batch's records: they may be reclaimed once the batch is final and space is needed.
+    /// Lets go of the records of a hash-only batch and of all before it: they may be reclaimed once the batch is final and space
+    /// is needed.
     ///
     /// # Errors
     /// [`JournalError::NotFound`], [`JournalError::Medium`].
@@ -339,4 +339,9 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         self.totals.last_link_error = Some(error);
         on_event(Event::ExchangeFailed(error));
     }
+}
+
+/// The batch after those that have come so far.
+fn next_after(through: Option<BatchNumber>) -> BatchNumber {
+    through.map_or(BatchNumber(0), |through| BatchNumber(through.0.saturating_add(1)))
 }

@@ -2,10 +2,10 @@
 //! Seal, then sign. The anchor is durable before it is signed, so that a reset in between signs the same anchor again and no
 //! batch ever has two commitments.
 
-use super::{Agent, Event, UploadMode, exchange::records_limit, open_batch::OpenBatch};
+use super::{Agent, Event, UploadMode, exchange::records_limit, next_after, open_batch::OpenBatch};
 use crate::{
     batch::{Anchor, AnchorFlags, BatchNumber},
-    journal::{Journal, JournalError, NewRecord},
+    journal::{BatchState, Journal, JournalError, NewRecord},
     ports::{Clock, Link},
     power::schedule::Schedule,
     record::{Entry, Record},
@@ -54,16 +54,20 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             sealed_at: wall.unix_ms,
             flags: AnchorFlags(self.open.flags() | synchronised),
             root: self.open.root(),
-            prev: self.previous,
+            prev: self.journal.last_commitment(),
         };
         let fits = self.open.packed_bytes() <= records_limit(UPLINK.min(self.link.capacity()));
         self.journal.seal(&anchor, self.settings.upload == UploadMode::Data && fits)?;
-        self.previous = anchor.commitment();
         let next_key = self.settings.blind_secret.batch_key(anchor.stream, anchor.batch.0.saturating_add(1));
         self.open = OpenBatch::new(next_key);
         on_event(Event::Sealed { batch: anchor.batch, count: anchor.count });
-        if let Err(NotSigned::Journal(error)) = self.sign(anchor.batch, on_event) {
-            return Err(error);
+        // Batches are signed in order: one that the signer refused before comes first.
+        for batch in next_after(self.journal.through(BatchState::Signed)).0..=anchor.batch.0 {
+            match self.sign(BatchNumber(batch), on_event) {
+                Ok(_) => {}
+                Err(NotSigned::Journal(error)) => return Err(error),
+                Err(NotSigned::Refused) => break,
+            }
         }
         Ok(())
     }

@@ -102,6 +102,8 @@ pub struct Totals {
     pub clock_steps: u32,
     /// Hints of the relay that would have moved the clock too far.
     pub clock_steps_refused: u32,
+    /// Loss records journaled: batches of which records rotted after they were sealed.
+    pub losses: u32,
     /// Every batch up to this one is at the relay.
     pub stored_through: Option<BatchNumber>,
     /// Every batch up to this one is on chain.

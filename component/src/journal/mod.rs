@@ -1,17 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The journal: records, batch states and counters. The agent is its only caller. [`ram::RamJournal`] keeps it in RAM, a new
-//! stream at each boot.
+//! The journal: records, batch states and counters. The agent is its only caller.
+//!
+//! [`FlashJournal`] keeps it in NOR flash: [`layout`] has every byte of a sector's header, [`entry`] of its
+//! entries, [`scan`] walks a sector, [`find`] finds entries, [`write`]
+//! makes them, [`mount`] begins. [`ram::RamJournal`] keeps it in RAM, a new stream at each boot.
 
 use core::ops::Range;
 
 use crate::{
-    batch::{Anchor, BatchNumber},
+    batch::{Anchor, BatchNumber, Commitment},
     record::{Entry, Kind, LossReason, Priority, SequenceNumber, StreamId},
     signer::Signature,
     time::WallTime,
 };
 
+mod bytes;
+mod crc;
+pub mod entry;
+mod find;
+pub mod flash;
+pub mod layout;
+pub mod mount;
 pub mod ram;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
+#[cfg(not(feature = "sabotage"))]
+#[allow(unreachable_pub, dead_code, reason = "what it can do, only a test build can choose")]
+mod sabotage;
+mod scan;
+mod write;
+
+pub use flash::FlashJournal;
+pub use mount::MountError;
 
 /// How far a sealed batch has come. Only ever moves to a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,17 +133,23 @@ pub trait Journal {
     /// [`JournalError::Conflict`], [`JournalError::Full`], [`JournalError::Medium`].
     fn seal(&mut self, anchor: &Anchor, with_data: bool) -> Result<(), JournalError>;
 
-    /// Attaches the signature to a batch in state [`BatchState::Sealed`].
+    /// Attaches the signature to a batch in state [`BatchState::Sealed`]; batches are signed in order.
     ///
     /// # Errors
     /// [`JournalError::NotFound`], [`JournalError::Conflict`], [`JournalError::Medium`].
     fn attach_signature(&mut self, batch: BatchNumber, signature: &Signature) -> Result<(), JournalError>;
 
-    /// Moves a batch to a later state; an earlier or equal one changes nothing.
+    /// Moves a batch, and all before it, to a later state; an earlier or equal one changes nothing.
     ///
     /// # Errors
     /// [`JournalError::NotFound`], [`JournalError::Conflict`] for a batch without signature, [`JournalError::Medium`].
     fn advance(&mut self, batch: BatchNumber, state: BatchState) -> Result<(), JournalError>;
+
+    /// The last batch that has come at least as far as `state`; all before it have too.
+    fn through(&self, state: BatchState) -> Option<BatchNumber>;
+
+    /// The commitment of the last batch sealed, zero before the first.
+    fn last_commitment(&self) -> Commitment;
 
     /// Numbers of the batches kept: oldest kept to next sealed.
     fn batches(&self) -> Range<BatchNumber>;
@@ -134,13 +160,13 @@ pub trait Journal {
     /// [`JournalError::NotFound`], [`JournalError::Medium`].
     fn batch(&mut self, batch: BatchNumber) -> Result<SealedBatch, JournalError>;
 
-    /// Lets go of a hash-only batch's records: from now on they may be reclaimed when space is needed.
+    /// Lets go of the records of a hash-only batch and of all before it: once final, they may be reclaimed when space is needed.
     ///
     /// # Errors
     /// [`JournalError::NotFound`], [`JournalError::Medium`].
     fn release(&mut self, batch: BatchNumber) -> Result<(), JournalError>;
 
-    /// Reserves the next `length` sender sequence numbers of the secure channel, for ever.
+    /// Reserves the next `length` sender sequence numbers of the secure channel, or more, for ever.
     ///
     /// # Errors
     /// [`JournalError::Full`], [`JournalError::Medium`].
@@ -187,6 +213,14 @@ impl<J: Journal> Journal for &mut J {
 
     fn advance(&mut self, batch: BatchNumber, state: BatchState) -> Result<(), JournalError> {
         (**self).advance(batch, state)
+    }
+
+    fn through(&self, state: BatchState) -> Option<BatchNumber> {
+        (**self).through(state)
+    }
+
+    fn last_commitment(&self) -> Commitment {
+        (**self).last_commitment()
     }
 
     fn batches(&self) -> Range<BatchNumber> {

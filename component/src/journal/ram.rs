@@ -9,7 +9,7 @@ use heapless::Deque;
 
 use super::{BatchState, Journal, JournalError, NewRecord, SealedBatch};
 use crate::{
-    batch::{Anchor, BatchNumber},
+    batch::{Anchor, BatchNumber, Commitment},
     record::{Entry, Kind, LossReason, Priority, Record, SequenceNumber, StreamId},
     signer::Signature,
     time::{TimeQuality, WallTime},
@@ -51,6 +51,7 @@ pub struct RamJournal<const BYTES: usize, const BATCHES: usize> {
     first_unsealed: SequenceNumber,
     slots: Deque<Slot, BATCHES>,
     next_batch: BatchNumber,
+    last: Commitment,
     next_sender_sequence: u64,
 }
 
@@ -109,6 +110,7 @@ impl<const BYTES: usize, const BATCHES: usize> RamJournal<BYTES, BATCHES> {
             first_unsealed: zero,
             slots: Deque::new(),
             next_batch: BatchNumber(0),
+            last: Commitment([0; 32]),
             next_sender_sequence: 0,
         }
     }
@@ -257,6 +259,7 @@ impl<const BYTES: usize, const BATCHES: usize> Journal for RamJournal<BYTES, BAT
         self.slots.push_back(Slot { batch, released: false }).map_err(|_| JournalError::Full)?;
         self.first_unsealed = end;
         self.next_batch = after;
+        self.last = anchor.commitment();
         Ok(())
     }
 
@@ -277,6 +280,16 @@ impl<const BYTES: usize, const BATCHES: usize> Journal for RamJournal<BYTES, BAT
         }
         slot.batch.state = slot.batch.state.max(state);
         Ok(())
+    }
+
+    fn through(&self, state: BatchState) -> Option<BatchNumber> {
+        let reached = |slot: &&Slot| slot.batch.state >= state;
+        let before = self.batches().start.0.checked_sub(1).map(BatchNumber);
+        self.slots.iter().rev().find(reached).map(|slot| slot.batch.anchor.batch).or(before)
+    }
+
+    fn last_commitment(&self) -> Commitment {
+        self.last
     }
 
     fn batches(&self) -> Range<BatchNumber> {
@@ -303,10 +316,7 @@ impl<const BYTES: usize, const BATCHES: usize> Journal for RamJournal<BYTES, BAT
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        batch::{AnchorFlags, Commitment},
-        merkle::Hash,
-    };
+    use crate::{batch::AnchorFlags, merkle::Hash};
 
     type Small = RamJournal<256, 2>;
 

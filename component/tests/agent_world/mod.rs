@@ -9,7 +9,7 @@ use std::{cell::RefCell, collections::VecDeque, ops::Range, rc::Rc};
 use cairn::{
     agent::{Agent, Event, Settings, SubmitError, UploadMode},
     batch::{Anchor, BatchNumber, Commitment, DeploymentId, Digest},
-    journal::ram::RamJournal,
+    journal::FlashJournal,
     merkle::TreeHasher,
     ports::{Clock, Inbox, Link, LinkError, Outcome, Submission, Ticket},
     power::{cost::ExchangeCost, schedule},
@@ -18,7 +18,10 @@ use cairn::{
     time::{Millis, TimeQuality, WallTime},
     uplink::{Data, Downlink, Hints, Level, Uplink, delta},
 };
+use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
 use k256::ecdsa::signature::hazmat::PrehashVerifier as _;
+
+use crate::journal_flash::{MockFlash, PowerLost};
 
 pub const DEPLOYMENT: DeploymentId = DeploymentId([0xd0; 32]);
 pub const STREAM: StreamId = StreamId(0x5712_ea3f_0000_0001);
@@ -265,12 +268,49 @@ impl Link for TestLink {
     }
 }
 
-pub type TestAgent = Agent<RamJournal<8192, 64>, TestSigner, TestLink, Port, schedule::FixedInterval, PAYLOAD, UPLINK>;
+/// Bytes of the device's flash.
+const FLASH: usize = 16_384;
+
+/// The device's flash: it stays when the agent's task does not.
+#[derive(Clone)]
+pub struct SharedFlash(pub Rc<RefCell<MockFlash<4, 1024, FLASH>>>);
+
+impl ErrorType for SharedFlash {
+    type Error = PowerLost;
+}
+
+impl ReadNorFlash for SharedFlash {
+    const READ_SIZE: usize = 4;
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), PowerLost> {
+        self.0.borrow_mut().read(offset, bytes)
+    }
+    fn capacity(&self) -> usize {
+        FLASH
+    }
+}
+
+impl NorFlash for SharedFlash {
+    const WRITE_SIZE: usize = 4;
+    const ERASE_SIZE: usize = 1024;
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), PowerLost> {
+        self.0.borrow_mut().erase(from, to)
+    }
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), PowerLost> {
+        self.0.borrow_mut().write(offset, bytes)
+    }
+}
+
+type Log = FlashJournal<SharedFlash, FLASH, PAYLOAD>;
+
+pub type TestAgent = Agent<Log, TestSigner, TestLink, Port, schedule::FixedInterval, PAYLOAD, UPLINK>;
 
 /// A device and its world.
 pub struct Device {
     pub agent: TestAgent,
     pub world: Port,
+    pub flash: SharedFlash,
+    pub boots: u32,
+    upload: UploadMode,
     inbox: Queue,
     pub key: PublicKey,
     pub next_poll: Option<u64>,
@@ -299,8 +339,14 @@ impl Device {
     pub fn with_clock(upload: UploadMode, wall_offset: u64, quality: TimeQuality) -> Self {
         let world = World { wall_offset, quality, exchange_takes: 3_000, ..World::default() };
         let world = Port(Rc::new(RefCell::new(world)));
-        let mut signer = SoftwareSigner::new(&[0x11; 32]).unwrap();
-        let key = signer.public_key().unwrap();
+        let key = SoftwareSigner::new(&[0x11; 32]).unwrap().public_key().unwrap();
+        let flash = SharedFlash(Rc::new(RefCell::new(MockFlash::new(wall_offset))));
+        Log::format(&mut flash.clone(), STREAM).unwrap();
+        let agent = Self::boot(upload, &world, &flash, key);
+        Self { agent, inbox: Queue(world.clone(), Vec::new()), world, flash, boots: 1, upload, key, next_poll: Some(0) }
+    }
+
+    fn boot(upload: UploadMode, world: &Port, flash: &SharedFlash, key: PublicKey) -> TestAgent {
         let schedule = schedule::FixedInterval::new(schedule::Settings {
             interval: Millis(12 * HOUR),
             urgent_delay: Millis(1_000),
@@ -308,16 +354,26 @@ impl Device {
             retry_max: Millis(HOUR),
             seed: 5,
         });
-        let agent = Agent::new(
+        Agent::new(
             settings(upload),
-            RamJournal::new(STREAM),
-            TestSigner(signer, world.clone()),
+            Log::mount(flash.clone()).expect("a journal mounts"),
+            TestSigner(SoftwareSigner::new(&[0x11; 32]).unwrap(), world.clone()),
             TestLink(world.clone(), key, Vec::new()),
             world.clone(),
             schedule,
         )
-        .expect("an agent starts");
-        Self { agent, inbox: Queue(world.clone(), Vec::new()), world, key, next_poll: Some(0) }
+        .expect("an agent starts")
+    }
+
+    /// The device starts again: what is not in flash is gone.
+    pub fn reboot(&mut self) {
+        self.flash.0.borrow_mut().power_on();
+        {
+            let mut world = self.world();
+            (world.exchange, world.granted) = (None, 0..0);
+        }
+        self.agent = Self::boot(self.upload, &self.world, &self.flash, self.key);
+        self.boots += 1;
     }
 
     pub fn world(&self) -> std::cell::RefMut<'_, World> {
@@ -330,6 +386,12 @@ impl Device {
         let next = self.agent.poll(&mut self.inbox, &mut |event| events.push(event));
         self.world().events.extend(events);
         self.next_poll = next.map(|at| at.0);
+        let power_lost = self.flash.0.borrow().dead;
+        if power_lost {
+            self.reboot();
+            let now = self.world().now;
+            self.next_poll = Some(now);
+        }
     }
 
     /// Polls as the agent asks, jumping from deadline to deadline, until `until`.

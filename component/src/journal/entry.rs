@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Every byte of the journal's entries, as pure functions. docs/journal.md tells the same in prose. Called by the log and by
+//! whoever reads a flash image; touches no flash.
+
+use heapless::Vec;
+
+use super::{
+    BatchState,
+    bytes::{Reader, put, put_varint, unzigzag, zigzag},
+    crc::{Crc32, crc8},
+};
+use crate::{
+    batch::{Anchor, AnchorFlags, BatchNumber, Commitment},
+    merkle::Hash,
+    record::{Kind, LossReason, Priority, SequenceNumber, StreamId},
+    signer::Signature,
+    time::{TimeQuality, WallTime},
+};
+
+/// Bytes of an entry before its body.
+pub const HEAD_BYTES: usize = 8;
+
+/// Longest body beside a record's: a signature.
+pub const BODY_MAX: usize = body::SIGNATURE;
+
+/// Most bytes of a record's body before its payload: kind, priority and quality, time.
+pub const RECORD_PREFIX_MAX: usize = 3 + 1 + 10;
+
+/// Up to where the journal may be reclaimed when space is needed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reclaim {
+    /// Batches before this one.
+    pub batch: u32,
+    /// Records before this one.
+    pub seq: u64,
+}
+
+/// What an entry says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A record; its payload follows.
+    Record {
+        /// What it is about.
+        kind: Kind,
+        /// How long it may wait.
+        priority: Priority,
+        /// When it was submitted.
+        time: WallTime,
+        /// Bytes of the body before the payload.
+        prefix: usize,
+        /// Bytes of the payload.
+        payload: usize,
+    },
+    /// A batch is sealed. The stream is the journal's.
+    Seal {
+        /// Its anchor.
+        anchor: Anchor,
+        /// The relay is given the records too.
+        with_data: bool,
+    },
+    /// A batch is signed. The seal is said again: should one of the two rot, the other is there.
+    Signature {
+        /// What is signed.
+        anchor: Anchor,
+        /// The relay is given the records too.
+        with_data: bool,
+        /// By what.
+        signature: Signature,
+    },
+    /// All batches up to one have come at least so far.
+    Level {
+        /// How far.
+        state: BatchState,
+        /// The last of them.
+        through: BatchNumber,
+        /// What may be reclaimed from now on.
+        reclaim: Reclaim,
+    },
+    /// The application needs the records of no batch up to one any more.
+    Release {
+        /// The last of them.
+        through: BatchNumber,
+        /// What may be reclaimed from now on.
+        reclaim: Reclaim,
+    },
+    /// Sender sequence numbers are reserved.
+    SenderSequence {
+        /// The first that is not.
+        end: u64,
+    },
+    /// An unsealed record is given up.
+    Lost {
+        /// Which.
+        seq: SequenceNumber,
+        /// Why.
+        reason: LossReason,
+    },
+}
+
+/// An entry's type, 4 bits. 0 and 15 are no types: an erased or zeroed word is no entry.
+mod tag {
+    pub(super) const RECORD: u8 = 1;
+    pub(super) const SEAL: u8 = 2;
+    pub(super) const SIGNATURE: u8 = 3;
+    pub(super) const LEVEL: u8 = 4;
+    pub(super) const RELEASE: u8 = 5;
+    pub(super) const SENDER_SEQUENCE: u8 = 6;
+    pub(super) const LOST: u8 = 7;
+}
+
+/// Body lengths of the entries that are no records.
+pub mod body {
+    /// A seal.
+    pub const SEAL: usize = 88;
+    /// A signature.
+    pub const SIGNATURE: usize = SEAL + 64;
+    /// A level below final.
+    pub const LEVEL: usize = 1 + 4;
+    /// The level final.
+    pub const FINAL: usize = LEVEL + 12;
+    /// A release.
+    pub const RELEASE: usize = 4 + 12;
+    /// A reservation of sender sequence numbers.
+    pub const SENDER_SEQUENCE: usize = 8;
+    /// A loss.
+    pub const LOST: usize = 8 + 2;
+}
+
+/// Bit 7 of a seal's flags byte: the relay is given the records.
+const WITH_DATA: u8 = 1 << 7;
+
+impl Item {
+    const fn tag(&self) -> u8 {
+        match self {
+            Self::Record { .. } => tag::RECORD,
+            Self::Seal { .. } => tag::SEAL,
+            Self::Signature { .. } => tag::SIGNATURE,
+            Self::Level { .. } => tag::LEVEL,
+            Self::Release { .. } => tag::RELEASE,
+            Self::SenderSequence { .. } => tag::SENDER_SEQUENCE,
+            Self::Lost { .. } => tag::LOST,
+        }
+    }
+
+    /// The body, of a record only what comes before its payload. Record times are written relative to `base_ms`, what the
+    /// sector's header says: a rotten record then takes no other's time with it.
+    #[must_use]
+    pub fn body(&self, base_ms: u64) -> Vec<u8, BODY_MAX> {
+        let mut out = Vec::new();
+        match self {
+            Self::Record { kind, priority, time, .. } => {
+                put_varint(&mut out, u64::from(kind.0));
+                put(&mut out, &[*priority as u8 | (time.quality as u8) << 2]);
+                put_varint(&mut out, zigzag(time.unix_ms.wrapping_sub(base_ms)));
+            }
+            Self::Seal { anchor, with_data } => put_seal(&mut out, anchor, *with_data),
+            Self::Signature { anchor, with_data, signature } => {
+                put_seal(&mut out, anchor, *with_data);
+                put(&mut out, &signature.0);
+            }
+            Self::Level { state, through, reclaim } => {
+                put(&mut out, &[*state as u8]);
+                put(&mut out, &through.0.to_le_bytes());
+                if *state == BatchState::Final {
+                    put_reclaim(&mut out, reclaim);
+                }
+            }
+            Self::Release { through, reclaim } => {
+                put(&mut out, &through.0.to_le_bytes());
+                put_reclaim(&mut out, reclaim);
+            }
+            Self::SenderSequence { end } => put(&mut out, &end.to_le_bytes()),
+            Self::Lost { seq, reason } => {
+                put(&mut out, &seq.0.to_le_bytes());
+                put(&mut out, &reason.0.to_le_bytes());
+            }
+        }
+        out
+    }
+
+    /// Reads a body whose checksum is good. `first` is its beginning, at least [`BODY_MAX`] bytes of it or all; `length` is how
+    /// long it is. `None` when this build does not know such an entry.
+    #[must_use]
+    pub fn decode(tag: u8, first: &[u8], length: usize, base_ms: u64, stream: StreamId) -> Option<Self> {
+        let mut r = Reader(first);
+        let item = match tag {
+            tag::RECORD => {
+                let kind = Kind(u16::try_from(r.varint()?).ok()?);
+                let [flags] = r.try_array()?;
+                let unix_ms = base_ms.wrapping_add(unzigzag(r.varint()?));
+                let quality = TimeQuality::from_number(flags >> 2)?;
+                let prefix = first.len() - r.0.len();
+                let priority = Priority::from_number(flags & 3)?;
+                let payload = length.checked_sub(prefix)?;
+                return Some(Self::Record { kind, priority, time: WallTime { unix_ms, quality }, prefix, payload });
+            }
+            tag::SEAL => {
+                let (anchor, with_data) = r.try_seal(stream)?;
+                Self::Seal { anchor, with_data }
+            }
+            tag::SIGNATURE => {
+                let (anchor, with_data) = r.try_seal(stream)?;
+                Self::Signature { anchor, with_data, signature: Signature(r.try_array()?) }
+            }
+            tag::LEVEL => {
+                let [state] = r.try_array()?;
+                let (state, through) = (level(state)?, BatchNumber(r.try_u32()?));
+                let reclaim = if state == BatchState::Final { r.try_reclaim()? } else { Reclaim::default() };
+                Self::Level { state, through, reclaim }
+            }
+            tag::RELEASE => Self::Release { through: BatchNumber(r.try_u32()?), reclaim: r.try_reclaim()? },
+            tag::SENDER_SEQUENCE => Self::SenderSequence { end: r.try_u64()? },
+            tag::LOST => {
+                let seq = SequenceNumber(r.try_u64()?);
+                Self::Lost { seq, reason: LossReason(u16::from_le_bytes(r.try_array()?)) }
+            }
+            _ => return None,
+        };
+        (r.0.is_empty() && length == first.len()).then_some(item)
+    }
+}
+
+const fn level(number: u8) -> Option<BatchState> {
+    Some(match number {
+        2 => BatchState::Sent,
+        3 => BatchState::Stored,
+        4 => BatchState::Included,
+        5 => BatchState::Final,
+        _ => return None,
+    })
+}
+
+/// The first eight bytes of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The entry's type.
+    pub tag: u8,
+    /// Bytes of its body.
+    pub body: usize,
+    /// Low byte of the number the record gets, or that the next record will get.
+    pub low: u8,
+    /// CRC-32 over stream, generation, the head's first four bytes and the body.
+    pub crc: u32,
+}
+
+impl Head {
+    /// The head of `item` with `payload` behind its body's beginning, and the CRC-32 over all of it.
+    #[must_use]
+    pub fn of(item: &Item, begin: &[u8], payload: &[u8], low: u8, stream: StreamId, generation: u32) -> Self {
+        let mut head = Self { tag: item.tag(), body: begin.len() + payload.len(), low, crc: 0 };
+        let mut crc = head.crc_start(stream, generation);
+        crc.update(begin);
+        crc.update(payload);
+        head.crc = crc.value();
+        head
+    }
+
+    fn first_half(&self) -> [u8; 4] {
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "bodies are at most 4095 bytes, checked when the journal is made"
+        )]
+        let [low, high] = ((self.body as u16) << 4 | u16::from(self.tag)).to_le_bytes();
+        [low, high, self.low, crc8(&[low, high, self.low])]
+    }
+
+    /// The CRC-32 before the body is taken in.
+    pub(crate) fn crc_start(&self, stream: StreamId, generation: u32) -> Crc32 {
+        let mut crc = Crc32::new();
+        crc.update(&stream.0.to_le_bytes());
+        crc.update(&generation.to_le_bytes());
+        crc.update(&self.first_half());
+        crc
+    }
+
+    /// The head's bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; HEAD_BYTES] {
+        let [a, b, c, d] = self.first_half();
+        let [e, f, g, h] = self.crc.to_le_bytes();
+        [a, b, c, d, e, f, g, h]
+    }
+
+    /// Reads a head; `None` when its CRC-8 is wrong or it is of no type.
+    #[must_use]
+    pub fn decode(bytes: &[u8; HEAD_BYTES]) -> Option<Self> {
+        let [low, high, seq, check, crc @ ..] = *bytes;
+        let number = u16::from_le_bytes([low, high]);
+        let tag = low & 15;
+        let sound = check == crc8(&[low, high, seq]) && tag != 0 && tag != 15;
+        sound.then_some(Self { tag, body: usize::from(number >> 4), low: seq, crc: u32::from_le_bytes(crc) })
+    }
+}
+
+fn put_seal<const N: usize>(out: &mut Vec<u8, N>, anchor: &Anchor, with_data: bool) {
+    put(out, &anchor.batch.0.to_le_bytes());
+    put(out, &anchor.first_seq.0.to_le_bytes());
+    let [low, middle, high, _] = anchor.count.to_le_bytes();
+    put(out, &[low, middle, high, anchor.flags.0 | if with_data { WITH_DATA } else { 0 }]);
+    put(out, &anchor.sealed_at.to_le_bytes());
+    put(out, &anchor.root.0);
+    put(out, &anchor.prev.0);
+}
+
+fn put_reclaim<const N: usize>(out: &mut Vec<u8, N>, reclaim: &Reclaim) {
+    put(out, &reclaim.batch.to_le_bytes());
+    put(out, &reclaim.seq.to_le_bytes());
+}
+
+impl Reader<'_> {
+    fn try_seal(&mut self, stream: StreamId) -> Option<(Anchor, bool)> {
+        let (batch, first_seq) = (BatchNumber(self.try_u32()?), SequenceNumber(self.try_u64()?));
+        let [low, middle, high, flags] = self.try_array()?;
+        let anchor = Anchor {
+            stream,
+            batch,
+            first_seq,
+            count: u32::from_le_bytes([low, middle, high, 0]),
+            sealed_at: self.try_u64()?,
+            flags: AnchorFlags(flags & !WITH_DATA),
+            root: Hash(self.try_array()?),
+            prev: Commitment(self.try_array()?),
+        };
+        Some((anchor, flags & WITH_DATA != 0))
+    }
+
+    fn try_reclaim(&mut self) -> Option<Reclaim> {
+        Some(Reclaim { batch: self.try_u32()?, seq: self.try_u64()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn anchor() -> Anchor {
+        Anchor {
+            stream: StreamId(5),
+            batch: BatchNumber(0x0102_0304),
+            first_seq: SequenceNumber(0x1112_1314_1516_1718),
+            count: 0x00ab_cdef,
+            sealed_at: 0x2122_2324_2526_2728,
+            flags: AnchorFlags(3),
+            root: Hash([0x33; 32]),
+            prev: Commitment([0x44; 32]),
+        }
+    }
+
+    fn items() -> Vec<Item, 10> {
+        let reclaim = Reclaim { batch: 6, seq: u64::MAX };
+        let time = WallTime { unix_ms: 1_768_345_200_000, quality: TimeQuality::Authenticated };
+        let record = Item::Record { kind: Kind(u16::MAX), priority: Priority::Urgent, time, prefix: 7, payload: 7 };
+        [
+            record,
+            Item::Seal { anchor: anchor(), with_data: true },
+            Item::Signature { anchor: anchor(), with_data: false, signature: Signature([0x55; 64]) },
+            Item::Level { state: BatchState::Sent, through: BatchNumber(7), reclaim: Reclaim::default() },
+            Item::Level { state: BatchState::Final, through: BatchNumber(7), reclaim },
+            Item::Release { through: BatchNumber(8), reclaim },
+            Item::SenderSequence { end: 9 },
+            Item::Lost { seq: SequenceNumber(10), reason: LossReason(11) },
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    fn whole(item: &Item) -> std::vec::Vec<u8> {
+        let payload: &[u8] = if matches!(item, Item::Record { .. }) { &[1; 7] } else { &[] };
+        [&item.body(1_768_345_000_000)[..], payload].concat()
+    }
+
+    #[test]
+    fn every_item_reads_back_and_no_shorter_or_longer_body_does() {
+        let lengths = [17, body::SEAL, body::SIGNATURE, body::LEVEL, body::FINAL, body::RELEASE, 8, body::LOST];
+        for (item, length) in items().iter().zip(lengths) {
+            let body = whole(item);
+            let read = |body: &[u8]| Item::decode(item.tag(), body, body.len(), 1_768_345_000_000, StreamId(5));
+            assert_eq!(read(&body), Some(*item));
+            if matches!(item, Item::Record { .. }) {
+                assert!((3..=RECORD_PREFIX_MAX).contains(&item.body(0).len()));
+                continue;
+            }
+            assert_eq!(body.len(), length);
+            assert_eq!(read(&body[1..]), None, "{item:?}");
+            assert_eq!(read(&[&body[..], &[0]].concat()), None, "{item:?}");
+        }
+        assert_eq!(Item::decode(8, &[], 0, 0, StreamId(5)), None, "an item of a later version");
+    }
+
+    #[test]
+    fn a_head_with_any_bit_flipped_is_none_or_fails_its_entry_s_checksum() {
+        let item = items()[1];
+        let body = item.body(0);
+        let head = Head::of(&item, &body, &[], 0x5a, StreamId(5), 77);
+        let bytes = head.encode();
+        assert_eq!(Head::decode(&bytes), Some(head));
+        for bit in 0..64 {
+            let mut flipped = bytes;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            match Head::decode(&flipped) {
+                None => assert!(bit < 32),
+                Some(other) => assert!(bit >= 32 && other.crc != head.crc),
+            }
+        }
+        assert_eq!(Head::decode(&[0xff; 8]), None);
+        assert_eq!(Head::decode(&[0; 8]), None);
+    }
+
+    #[test]
+    fn an_entry_of_another_stream_or_generation_has_another_checksum() {
+        let item = items()[6];
+        let head = |stream, generation| Head::of(&item, &item.body(0), &[], 1, StreamId(stream), generation).crc;
+        assert_ne!(head(1, 1), head(2, 1));
+        assert_ne!(head(1, 1), head(1, 2));
+    }
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The journal in NOR flash: an append-only log over a ring of sectors. docs/journal.md says why it is as it is, and every byte.
+//!
+//! Here: the type, its checks at compile time, and what it answers the agent. [`super::mount`]: how it finds its place again.
+//! [`super::write`]: entries, sectors, and what may be reclaimed. [`super::find`]: how it finds entries.
+
+use core::ops::Range;
+
+use embedded_storage::nor_flash::NorFlash;
+
+use super::{
+    BatchState, Journal, JournalError, NewRecord, SealedBatch,
+    entry::{Item, RECORD_PREFIX_MAX, Reclaim, body},
+    find::FoundRecord,
+    layout::{Geometry, Snapshot},
+    sabotage::{Mistake, makes},
+    scan::Walk,
+};
+use crate::{
+    batch::{Anchor, BatchNumber, Commitment},
+    record::{Entry, LossReason, Priority, Record, SequenceNumber, StreamId},
+    signer::Signature,
+};
+
+/// Sender sequence numbers given out at once when the journal is nearly full, so that a dead link cannot fill the room kept
+/// for finishing what is sealed: 2^16 numbers are years of retries.
+const LONG_RESERVATION: u64 = 1 << 16;
+
+/// Reservations for which room is kept.
+const RESERVATIONS_KEPT: u64 = 16;
+
+/// A journal in the first `CAPACITY` bytes of a flash, for payloads of up to `PAYLOAD` bytes.
+///
+/// Its RAM is its fields, below 256 bytes beside the flash driver, whatever the capacity.
+#[derive(Debug)]
+pub struct FlashJournal<F, const CAPACITY: usize, const PAYLOAD: usize> {
+    pub(super) flash: F,
+    pub(super) state: Snapshot,
+    /// The sector that is written.
+    pub(super) newest: u32,
+    /// The oldest sector that was not given up.
+    pub(super) oldest: u32,
+    /// The oldest sector that may not be given up.
+    pub(super) needed: u32,
+    /// Where the next entry goes in the newest sector.
+    pub(super) offset: u32,
+    /// What record times in the newest sector are relative to.
+    pub(super) base_ms: u64,
+    /// The first record and the first batch that the oldest sector may hold.
+    pub(super) kept_seq: u64,
+    pub(super) kept_batch: u32,
+    /// Before the record read last.
+    pub(super) cursor: Option<Walk>,
+}
+
+impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, CAPACITY, PAYLOAD> {
+    /// How the flash is divided.
+    pub const GEOMETRY: Geometry = Geometry::new(F::WRITE_SIZE, F::ERASE_SIZE, CAPACITY);
+
+    /// Fails to compile when the flash, the capacity or the payload cannot work.
+    pub(super) const CHECKED: () = {
+        let g = Self::GEOMETRY;
+        assert!(F::WRITE_SIZE.is_power_of_two() && F::WRITE_SIZE <= 32, "the write size is 1 to 32 bytes");
+        assert!(F::READ_SIZE <= g.granule as usize && F::READ_SIZE.is_power_of_two(), "reads are coarser than entries");
+        assert!(F::ERASE_SIZE.is_power_of_two() && F::ERASE_SIZE <= 1 << 20, "the erase size is a power of two");
+        assert!(
+            CAPACITY <= i32::MAX as usize && CAPACITY.is_multiple_of(g.sector as usize),
+            "CAPACITY is no whole sectors"
+        );
+        assert!(g.sectors >= 2 && g.sectors <= 65535, "a journal has 2 to 65535 sectors");
+        assert!(RECORD_PREFIX_MAX + PAYLOAD < 4096, "PAYLOAD is longer than an entry can say");
+        let record = g.entry(RECORD_PREFIX_MAX + PAYLOAD);
+        assert!(g.entries_start() + record <= g.sector, "a longest record does not fit a sector");
+        let room = Self::usable() + (g.sectors as u64 - 1) * (Self::usable() - Self::waste());
+        let two = 2 * (record as u64 + Self::batch_room());
+        assert!(
+            two + RESERVATIONS_KEPT * Self::entry(body::SENDER_SEQUENCE) <= room,
+            "there is no room for two batches"
+        );
+    };
+
+    const fn entry(length: usize) -> u64 {
+        Self::GEOMETRY.entry(length) as u64
+    }
+
+    /// Bytes of a sector that entries can use.
+    pub(super) const fn usable() -> u64 {
+        (Self::GEOMETRY.sector - Self::GEOMETRY.entries_start()) as u64
+    }
+
+    /// Most bytes that stay unused at a sector's end because what is no record does not fit.
+    pub(super) const fn waste() -> u64 {
+        Self::entry(body::SIGNATURE) - Self::GEOMETRY.granule as u64
+    }
+
+    /// Bytes to take a sealed batch to its end: signed, sent, stored, included, final.
+    const fn finishing() -> u64 {
+        Self::entry(body::SIGNATURE) + 3 * Self::entry(body::LEVEL) + Self::entry(body::FINAL)
+    }
+
+    /// Bytes that one more batch takes that is sealed, finished and released.
+    const fn batch_room() -> u64 {
+        Self::entry(body::SEAL) + Self::finishing() + Self::entry(body::RELEASE)
+    }
+
+    /// Bytes that must stay free so that everything that is journaled can be finished, what is unsealed as one batch.
+    fn room_to_finish(&self) -> u64 {
+        let unsealed = self.state.first_unsealed < self.state.next_seq;
+        self.room_to_finish_sealed() + if unsealed { Self::batch_room() } else { 0 }
+    }
+
+    fn room_to_finish_sealed(&self) -> u64 {
+        let since = |batch: u32| u64::from(self.state.next_batch.saturating_sub(batch));
+        let unfinished = since(self.state.count(BatchState::Final)) * Self::finishing();
+        let unreleased = since(self.state.reclaim_batch) * Self::entry(body::RELEASE);
+        unfinished + unreleased
+    }
+
+    /// Bytes that records leave free.
+    pub(super) fn room_needed(&self) -> u64 {
+        self.room_to_finish_sealed() + Self::batch_room() + RESERVATIONS_KEPT * Self::entry(body::SENDER_SEQUENCE)
+    }
+
+    /// Gives the flash back.
+    pub fn into_flash(self) -> F {
+        self.flash
+    }
+
+    /// Sectors opened since the flash was new: every one was an erase, so erases per sector are this over
+    /// [`Geometry::sectors`].
+    pub const fn generation(&self) -> u32 {
+        self.newest
+    }
+
+    /// Bytes of the newest sector that are used.
+    pub const fn used(&self) -> u32 {
+        self.offset
+    }
+
+    fn known(&self, batch: BatchNumber) -> Result<(), JournalError> {
+        let kept = self.kept_batch..self.state.next_batch;
+        if kept.contains(&batch.0) { Ok(()) } else { Err(JournalError::NotFound) }
+    }
+}
+
+impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> Journal for FlashJournal<F, CAPACITY, PAYLOAD> {
+    fn stream(&self) -> StreamId {
+        self.state.stream
+    }
+
+    fn append(&mut self, record: &NewRecord<'_>) -> Result<SequenceNumber, JournalError> {
+        let NewRecord { time, kind, priority, payload } = *record;
+        if payload.len() > PAYLOAD {
+            return Err(JournalError::TooLong);
+        }
+        let item = Item::Record { kind, priority, time, prefix: 0, payload: payload.len() };
+        self.admit(&item, payload)?;
+        let seq = SequenceNumber(self.state.next_seq);
+        self.put(&item, payload)?;
+        Ok(seq)
+    }
+
+    fn kept(&self) -> Range<SequenceNumber> {
+        SequenceNumber(self.kept_seq)..SequenceNumber(self.state.next_seq)
+    }
+
+    fn unsealed(&self) -> Range<SequenceNumber> {
+        SequenceNumber(self.state.first_unsealed)..SequenceNumber(self.state.next_seq)
+    }
+
+    fn read<'b>(&mut self, seq: SequenceNumber, buf: &'b mut [u8]) -> Result<Entry<'b>, JournalError> {
+        let found = match self.record(seq)? {
+            FoundRecord::There(found) => found,
+            FoundRecord::Lost(reason) => return Ok(Entry::Lost { seq, reason }),
+        };
+        let payload = buf.get_mut(..found.payload).ok_or(JournalError::TooLong)?;
+        self.read_payload(&found, payload)?;
+        Ok(Entry::Record(Record { seq, time: found.time, kind: found.kind, payload }))
+    }
+
+    fn priority(&mut self, seq: SequenceNumber) -> Result<Priority, JournalError> {
+        Ok(match self.record(seq)? {
+            FoundRecord::There(found) => found.priority,
+            FoundRecord::Lost(_) => Priority::Routine,
+        })
+    }
+
+    fn lose(&mut self, seq: SequenceNumber, reason: LossReason) -> Result<(), JournalError> {
+        if !self.kept().contains(&seq) {
+            return Err(JournalError::NotFound);
+        }
+        if seq.0 < self.state.first_unsealed {
+            return Err(JournalError::Conflict);
+        }
+        let item = Item::Lost { seq, reason };
+        self.admit(&item, &[])?;
+        self.put(&item, &[])
+    }
+
+    fn seal(&mut self, anchor: &Anchor, with_data: bool) -> Result<(), JournalError> {
+        let end = anchor.end().ok_or(JournalError::Conflict)?;
+        let follows = anchor.stream == self.state.stream
+            && anchor.batch.0 == self.state.next_batch
+            && anchor.first_seq.0 == self.state.first_unsealed
+            && anchor.prev == self.state.prev
+            && anchor.count > 0
+            && anchor.count < 1 << 24
+            && anchor.flags.0 < 1 << 7
+            && end.0 <= self.state.next_seq;
+        if !follows {
+            return Err(JournalError::Conflict);
+        }
+        // What stays unsealed takes a batch of its own later.
+        let another = if end.0 < self.state.next_seq { Self::batch_room() } else { 0 };
+        if anchor.batch.0 == u32::MAX || (another > 0 && self.room() < self.room_needed() + another) {
+            return Err(JournalError::Full);
+        }
+        self.put(&Item::Seal { anchor: *anchor, with_data }, &[])
+    }
+
+    fn attach_signature(&mut self, batch: BatchNumber, signature: &Signature) -> Result<(), JournalError> {
+        self.known(batch)?;
+        if batch.0 > self.state.count(BatchState::Signed) {
+            return Err(JournalError::Conflict);
+        }
+        let sealed = self.sealed(batch.0)?;
+        if sealed.signature.is_some() {
+            return Err(JournalError::Conflict);
+        }
+        let SealedBatch { anchor, with_data, .. } = sealed;
+        self.put(&Item::Signature { anchor, with_data, signature: *signature }, &[])
+    }
+
+    fn advance(&mut self, batch: BatchNumber, state: BatchState) -> Result<(), JournalError> {
+        self.known(batch)?;
+        if self.state.count(BatchState::Signed) <= batch.0 {
+            return Err(JournalError::Conflict);
+        }
+        if self.state.count(state) > batch.0 {
+            return Ok(());
+        }
+        let reclaim = match state {
+            BatchState::Final => self.reclaimable(batch.0.saturating_add(1), self.state.released)?,
+            BatchState::Stored if makes(Mistake::ReclaimsEarly) => {
+                let reclaim = self.reclaimable(batch.0.saturating_add(1), self.state.released)?;
+                self.state.apply(&Item::Release { through: BatchNumber(0), reclaim });
+                Reclaim::default()
+            }
+            _ => Reclaim::default(),
+        };
+        self.put(&Item::Level { state, through: batch, reclaim }, &[])?;
+        self.give_up_what_may_go()
+    }
+
+    fn through(&self, state: BatchState) -> Option<BatchNumber> {
+        self.state.count(state).checked_sub(1).map(BatchNumber)
+    }
+
+    fn last_commitment(&self) -> Commitment {
+        self.state.prev
+    }
+
+    fn batches(&self) -> Range<BatchNumber> {
+        BatchNumber(self.kept_batch)..BatchNumber(self.state.next_batch)
+    }
+
+    fn batch(&mut self, batch: BatchNumber) -> Result<SealedBatch, JournalError> {
+        self.known(batch)?;
+        self.sealed(batch.0)
+    }
+
+    fn release(&mut self, batch: BatchNumber) -> Result<(), JournalError> {
+        self.known(batch)?;
+        if self.state.released.max(self.state.reclaim_batch) > batch.0 {
+            return Ok(());
+        }
+        let released = batch.0.saturating_add(1);
+        let reclaim = self.reclaimable(self.state.count(BatchState::Final), released)?;
+        self.put(&Item::Release { through: batch, reclaim }, &[])?;
+        self.give_up_what_may_go()
+    }
+
+    fn reserve_sender_sequence(&mut self, length: u64) -> Result<Range<u64>, JournalError> {
+        let room = self.room();
+        if room < self.room_to_finish() + Self::entry(body::SENDER_SEQUENCE) {
+            return Err(JournalError::Full);
+        }
+        let length = if room < self.room_needed() { length.max(LONG_RESERVATION) } else { length };
+        let start = self.state.sender_end;
+        let end = start.checked_add(length).ok_or(JournalError::Full)?;
+        self.put(&Item::SenderSequence { end }, &[])?;
+        Ok(start..end)
+    }
+}

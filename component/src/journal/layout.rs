@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How the flash is divided, and every byte of a sector's header, as pure functions. docs/journal.md tells the same in prose.
+//! Called by the log and by whoever reads a flash image; touches no flash.
+
+use heapless::Vec;
+
+use super::{
+    BatchState,
+    bytes::{Reader, put},
+    crc::crc32,
+    entry::{HEAD_BYTES, Item, Reclaim},
+};
+use crate::{
+    batch::{Anchor, Commitment},
+    record::StreamId,
+    time::{TimeQuality, WallTime},
+};
+
+/// The format this build writes, and the only one it reads.
+pub const FORMAT_VERSION: u8 = 1;
+
+/// What a sector begins with, in every version: two letters, the version, a zero, and a CRC-32 over these four bytes.
+const MAGIC: [u8; 2] = *b"CJ";
+
+/// Bytes that every version of the format begins a sector with.
+pub const PROLOGUE_BYTES: usize = 8;
+
+/// Bytes of a sector header before padding.
+pub const HEADER_BYTES: usize = 144;
+
+/// Copies of a sector's header: rot in one takes nothing with it.
+pub const HEADER_COPIES: u32 = 2;
+
+/// A sector is at least this long: several erase units make one where they are shorter.
+pub const SECTOR_MIN: u32 = 1024;
+
+/// How the flash is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Every entry starts at a multiple of this many bytes.
+    pub granule: u32,
+    /// Bytes of a sector: erased as one.
+    pub sector: u32,
+    /// How many sectors.
+    pub sectors: u32,
+}
+
+impl Geometry {
+    /// The geometry of `capacity` bytes of a flash that programs `write` and erases `erase` bytes at a time.
+    #[must_use]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "flash offsets are u32; longer ones are refused at compile time"
+    )]
+    pub const fn new(write: usize, erase: usize, capacity: usize) -> Self {
+        let granule = if write > HEAD_BYTES { write } else { HEAD_BYTES } as u32;
+        let sector = if erase as u32 > SECTOR_MIN { erase as u32 } else { SECTOR_MIN };
+        Self { granule, sector, sectors: capacity as u32 / sector }
+    }
+
+    /// `length` rounded up to whole granules.
+    #[must_use]
+    pub const fn padded(&self, length: u32) -> u32 {
+        length.div_ceil(self.granule) * self.granule
+    }
+
+    /// Bytes an entry with `body` bytes of body takes.
+    #[must_use]
+    pub const fn entry(&self, body: usize) -> u32 {
+        #[allow(clippy::cast_possible_truncation, reason = "a body is at most 4095 bytes")]
+        self.padded((HEAD_BYTES + body) as u32)
+    }
+
+    /// Bytes of one header.
+    #[must_use]
+    pub const fn header(&self) -> u32 {
+        #[allow(clippy::cast_possible_truncation, reason = "a constant")]
+        self.padded(HEADER_BYTES as u32)
+    }
+
+    /// Where a sector's first entry starts.
+    #[must_use]
+    pub const fn entries_start(&self) -> u32 {
+        self.header() * HEADER_COPIES
+    }
+
+    /// Where the sector of `generation` starts in flash.
+    #[must_use]
+    pub const fn address(&self, generation: u32) -> u32 {
+        generation % self.sectors * self.sector
+    }
+}
+
+/// Everything the journal knows at a moment beside the entries themselves: what a sector's header says of the time before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The stream.
+    pub stream: StreamId,
+    /// The number the next record gets.
+    pub next_seq: u64,
+    /// The first number in no batch.
+    pub first_unsealed: u64,
+    /// The first sender sequence number that was never reserved.
+    pub sender_end: u64,
+    /// Records before this one may be reclaimed.
+    pub reclaim_seq: u64,
+    /// Loss entries name only numbers before this one.
+    pub loss_end: u64,
+    /// Time of the last record.
+    pub time: WallTime,
+    /// The number the next batch gets.
+    pub next_batch: u32,
+    /// For the states from signed to final: how many batches have come at least that far.
+    pub reached: [u32; 5],
+    /// How many batches the application has released.
+    pub released: u32,
+    /// Batches before this one may be reclaimed.
+    pub reclaim_batch: u32,
+    /// Commitment of the last batch.
+    pub prev: Commitment,
+}
+
+/// Where `state` is counted in [`Snapshot::reached`]; `None` for sealed, which is [`Snapshot::next_batch`].
+const fn reached_index(state: BatchState) -> Option<usize> {
+    match state {
+        BatchState::Sealed => None,
+        BatchState::Signed => Some(0),
+        BatchState::Sent => Some(1),
+        BatchState::Stored => Some(2),
+        BatchState::Included => Some(3),
+        BatchState::Final => Some(4),
+    }
+}
+
+impl Snapshot {
+    /// Whether this can be: numbers follow one another, no batch is further than the one before it. What the log relies on.
+    fn is_consistent(&self) -> bool {
+        let batches = self.reached.iter().try_fold(self.next_batch, |most, &count| (count <= most).then_some(count));
+        batches.is_some()
+            && self.reclaim_seq <= self.first_unsealed
+            && self.first_unsealed <= self.next_seq
+            && self.reclaim_batch <= self.next_batch
+    }
+
+    /// How many batches have come at least as far as `state`.
+    #[must_use]
+    pub fn count(&self, state: BatchState) -> u32 {
+        reached_index(state).map_or(self.next_batch, |index| self.reached[index])
+    }
+
+    /// How far `batch` has come.
+    #[must_use]
+    pub fn state(&self, batch: u32) -> BatchState {
+        [BatchState::Final, BatchState::Included, BatchState::Stored, BatchState::Sent, BatchState::Signed]
+            .into_iter()
+            .find(|&state| self.count(state) > batch)
+            .unwrap_or(BatchState::Sealed)
+    }
+
+    /// Takes in what `item` says. The log does this for what it writes, and for what it reads when it mounts.
+    pub fn apply(&mut self, item: &Item) {
+        match item {
+            Item::Record { time, .. } => {
+                self.next_seq = self.next_seq.saturating_add(1);
+                self.time = *time;
+            }
+            Item::Seal { anchor, .. } => self.seal(anchor),
+            Item::Signature { anchor, .. } => {
+                if anchor.batch.0 >= self.next_batch {
+                    self.seal(anchor);
+                }
+                self.reach(BatchState::Signed, anchor.batch.0);
+            }
+            Item::Level { state, through, reclaim } => {
+                self.reach(*state, through.0);
+                self.reclaim(*reclaim);
+            }
+            Item::Release { through, reclaim } => {
+                self.released = self.released.max(through.0.saturating_add(1));
+                self.reclaim(*reclaim);
+            }
+            Item::SenderSequence { end } => self.sender_end = self.sender_end.max(*end),
+            Item::Lost { seq, .. } => self.loss_end = self.loss_end.max(seq.0.saturating_add(1)),
+        }
+    }
+
+    fn seal(&mut self, anchor: &Anchor) {
+        self.first_unsealed = anchor.end().map_or(self.first_unsealed, |end| end.0);
+        self.next_batch = anchor.batch.0.saturating_add(1);
+        self.prev = anchor.commitment();
+    }
+
+    fn reach(&mut self, state: BatchState, batch: u32) {
+        let upto = reached_index(state).map_or(0, |index| index + 1);
+        for count in self.reached.iter_mut().take(upto) {
+            *count = (*count).max(batch.saturating_add(1));
+        }
+    }
+
+    fn reclaim(&mut self, to: Reclaim) {
+        self.reclaim_batch = self.reclaim_batch.max(to.batch);
+        self.reclaim_seq = self.reclaim_seq.max(to.seq);
+    }
+}
+
+/// A sector's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Counts the sectors opened since the flash was new; never repeats.
+    pub generation: u32,
+    /// How the journal that wrote it divides the flash.
+    pub geometry: Geometry,
+    /// The journal when the sector was opened.
+    pub snapshot: Snapshot,
+}
+
+/// What a sector begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "lives on the stack of one call")]
+pub enum HeaderRead {
+    /// A header.
+    Valid(Header),
+    /// A header of a format that this build does not know.
+    UnknownVersion(u8),
+    /// No header: blank, torn, half erased or rotten.
+    Invalid,
+}
+
+impl Header {
+    /// The header's bytes, without padding.
+    #[must_use]
+    pub fn encode(&self) -> [u8; HEADER_BYTES] {
+        let Snapshot { reached: [signed, sent, stored, included, finalised], .. } = self.snapshot;
+        let s = &self.snapshot;
+        let mut out = Vec::<u8, HEADER_BYTES>::new();
+        let prologue = [MAGIC[0], MAGIC[1], FORMAT_VERSION, 0];
+        put(&mut out, &prologue);
+        put(&mut out, &crc32(&prologue).to_le_bytes());
+        put(&mut out, &self.generation.to_le_bytes());
+        put(&mut out, &[log2(self.geometry.granule), log2(self.geometry.sector)]);
+        #[allow(clippy::cast_possible_truncation, reason = "at most 65535 sectors, checked when the journal is made")]
+        put(&mut out, &(self.geometry.sectors as u16).to_le_bytes());
+        for number in [s.stream.0, s.next_seq, s.first_unsealed, s.sender_end, s.reclaim_seq, s.loss_end] {
+            put(&mut out, &number.to_le_bytes());
+        }
+        put(&mut out, &s.time.unix_ms.to_le_bytes());
+        for count in [s.next_batch, signed, sent, stored, included, finalised, s.released, s.reclaim_batch] {
+            put(&mut out, &count.to_le_bytes());
+        }
+        put(&mut out, &s.prev.0);
+        put(&mut out, &[s.time.quality as u8, 0, 0, 0]);
+        let crc = crc32(&out);
+        put(&mut out, &crc.to_le_bytes());
+        out.into_array().unwrap_or([0; HEADER_BYTES])
+    }
+
+    /// Reads a header.
+    #[must_use]
+    pub fn decode(bytes: &[u8; HEADER_BYTES]) -> HeaderRead {
+        let mut r = Reader(bytes);
+        let prologue: [u8; 4] = r.array();
+        let prologue_crc = r.u32();
+        if prologue[..2] != MAGIC || prologue_crc != crc32(&prologue) {
+            return HeaderRead::Invalid;
+        }
+        if prologue[2] != FORMAT_VERSION {
+            return HeaderRead::UnknownVersion(prologue[2]);
+        }
+        let (covered, crc) = bytes.split_at(HEADER_BYTES - 4);
+        if crc != crc32(covered).to_le_bytes() {
+            return HeaderRead::Invalid;
+        }
+        let generation = r.u32();
+        let [granule, sector] = r.array();
+        let sectors = u32::from(u16::from_le_bytes(r.array()));
+        let (Some(granule), Some(sector)) = (1_u32.checked_shl(granule.into()), 1_u32.checked_shl(sector.into()))
+        else {
+            return HeaderRead::Invalid;
+        };
+        let mut snapshot = Snapshot {
+            stream: StreamId(r.u64()),
+            next_seq: r.u64(),
+            first_unsealed: r.u64(),
+            sender_end: r.u64(),
+            reclaim_seq: r.u64(),
+            loss_end: r.u64(),
+            ..Snapshot::default()
+        };
+        let unix_ms = r.u64();
+        snapshot.next_batch = r.u32();
+        snapshot.reached = [r.u32(), r.u32(), r.u32(), r.u32(), r.u32()];
+        snapshot.released = r.u32();
+        snapshot.reclaim_batch = r.u32();
+        snapshot.prev = Commitment(r.array());
+        let Some(quality) = TimeQuality::from_number(r.u8()) else { return HeaderRead::Invalid };
+        snapshot.time = WallTime { unix_ms, quality };
+        if generation == u32::MAX || !snapshot.is_consistent() {
+            return HeaderRead::Invalid;
+        }
+        HeaderRead::Valid(Self { generation, geometry: Geometry { granule, sector, sectors }, snapshot })
+    }
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "a logarithm of a u32 is at most 31")]
+const fn log2(power: u32) -> u8 {
+    power.ilog2() as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> Header {
+        let snapshot = Snapshot {
+            stream: StreamId(1),
+            next_seq: 5,
+            first_unsealed: 4,
+            sender_end: 2,
+            reclaim_seq: 3,
+            loss_end: 6,
+            time: WallTime { unix_ms: 7, quality: TimeQuality::Network },
+            next_batch: 15,
+            reached: [13, 12, 11, 10, 9],
+            released: 14,
+            reclaim_batch: 8,
+            prev: Commitment([16; 32]),
+        };
+        Header { generation: 17, geometry: Geometry::new(4, 4096, 65536), snapshot }
+    }
+
+    #[test]
+    fn a_header_reads_back_and_with_any_bit_flipped_does_not() {
+        let bytes = header().encode();
+        assert_eq!(Header::decode(&bytes), HeaderRead::Valid(header()));
+        for bit in 0..HEADER_BYTES * 8 {
+            let mut flipped = bytes;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Header::decode(&flipped), HeaderRead::Invalid, "bit {bit}");
+        }
+        assert_eq!(Header::decode(&[0xff; HEADER_BYTES]), HeaderRead::Invalid);
+    }
+
+    #[test]
+    fn a_header_whose_numbers_cannot_be_is_none() {
+        let impossible: [fn(&mut Snapshot); 4] = [
+            |s| s.first_unsealed = s.next_seq + 1,
+            |s| s.reclaim_seq = s.first_unsealed + 1,
+            |s| s.reached[4] = s.reached[3] + 1,
+            |s| s.reclaim_batch = s.next_batch + 1,
+        ];
+        for change in impossible {
+            let mut header = header();
+            change(&mut header.snapshot);
+            assert_eq!(Header::decode(&header.encode()), HeaderRead::Invalid);
+        }
+    }
+
+    #[test]
+    fn another_version_is_told_from_rot() {
+        let mut bytes = header().encode();
+        bytes[2] = 2;
+        assert_eq!(Header::decode(&bytes), HeaderRead::Invalid);
+        let crc = crc32(&bytes[..4]).to_le_bytes();
+        bytes[4..8].copy_from_slice(&crc);
+        assert_eq!(Header::decode(&bytes), HeaderRead::UnknownVersion(2));
+    }
+}

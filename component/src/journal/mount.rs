@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How a journal begins, and how it finds its place again: one read per sector for the headers, then a walk over the newest.
+//! Mounting writes nothing.
+
+use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
+
+use super::{
+    JournalError,
+    flash::FlashJournal,
+    layout::{Geometry, Header, HeaderRead, Snapshot},
+    sabotage::{Mistake, makes},
+    scan::{Walk, WalkError, read_header},
+    write::write_sector,
+};
+use crate::record::StreamId;
+
+/// Why a flash holds no journal that can be used. Nothing was erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MountError {
+    /// There is no journal.
+    NotFormatted,
+    /// The journal is of another version of the format, or has entries that this build does not know.
+    UnknownVersion,
+    /// The journal was made for another division of the flash, or the flash is too small for it.
+    OtherGeometry,
+    /// The flash cannot be read.
+    Medium,
+}
+
+impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, CAPACITY, PAYLOAD> {
+    /// Begins a journal, and a stream: what an earlier journal held is given up.
+    ///
+    /// # Errors
+    /// [`MountError::OtherGeometry`] when the flash is too small, [`MountError::Medium`].
+    pub fn format(flash: &mut F, stream: StreamId) -> Result<(), MountError> {
+        const { Self::CHECKED };
+        if flash.capacity() < CAPACITY {
+            return Err(MountError::OtherGeometry);
+        }
+        let mut generation = 0;
+        for sector in 0..Self::GEOMETRY.sectors {
+            match read(flash, &Self::GEOMETRY, sector)? {
+                HeaderRead::Valid(header) if header.geometry == Self::GEOMETRY => {
+                    generation = generation.max(header.generation.saturating_add(1));
+                }
+                HeaderRead::Invalid => {}
+                // A mount would refuse it.
+                HeaderRead::Valid(_) | HeaderRead::UnknownVersion(_) => {
+                    let start = sector * Self::GEOMETRY.sector;
+                    flash.erase(start, start + Self::GEOMETRY.sector).map_err(|_| MountError::Medium)?;
+                }
+            }
+        }
+        let snapshot = Snapshot { stream, ..Snapshot::default() };
+        let header = Header { generation, geometry: Self::GEOMETRY, snapshot };
+        write_sector(flash, &header).map_err(|_| MountError::Medium)
+    }
+
+    /// Takes up the journal that the flash holds.
+    ///
+    /// # Errors
+    /// [`MountError`].
+    pub fn mount(mut flash: F) -> Result<Self, MountError> {
+        const { Self::CHECKED };
+        if flash.capacity() < CAPACITY {
+            return Err(MountError::OtherGeometry);
+        }
+        let newest = newest_header(&mut flash, &Self::GEOMETRY)?;
+        let mut state = newest.snapshot;
+        let mut walk = Walk::new(&newest, &Self::GEOMETRY);
+        loop {
+            match walk.next(&mut flash, &Self::GEOMETRY, state.stream) {
+                Ok(Some(step)) => {
+                    state.next_seq = step.seq;
+                    state.apply(&step.found.item);
+                }
+                Ok(None) => break,
+                Err(WalkError::Flash(_)) => return Err(MountError::Medium),
+                Err(WalkError::Unknown) => return Err(MountError::UnknownVersion),
+            }
+        }
+        let mut journal = Self {
+            flash,
+            state,
+            newest: newest.generation,
+            oldest: newest.generation,
+            needed: newest.generation,
+            offset: if makes(Mistake::ForgetsTornWords) { walk.sound } else { walk.written },
+            base_ms: newest.snapshot.time.unix_ms,
+            kept_seq: newest.snapshot.next_seq,
+            kept_batch: newest.snapshot.next_batch,
+            cursor: None,
+        };
+        journal.find_oldest(&newest.snapshot).map_err(|_| MountError::Medium)?;
+        Ok(journal)
+    }
+
+    /// Finds the oldest sector that still counts, from the newest back. The one that is opened next does not when nothing in it
+    /// is needed: its erasure may have begun.
+    fn find_oldest(&mut self, newest: &Snapshot) -> Result<(), JournalError> {
+        let first = (self.newest + 1).saturating_sub(Self::GEOMETRY.sectors);
+        let full = self.newest + 1 >= Self::GEOMETRY.sectors;
+        // Where the sector after the one looked at begins.
+        let (mut next_seq, mut next_batch) = (newest.next_seq, newest.next_batch);
+        for generation in (first..self.newest).rev() {
+            let header = self.header(generation)?;
+            let needed = next_seq > self.state.reclaim_seq || next_batch > self.state.reclaim_batch;
+            let next_to_open = full && generation == first;
+            if !needed && (header.is_none() || next_to_open) {
+                break;
+            }
+            self.oldest = generation;
+            if needed {
+                self.needed = generation;
+            }
+            match header {
+                Some(Header { snapshot, .. }) => {
+                    (next_seq, next_batch) = (snapshot.next_seq, snapshot.next_batch);
+                    (self.kept_seq, self.kept_batch) = (next_seq, next_batch);
+                }
+                // Both copies of its header rotted; what it held that is needed reads as damaged.
+                None => {
+                    self.kept_seq = self.kept_seq.min(self.state.reclaim_seq);
+                    self.kept_batch = self.kept_batch.min(self.state.reclaim_batch);
+                }
+            }
+        }
+        self.redo_opening()
+    }
+
+    /// When the sector that is opened next has a header that is neither sound nor blank, power went away while it was opened.
+    /// It could read as sound next time, so that nothing may be written before it was opened anew.
+    fn redo_opening(&mut self) -> Result<(), JournalError> {
+        let Some(next) = self.newest.checked_add(1) else { return Ok(()) };
+        if next - self.oldest >= Self::GEOMETRY.sectors {
+            return Ok(());
+        }
+        let start = Self::GEOMETRY.address(next);
+        let mut piece = [0; 32];
+        for offset in (0..Self::GEOMETRY.entries_start()).step_by(piece.len()) {
+            let length = (Self::GEOMETRY.entries_start() - offset).min(32) as usize;
+            let bytes = piece.get_mut(..length).unwrap_or_default();
+            self.flash.read(start + offset, bytes).map_err(|_| JournalError::Medium)?;
+            if bytes.iter().any(|&byte| byte != 0xff) {
+                let sector = next % Self::GEOMETRY.sectors;
+                let header = read_header(&mut self.flash, &Self::GEOMETRY, sector).map_err(|_| JournalError::Medium)?;
+                if !matches!(header, HeaderRead::Valid(_)) {
+                    self.offset = Self::GEOMETRY.sector;
+                }
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The header of the sector opened last.
+fn newest_header<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry) -> Result<Header, MountError> {
+    let mut newest: Option<Header> = None;
+    for sector in 0..geometry.sectors {
+        match read(flash, geometry, sector)? {
+            HeaderRead::Invalid => {}
+            HeaderRead::UnknownVersion(_) => return Err(MountError::UnknownVersion),
+            HeaderRead::Valid(header) if header.geometry != *geometry => return Err(MountError::OtherGeometry),
+            HeaderRead::Valid(header) => {
+                let belongs = header.generation % geometry.sectors == sector;
+                if belongs && newest.is_none_or(|newest| newest.generation < header.generation) {
+                    newest = Some(header);
+                }
+            }
+        }
+    }
+    newest.ok_or(MountError::NotFormatted)
+}
+
+fn read<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry, sector: u32) -> Result<HeaderRead, MountError> {
+    read_header(flash, geometry, sector).map_err(|_| MountError::Medium)
+}

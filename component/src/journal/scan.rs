@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Walks the entries of one sector, over torn writes, half-programmed words and rot. Called by the log and by whoever reads a
+//! flash image; never writes.
+//!
+//! Numbers are not stored whole: an entry has the low byte of the number its record gets, or the next record will get. The
+//! walk counts on from the sector's header; where the low byte runs ahead, the records in between are damaged.
+
+use embedded_storage::nor_flash::ReadNorFlash;
+
+use super::sabotage::{Mistake, makes};
+use super::{
+    entry::{BODY_MAX, HEAD_BYTES, Head, Item},
+    layout::{Geometry, HEADER_BYTES, HEADER_COPIES, Header, HeaderRead},
+};
+use crate::record::StreamId;
+
+/// Bytes read from flash at a time: a multiple of every granule.
+pub(crate) const CHUNK: usize = 64;
+
+/// An entry whose checksum is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// What it says.
+    pub(crate) item: Item,
+    /// Low byte of the number.
+    pub(crate) low: u8,
+    /// Bytes it takes, padded.
+    pub(crate) length: u32,
+}
+
+/// What there is at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "lives on the stack of one call")]
+pub(crate) enum Seen {
+    /// This many erased bytes.
+    Blank(u32),
+    /// Something that is no entry's head.
+    Garbage,
+    /// A head, of an entry this long, whose checksum is wrong.
+    Damaged(u32),
+    /// An entry.
+    Good(Found),
+    /// A sound entry that this build does not know.
+    Unknown,
+}
+
+/// Sector and place within a sector that [`look`] looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) generation: u32,
+    pub(crate) offset: u32,
+}
+
+/// Reads the header of the sector that `generation` would be in, from either copy.
+pub(crate) fn read_header<F: ReadNorFlash>(
+    flash: &mut F,
+    geometry: &Geometry,
+    sector: u32,
+) -> Result<HeaderRead, F::Error> {
+    for copy in 0..HEADER_COPIES {
+        let mut padded = [0; HEADER_BYTES.next_multiple_of(32)];
+        let length = (geometry.header() as usize).min(padded.len());
+        let bytes = padded.get_mut(..length).unwrap_or_default();
+        flash.read(sector * geometry.sector + copy * geometry.header(), bytes)?;
+        match padded.first_chunk().map(Header::decode) {
+            Some(HeaderRead::Invalid) | None => {}
+            Some(header) => return Ok(header),
+        }
+    }
+    Ok(HeaderRead::Invalid)
+}
+
+/// Looks at what is at `place`: one entry at most.
+pub(crate) fn look<F: ReadNorFlash>(
+    flash: &mut F,
+    geometry: &Geometry,
+    stream: StreamId,
+    base_ms: u64,
+    place: Place,
+) -> Result<Seen, F::Error> {
+    let start = geometry.address(place.generation);
+    let mut chunk = [0; CHUNK];
+    let first = read_chunk(flash, geometry, start, place.offset, &mut chunk)?;
+    let blank = first.iter().take_while(|&&byte| byte == 0xff).count();
+    #[allow(clippy::cast_possible_truncation, reason = "at most a chunk")]
+    let blank = blank as u32 / geometry.granule * geometry.granule;
+    if blank > 0 {
+        return Ok(Seen::Blank(blank));
+    }
+    let Some((head, mut piece)) = first.split_first_chunk::<HEAD_BYTES>() else { return Ok(Seen::Garbage) };
+    let Some(head) = Head::decode(head) else { return Ok(Seen::Garbage) };
+    let length = geometry.entry(head.body);
+    if place.offset + length > geometry.sector {
+        return Ok(Seen::Garbage);
+    }
+    let mut crc = head.crc_start(stream, place.generation);
+    let mut begin = heapless::Vec::<u8, BODY_MAX>::new();
+    let (mut left, mut offset) = (head.body, place.offset);
+    loop {
+        let body = piece.get(..left).unwrap_or(piece);
+        crc.update(body);
+        let wanted = (BODY_MAX - begin.len()).min(body.len());
+        // `wanted` fits by the line before.
+        let _: Result<(), _> = begin.extend_from_slice(body.get(..wanted).unwrap_or_default());
+        left -= body.len();
+        if left == 0 || body.is_empty() {
+            break;
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "a chunk's length")]
+        {
+            offset += CHUNK as u32;
+        }
+        piece = read_chunk(flash, geometry, start, offset, &mut chunk)?;
+    }
+    if left > 0 || (crc.value() != head.crc && !makes(Mistake::NoChecksum)) {
+        return Ok(Seen::Damaged(length));
+    }
+    let item = Item::decode(head.tag, &begin, head.body, base_ms, stream);
+    Ok(item.map_or(Seen::Unknown, |item| Seen::Good(Found { item, low: head.low, length })))
+}
+
+/// Reads from `offset` as much as a chunk holds and the sector has.
+fn read_chunk<'c, F: ReadNorFlash>(
+    flash: &mut F,
+    geometry: &Geometry,
+    start: u32,
+    offset: u32,
+    chunk: &'c mut [u8; CHUNK],
+) -> Result<&'c [u8], F::Error> {
+    let length = (geometry.sector.saturating_sub(offset) as usize).min(CHUNK);
+    let bytes = chunk.get_mut(..length).unwrap_or_default();
+    flash.read(start + offset, bytes)?;
+    Ok(bytes)
+}
+
+/// Copies what an entry has behind the first `skip` bytes of its body into `out`.
+pub(crate) fn read_payload<F: ReadNorFlash>(
+    flash: &mut F,
+    geometry: &Geometry,
+    place: Place,
+    skip: usize,
+    out: &mut [u8],
+) -> Result<(), F::Error> {
+    let mut chunk = [0; CHUNK];
+    let (mut skip, mut done, mut offset) = (HEAD_BYTES + skip, 0, place.offset);
+    while done < out.len() {
+        let bytes = read_chunk(flash, geometry, geometry.address(place.generation), offset, &mut chunk)?;
+        let bytes = bytes.get(skip..).unwrap_or_default();
+        let Some(room) = out.get_mut(done..).filter(|_| !bytes.is_empty()) else { break };
+        let count = room.len().min(bytes.len());
+        if let (Some(to), Some(from)) = (room.get_mut(..count), bytes.get(..count)) {
+            to.copy_from_slice(from);
+        }
+        (skip, done) = (0, done + count);
+        #[allow(clippy::cast_possible_truncation, reason = "a chunk's length")]
+        {
+            offset += CHUNK as u32;
+        }
+    }
+    Ok(())
+}
+
+/// A walk over one sector's entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Walk {
+    pub(crate) place: Place,
+    /// The sector's end, or where the log ends in it.
+    pub(crate) limit: u32,
+    /// The number the next record gets.
+    pub(crate) next_seq: u64,
+    base_ms: u64,
+    /// The last thing was an entry, so that a head here is where a head belongs.
+    trusted: bool,
+    /// Behind everything that is not erased.
+    pub(crate) written: u32,
+    /// Behind the last good entry.
+    pub(crate) sound: u32,
+}
+
+/// One good entry of a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// Where it is.
+    pub(crate) place: Place,
+    /// The number its record has, or that the next record gets.
+    pub(crate) seq: u64,
+    /// What it says.
+    pub(crate) found: Found,
+}
+
+/// Why a walk cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WalkError<E> {
+    /// The flash cannot be read.
+    Flash(E),
+    /// A sound entry that this build does not know.
+    Unknown,
+}
+
+impl Walk {
+    /// A walk over the sector with `header`.
+    pub(crate) fn new(header: &Header, geometry: &Geometry) -> Self {
+        let offset = geometry.entries_start();
+        Self {
+            place: Place { generation: header.generation, offset },
+            limit: geometry.sector,
+            next_seq: header.snapshot.next_seq,
+            base_ms: header.snapshot.time.unix_ms,
+            trusted: true,
+            written: offset,
+            sound: offset,
+        }
+    }
+
+    /// The next good entry; `None` at the end.
+    pub(crate) fn next<F: ReadNorFlash>(
+        &mut self,
+        flash: &mut F,
+        geometry: &Geometry,
+        stream: StreamId,
+    ) -> Result<Option<Step>, WalkError<F::Error>> {
+        while self.place.offset < self.limit {
+            let place = self.place;
+            match look(flash, geometry, stream, self.base_ms, place).map_err(WalkError::Flash)? {
+                Seen::Blank(length) => {
+                    self.trusted = false;
+                    self.place.offset += length;
+                }
+                Seen::Damaged(length) if self.trusted => self.pass(length),
+                Seen::Damaged(_) | Seen::Garbage => {
+                    self.trusted = false;
+                    self.pass(geometry.granule);
+                }
+                Seen::Unknown => return Err(WalkError::Unknown),
+                Seen::Good(found) => {
+                    self.trusted = true;
+                    self.pass(found.length);
+                    self.sound = self.place.offset;
+                    if let Some(step) = self.count(place, found) {
+                        return Ok(Some(step));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn pass(&mut self, length: u32) {
+        self.place.offset += length;
+        self.written = self.place.offset;
+    }
+
+    /// Gives the entry its number. One that runs behind was written twice because the flash reported a failure that was none:
+    /// `None`.
+    fn count(&mut self, place: Place, found: Found) -> Option<Step> {
+        #[allow(clippy::cast_possible_truncation, reason = "the low byte is what is stored")]
+        let ahead = found.low.wrapping_sub(self.next_seq as u8);
+        if ahead >= 0x80 {
+            return None;
+        }
+        let seq = self.next_seq.saturating_add(u64::from(ahead));
+        self.next_seq = if matches!(found.item, Item::Record { .. }) { seq.saturating_add(1) } else { seq };
+        Some(Step { place, seq, found })
+    }
+}

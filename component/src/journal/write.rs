@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How the log grows: entries are programmed and read back, sectors are erased and opened, the oldest are given up. Every word
+//! is programmed once between two erases.
+
+use embedded_storage::nor_flash::NorFlash;
+
+use super::{
+    JournalError,
+    entry::{Head, Item, Reclaim},
+    flash::FlashJournal,
+    layout::{HEADER_COPIES, Header, HeaderRead},
+    sabotage::{Mistake, makes},
+    scan::{CHUNK, Place, Seen, Walk, look, read_header},
+};
+
+/// Times an entry is written anew, further on, when it does not read back.
+const ATTEMPTS: u32 = 3;
+
+impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, CAPACITY, PAYLOAD> {
+    /// Whether `item` may be journaled: what is journaled must leave room to finish everything.
+    ///
+    /// # Errors
+    /// [`JournalError::Full`]; [`JournalError::Medium`] when a new sector was wanted and could not be had.
+    pub(super) fn admit(&mut self, item: &Item, payload: &[u8]) -> Result<(), JournalError> {
+        if self.has_room_for(item, payload) {
+            return Ok(());
+        }
+        // With nothing left to finish, every sector but the newest may go; so may the newest once there is a newer one.
+        let idle = self.state.reclaim_seq == self.state.next_seq && self.state.reclaim_batch == self.state.next_batch;
+        if !idle {
+            return Err(JournalError::Full);
+        }
+        self.open_next()?;
+        if self.has_room_for(item, payload) { Ok(()) } else { Err(JournalError::Full) }
+    }
+
+    fn has_room_for(&self, item: &Item, payload: &[u8]) -> bool {
+        let length = self.entry_bytes(item, payload, self.base_ms);
+        if self.offset + length <= Self::GEOMETRY.sector {
+            return self.room() >= self.room_needed() + u64::from(length);
+        }
+        let length = self.entry_bytes(item, payload, self.state.time.unix_ms);
+        let free = self.free_sectors();
+        free > 0 && self.room_with(Self::usable(), free - 1) >= self.room_needed() + u64::from(length)
+    }
+
+    fn entry_bytes(&self, item: &Item, payload: &[u8], base_ms: u64) -> u32 {
+        Self::GEOMETRY.entry(item.body(base_ms).len() + payload.len())
+    }
+
+    /// Bytes that entries other than records can count on.
+    pub(super) fn room(&self) -> u64 {
+        self.room_with(u64::from(Self::GEOMETRY.sector - self.offset), self.free_sectors())
+    }
+
+    fn room_with(&self, rest: u64, free: u32) -> u64 {
+        (rest + u64::from(free) * Self::usable()).saturating_sub(u64::from(free) * Self::waste())
+    }
+
+    /// Sectors that hold nothing, or nothing needed.
+    fn free_sectors(&self) -> u32 {
+        Self::GEOMETRY.sectors.saturating_sub(self.newest - self.needed + 1)
+    }
+
+    /// Appends an entry. It is durable when this returns, and everything else is as it was when this fails.
+    pub(super) fn put(&mut self, item: &Item, payload: &[u8]) -> Result<(), JournalError> {
+        for _ in 0..ATTEMPTS {
+            if self.offset + self.entry_bytes(item, payload, self.base_ms) > Self::GEOMETRY.sector {
+                let before = self.state;
+                if makes(Mistake::HeaderBeforeEntry) {
+                    self.state.apply(item);
+                }
+                let opened = self.open_next();
+                self.state = before;
+                opened?;
+            }
+            let place = Place { generation: self.newest, offset: self.offset };
+            let begin = item.body(self.base_ms);
+            #[allow(clippy::cast_possible_truncation, reason = "the low byte is what is stored")]
+            let low = self.state.next_seq as u8;
+            let head = Head::of(item, &begin, payload, low, self.state.stream, place.generation);
+            // What a failed write left is seen by reading it back.
+            let _: Result<(), _> = self.program(place, &head, &begin, payload);
+            self.offset += Self::GEOMETRY.entry(head.body);
+            if self.holds(place, &head) {
+                self.state.apply(item);
+                return Ok(());
+            }
+        }
+        Err(JournalError::Medium)
+    }
+
+    /// Whether the entry with `head` is sound at `place`.
+    fn holds(&mut self, place: Place, head: &Head) -> bool {
+        let length = Self::GEOMETRY.entry(head.body);
+        let seen = look(&mut self.flash, &Self::GEOMETRY, self.state.stream, self.base_ms, place);
+        seen.is_ok_and(|seen| matches!(seen, Seen::Good(found) if found.length == length && found.low == head.low))
+    }
+
+    /// Programs head, body and payload one after the other, in whole words.
+    fn program(&mut self, place: Place, head: &Head, begin: &[u8], payload: &[u8]) -> Result<(), F::Error> {
+        let mut address = Self::GEOMETRY.address(place.generation) + place.offset;
+        let mut chunk = Chunk([0xff; CHUNK]);
+        let mut filled = 0;
+        for &byte in head.encode().iter().chain(begin).chain(payload) {
+            if let Some(slot) = chunk.0.get_mut(filled) {
+                *slot = byte;
+            }
+            filled += 1;
+            if filled == CHUNK {
+                self.flash.write(address, &chunk.0)?;
+                #[allow(clippy::cast_possible_truncation, reason = "a chunk's length")]
+                {
+                    address += CHUNK as u32;
+                }
+                (chunk, filled) = (Chunk([0xff; CHUNK]), 0);
+            }
+        }
+        match chunk.0.get(..filled.next_multiple_of(F::WRITE_SIZE)) {
+            Some(words) if filled > 0 => self.flash.write(address, words),
+            _ => Ok(()),
+        }
+    }
+
+    /// Erases the next sector of the ring and opens it with a header. It is always erased first: whether a sector that looks
+    /// blank is blank cannot be known.
+    pub(super) fn open_next(&mut self) -> Result<(), JournalError> {
+        let generation = self.newest.checked_add(1).ok_or(JournalError::Full)?;
+        if generation - self.oldest >= Self::GEOMETRY.sectors {
+            self.give_up_oldest()?;
+        }
+        let header = Header { generation, geometry: Self::GEOMETRY, snapshot: self.state };
+        if let Err(error) = write_sector(&mut self.flash, &header) {
+            // A header may be there that reads well later: nothing is written behind its back any more.
+            self.offset = Self::GEOMETRY.sector;
+            return Err(error);
+        }
+        (self.newest, self.offset) = (generation, Self::GEOMETRY.entries_start());
+        self.base_ms = self.state.time.unix_ms;
+        self.give_up_what_may_go()
+    }
+
+    fn give_up_oldest(&mut self) -> Result<(), JournalError> {
+        if self.needed <= self.oldest {
+            return Err(JournalError::Full);
+        }
+        let oldest = self.oldest + 1;
+        if let Some(header) = self.first_header(oldest..self.newest + 1)? {
+            (self.kept_seq, self.kept_batch) = (header.snapshot.next_seq, header.snapshot.next_batch);
+        }
+        self.oldest = oldest;
+        self.cursor = self.cursor.filter(|walk| walk.place.generation >= oldest);
+        Ok(())
+    }
+
+    /// Lets go of the oldest sectors that hold nothing needed. They stay readable until their space is.
+    pub(super) fn give_up_what_may_go(&mut self) -> Result<(), JournalError> {
+        while self.needed < self.newest {
+            let Some(next) = self.first_header(self.needed + 1..self.newest + 1)? else { break };
+            if next.snapshot.next_seq > self.state.reclaim_seq || next.snapshot.next_batch > self.state.reclaim_batch {
+                break;
+            }
+            self.needed = next.generation;
+        }
+        Ok(())
+    }
+
+    /// Up to where the journal may be reclaimed when `finished` batches are final and `released` are released.
+    pub(super) fn reclaimable(&mut self, finished: u32, released: u32) -> Result<Reclaim, JournalError> {
+        let mut reclaim = Reclaim { batch: self.state.reclaim_batch, seq: self.state.reclaim_seq };
+        while reclaim.batch < finished {
+            match self.seal_of(reclaim.batch)? {
+                Some((_, with_data)) if !with_data && reclaim.batch >= released => break,
+                Some((anchor, _)) => reclaim.seq = anchor.end().map_or(reclaim.seq, |end| end.0),
+                // The seal rotted. It is on chain, and its records go with the next batch's.
+                None => {}
+            }
+            reclaim.batch += 1;
+        }
+        Ok(reclaim)
+    }
+
+    /// The first header that can be read of these generations.
+    pub(super) fn first_header(&mut self, generations: core::ops::Range<u32>) -> Result<Option<Header>, JournalError> {
+        for generation in generations {
+            if let Some(header) = self.header(generation)? {
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The header of `generation`, if it can be read.
+    pub(super) fn header(&mut self, generation: u32) -> Result<Option<Header>, JournalError> {
+        let sector = generation % Self::GEOMETRY.sectors;
+        match read_header(&mut self.flash, &Self::GEOMETRY, sector).map_err(|_| JournalError::Medium)? {
+            HeaderRead::Valid(header)
+                if header.generation == generation && header.snapshot.stream == self.state.stream =>
+            {
+                Ok(Some(header))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A walk over the sector of `header`, to where the log ends in it.
+    pub(super) fn walk(&self, header: &Header) -> Walk {
+        let mut walk = Walk::new(header, &Self::GEOMETRY);
+        if header.generation == self.newest {
+            walk.limit = self.offset;
+        }
+        walk
+    }
+}
+
+/// Words on their way to the flash. Some drivers read them as 32-bit numbers.
+#[repr(align(8))]
+struct Chunk([u8; CHUNK]);
+
+/// Erases a sector and writes its header.
+pub(super) fn write_sector<F: NorFlash>(flash: &mut F, header: &Header) -> Result<(), JournalError> {
+    let geometry = &header.geometry;
+    let start = geometry.address(header.generation);
+    let mut begin = [0; 32];
+    let trusted =
+        makes(Mistake::TrustsBlank) && flash.read(start, &mut begin).is_ok() && begin.iter().all(|&byte| byte == 0xff);
+    if !trusted {
+        flash.erase(start, start + geometry.sector).map_err(|_| JournalError::Medium)?;
+    }
+    let bytes = header.encode();
+    for copy in 0..HEADER_COPIES {
+        let mut address = start + copy * geometry.header();
+        for piece in bytes.chunks(CHUNK) {
+            let mut chunk = Chunk([0xff; CHUNK]);
+            for (to, from) in chunk.0.iter_mut().zip(piece) {
+                *to = *from;
+            }
+            let words = chunk.0.get(..piece.len().next_multiple_of(F::WRITE_SIZE)).unwrap_or_default();
+            // What a failed write left is seen by reading it back.
+            let _: Result<(), _> = flash.write(address, words);
+            #[allow(clippy::cast_possible_truncation, reason = "at most a chunk")]
+            {
+                address += words.len() as u32;
+            }
+        }
+    }
+    let sector = header.generation % geometry.sectors;
+    match read_header(flash, geometry, sector) {
+        Ok(HeaderRead::Valid(read)) if read == *header => Ok(()),
+        _ => Err(JournalError::Medium),
+    }
+}

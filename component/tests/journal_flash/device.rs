@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A device that does with the journal what the agent does, one journal call a step, and knows after every step what the
+//! journal must hold. Power may go away in any step; [`Device::mounted`] then says whether anything accepted is gone, doubled,
+//! or said differently.
+
+use std::collections::BTreeMap;
+
+use cairn::{
+    batch::{Anchor, AnchorFlags, BatchNumber, Commitment},
+    journal::{BatchState, Journal, JournalError, NewRecord},
+    merkle::Hash,
+    record::{Entry, Kind, Priority, StreamId},
+    signer::Signature,
+    time::{TimeQuality, WallTime},
+};
+
+use super::Dice;
+
+/// What the world knows of the journal.
+#[derive(Clone, Debug)]
+pub struct Device {
+    dice: Dice,
+    /// Every record that was accepted, by number.
+    pub accepted: BTreeMap<u64, Vec<u8>>,
+    /// The record whose acceptance was not reported when power went away.
+    doubtful: Option<Vec<u8>>,
+    /// Anchors that were shown to the world.
+    pub shown: BTreeMap<u32, Commitment>,
+    /// Anchors whose sealing was reported.
+    sealed: BTreeMap<u32, Anchor>,
+    /// The least and the most that each state can have reached.
+    reached: BTreeMap<BatchState, (u32, u32)>,
+    /// Sender sequence numbers before this one may have been used.
+    pub numbers_used: u64,
+    steps: u64,
+}
+
+/// A record that power left in doubt was found or not found; anything else is a failure.
+pub type Verdict = Result<(), String>;
+
+macro_rules! ensure {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err(format!($($message)+));
+        }
+    };
+}
+
+impl Device {
+    pub fn new(seed: u64) -> Self {
+        Self {
+            dice: Dice::new(seed),
+            accepted: BTreeMap::new(),
+            doubtful: None,
+            shown: BTreeMap::new(),
+            sealed: BTreeMap::new(),
+            reached: BTreeMap::new(),
+            numbers_used: 0,
+            steps: 0,
+        }
+    }
+
+    /// One journal call. `Ok(Err(_))` is the journal's refusal, perhaps because power is gone.
+    pub fn step(&mut self, journal: &mut impl Journal) -> Result<Result<(), JournalError>, String> {
+        self.steps += 1;
+        let unsealed = journal.unsealed();
+        let waiting = unsealed.end.0 - unsealed.start.0;
+        let next = |state| journal.through(state).map_or(0, |batch| batch.0 + 1);
+        let (batches, signed) = (journal.batches().end.0, next(BatchState::Signed));
+        if signed < batches {
+            return Ok(self.sign(journal, BatchNumber(signed)));
+        }
+        let (sent, stored) = (next(BatchState::Sent), next(BatchState::Stored));
+        if sent < batches {
+            if self.dice.below(3) == 0 {
+                return self.reserve(journal);
+            }
+            self.show(journal, BatchNumber(sent))?;
+            return Ok(self.advance(journal, BatchNumber(sent), BatchState::Sent));
+        }
+        if stored < batches {
+            return Ok(self.advance(journal, BatchNumber(stored), BatchState::Stored));
+        }
+        // What was stored at this exchange becomes included and final at the next.
+        for state in [BatchState::Included, BatchState::Final] {
+            if next(state) + 1 < batches || (waiting == 0 && next(state) < batches) {
+                return Ok(self.advance(journal, BatchNumber(batches - 1 - u32::from(waiting > 0)), state));
+            }
+        }
+        if waiting > 4 + self.dice.below(12) {
+            return Ok(self.seal(journal));
+        }
+        match self.append(journal) {
+            Err(JournalError::Full) if waiting > 0 => Ok(self.seal(journal)),
+            result => Ok(result),
+        }
+    }
+
+    fn append(&mut self, journal: &mut impl Journal) -> Result<(), JournalError> {
+        let mut payload = (self.steps * 1000 + self.accepted.len() as u64).to_le_bytes().to_vec();
+        payload.extend((0..self.dice.below(4) * 11).map(|byte| byte as u8));
+        self.doubtful = Some(payload.clone());
+        let seq = journal.append(&NewRecord {
+            time: time_of(&payload),
+            kind: Kind::READING,
+            priority: Priority::Routine,
+            payload: &payload,
+        })?;
+        self.doubtful = None;
+        self.accepted.insert(seq.0, payload);
+        Ok(())
+    }
+
+    fn seal(&mut self, journal: &mut impl Journal) -> Result<(), JournalError> {
+        let unsealed = journal.unsealed();
+        let anchor = Anchor {
+            stream: journal.stream(),
+            batch: journal.batches().end,
+            first_seq: unsealed.start,
+            count: u32::try_from(unsealed.end.0 - unsealed.start.0).unwrap(),
+            // A batch sealed anew would be another batch.
+            sealed_at: self.steps,
+            flags: AnchorFlags(0),
+            root: Hash([self.steps as u8; 32]),
+            prev: journal.last_commitment(),
+        };
+        journal.seal(&anchor, true)?;
+        self.sealed.insert(anchor.batch.0, anchor);
+        Ok(())
+    }
+
+    fn sign(&mut self, journal: &mut impl Journal, batch: BatchNumber) -> Result<(), JournalError> {
+        let commitment = journal.batch(batch)?.anchor.commitment();
+        self.may_reach(BatchState::Signed, batch.0);
+        journal.attach_signature(batch, &signature_of(&commitment))?;
+        self.has_reached(BatchState::Signed, batch.0);
+        Ok(())
+    }
+
+    /// Shows a signed anchor to the world, which takes one per batch.
+    fn show(&mut self, journal: &mut impl Journal, batch: BatchNumber) -> Verdict {
+        let Ok(sealed) = journal.batch(batch) else { return Ok(()) };
+        let commitment = sealed.anchor.commitment();
+        ensure!(sealed.signature == Some(signature_of(&commitment)), "{batch:?} has the signature of another");
+        let known = *self.shown.entry(batch.0).or_insert(commitment);
+        ensure!(known == commitment, "{batch:?} has two commitments");
+        if let Some(before) = batch.0.checked_sub(1) {
+            ensure!(self.shown.get(&before) == Some(&sealed.anchor.prev), "{batch:?} does not follow its predecessor");
+        }
+        Ok(())
+    }
+
+    fn reserve(&mut self, journal: &mut impl Journal) -> Result<Result<(), JournalError>, String> {
+        match journal.reserve_sender_sequence(4) {
+            Ok(range) => {
+                ensure!(range.start >= self.numbers_used, "sender sequence numbers {range:?} were given before");
+                self.numbers_used = range.end;
+                Ok(Ok(()))
+            }
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn advance(
+        &mut self,
+        journal: &mut impl Journal,
+        batch: BatchNumber,
+        state: BatchState,
+    ) -> Result<(), JournalError> {
+        self.may_reach(state, batch.0);
+        journal.advance(batch, state)?;
+        self.has_reached(state, batch.0);
+        Ok(())
+    }
+
+    fn may_reach(&mut self, state: BatchState, batch: u32) {
+        let (_, most) = self.reached.entry(state).or_default();
+        *most = (*most).max(batch + 1);
+    }
+
+    fn has_reached(&mut self, state: BatchState, batch: u32) {
+        let (least, _) = self.reached.entry(state).or_default();
+        *least = (*least).max(batch + 1);
+    }
+
+    /// Compares a journal just mounted with what the world knows, and takes up what was in doubt.
+    pub fn mounted(&mut self, journal: &mut impl Journal) -> Verdict {
+        ensure!(journal.stream() == STREAM, "another stream");
+        let (kept, unsealed) = (journal.kept(), journal.unsealed());
+        let next = self.accepted.last_key_value().map_or(0, |(seq, _)| seq + 1);
+        if let Some(payload) = self.doubtful.take()
+            && kept.end.0 == next + 1
+        {
+            self.accepted.insert(next, payload);
+        }
+        let next = self.accepted.last_key_value().map_or(0, |(seq, _)| seq + 1);
+        ensure!(kept.end.0 == next, "the next number is {:?}, not {next}", kept.end);
+        let finished = self.reached.get(&BatchState::Final).map_or(0, |(_, most)| *most);
+        let kept_at_least = self.sealed.get(&finished).map_or_else(
+            || {
+                let last = finished.checked_sub(1).and_then(|last| self.sealed.get(&last));
+                last.and_then(Anchor::end).map_or(0, |end| end.0)
+            },
+            |anchor| anchor.first_seq.0,
+        );
+        ensure!(kept.start.0 <= kept_at_least, "records from {kept_at_least} on are needed, kept are {kept:?}");
+        self.check_records(journal)?;
+        self.check_batches(journal)?;
+        let last = self.sealed.last_key_value().and_then(|(_, anchor)| anchor.end()).map_or(0, |end| end.0);
+        ensure!(unsealed.start.0 == last, "unsealed from {unsealed:?}, sealed up to {last}");
+        Ok(())
+    }
+
+    pub fn check_records(&self, journal: &mut impl Journal) -> Verdict {
+        let kept = journal.kept();
+        let mut buf = [0; 128];
+        for (seq, payload) in self.accepted.range(kept.start.0..kept.end.0) {
+            match journal.read(cairn::record::SequenceNumber(*seq), &mut buf) {
+                Ok(Entry::Record(record)) => {
+                    ensure!(record.payload == payload && record.seq.0 == *seq, "record {seq} says something else");
+                    ensure!(record.time == time_of(payload), "record {seq} is of another time");
+                }
+                other => return Err(format!("record {seq} of {kept:?} reads {other:?}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn check_batches(&mut self, journal: &mut impl Journal) -> Verdict {
+        let batches = journal.batches();
+        let known = self.sealed.len();
+        ensure!(batches.end.0 as usize >= known, "{batches:?}, {known} were sealed");
+        ensure!(batches.end.0 as usize <= known + 1, "{batches:?}, {known} were sealed");
+        for batch in batches.start.0..batches.end.0 {
+            let sealed = journal.batch(BatchNumber(batch)).map_err(|error| format!("batch {batch}: {error:?}"))?;
+            let anchor = *self.sealed.entry(batch).or_insert(sealed.anchor);
+            ensure!(anchor == sealed.anchor, "batch {batch} is another");
+            ensure!((sealed.state == BatchState::Sealed) == sealed.signature.is_none(), "batch {batch} {sealed:?}");
+        }
+        for (state, (least, most)) in &self.reached {
+            let count = journal.through(*state).map_or(0, |batch| batch.0 + 1);
+            ensure!((*least..=*most).contains(&count), "{state:?} through {count}, must be {least} to {most}");
+        }
+        Ok(())
+    }
+}
+
+/// A record's time, different enough from one to the next, and derived from what it says.
+fn time_of(payload: &[u8]) -> WallTime {
+    let number = payload.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    WallTime { unix_ms: 1_768_345_200_000 + number * 900, quality: TimeQuality::Network }
+}
+
+fn signature_of(commitment: &Commitment) -> Signature {
+    let mut signature = [7; 64];
+    signature[..32].copy_from_slice(&commitment.0);
+    Signature(signature)
+}
+
+pub const STREAM: StreamId = StreamId(0x1122_3344_5566_7788);
