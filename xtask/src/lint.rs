@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
     embedded::SAMPLE_TARGET,
@@ -25,6 +25,9 @@ pub(crate) const TEXT: Stage =
 /// rustfmt.
 pub(crate) const FORMAT: Stage =
     Stage { name: "fmt", about: "rustfmt has nothing to change", needs: &[], body: format };
+/// Lock files.
+pub(crate) const LOCKS: Stage =
+    Stage { name: "locks", about: "every workspace's lock file fits its manifests", needs: &[], body: locks };
 /// clippy for what runs on the host.
 pub(crate) const CLIPPY_HOST: Stage =
     Stage { name: "clippy", about: "no warning in the host workspace", needs: &[], body: clippy_host };
@@ -42,7 +45,7 @@ pub(crate) const DENY: Stage =
 /// `cargo xtask lint`.
 pub(crate) fn run() -> Result<ExitCode> {
     suite::run(
-        &[&TEXT, &FORMAT, &header::STAGE, &DENY, &CLIPPY_HOST, &CLIPPY_DEVICE],
+        &[&TEXT, &FORMAT, &LOCKS, &header::STAGE, &DENY, &CLIPPY_HOST, &CLIPPY_DEVICE],
         Effort { long: false, fuzz_seconds: 0 },
     )
 }
@@ -66,6 +69,20 @@ fn format(context: &Context, log: &mut Log) -> Result<Outcome> {
         log.run(cargo.current_dir(project.path("")))?;
     }
     passed(format!("{} workspaces", manifests.len()))
+}
+
+/// A dependency added in one workspace changes the lock files of the others that use it.
+fn locks(context: &Context, log: &mut Log) -> Result<Outcome> {
+    let project = &context.project;
+    let mut manifests = vec!["Cargo.toml".to_owned()];
+    manifests.extend(other_manifests(project)?);
+    for manifest in &manifests {
+        let mut cargo = Command::new("cargo");
+        cargo.args(["metadata", "--quiet", "--locked", "--format-version", "1", "--manifest-path"]);
+        log.run(cargo.arg(project.path(manifest)).current_dir(project.path("")))
+            .map_err(|_| anyhow!("the lock file beside {manifest} is stale: run cargo metadata there and commit it"))?;
+    }
+    passed(manifests.join(", "))
 }
 
 fn clippy_host(context: &Context, log: &mut Log) -> Result<Outcome> {

@@ -35,6 +35,7 @@ const SHORT_FUZZ_SECONDS: u64 = 20;
 const STAGES: &[&Stage] = &[
     &lint::TEXT,
     &lint::FORMAT,
+    &lint::LOCKS,
     &host::VECTORS,
     &kconfig::STAGE,
     &contracts::STAGE,
