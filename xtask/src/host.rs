@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     process::Log,
-    setup::{Need, npm},
+    setup::{Need, npm, python},
     stage::{Outcome, passed},
     suite::{Context, Stage},
 };
@@ -19,6 +19,22 @@ pub(crate) const TESTS: Stage = Stage {
     about: "unit, property, vector and contract tests of the workspace",
     needs: &[Need::Npm],
     body: tests,
+};
+
+/// CoAP and OSCORE against a peer that is not ours, in both roles.
+pub(crate) const INTEROP: Stage = Stage {
+    name: "interop",
+    about: "CoAP and OSCORE with aiocoap, as client and as server",
+    needs: &[Need::Python],
+    body: interop,
+};
+
+/// What the power-cut sweep is worth: it must find each of several mistakes made on purpose.
+pub(crate) const MUTATIONS: Stage = Stage {
+    name: "mutations",
+    about: "the journal's power-cut sweep finds every mistake made on purpose",
+    needs: &[],
+    body: mutations,
 };
 
 /// The golden vectors are unchanged.
@@ -41,6 +57,28 @@ fn tests(context: &Context, log: &mut Log) -> Result<Outcome> {
         bail!("{} tests are ignored; a test is run or removed", count.ignored);
     }
     passed(format!("{} tests", count.passed))
+}
+
+fn interop(context: &Context, log: &mut Log) -> Result<Outcome> {
+    let project = &context.project;
+    let mut build = Command::new("cargo");
+    build.args(["build", "--locked", "-p", "cairn-coap", "--example", "interop"]).current_dir(project.path(""));
+    log.run(&mut build)?;
+    let mut peer = Command::new(python::interpreter(project));
+    peer.arg(project.path("transports/coap/tests/interop_aiocoap.py"));
+    peer.arg(project.target().join("debug/examples/interop"));
+    log.run(&mut peer)?;
+    passed("both ways, with Echo")
+}
+
+fn mutations(context: &Context, log: &mut Log) -> Result<Outcome> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["test", "--locked", "-p", "cairn-rtos", "--features", "sabotage", "--test", "journal_mutations"]);
+    let count = Counts::of(&log.run(cargo.current_dir(context.project.path("")))?);
+    if count.passed == 0 {
+        bail!("no test ran");
+    }
+    passed("all found")
 }
 
 /// Sums of the lines `test result: ok. P passed; F failed; I ignored; …`.

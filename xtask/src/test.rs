@@ -42,6 +42,8 @@ const STAGES: &[&Stage] = &[
     &header::STAGE,
     &lint::DENY,
     &host::TESTS,
+    &host::MUTATIONS,
+    &host::INTEROP,
     &lint::CLIPPY_HOST,
     &lint::CLIPPY_DEVICE,
     &cport::STAGE,
