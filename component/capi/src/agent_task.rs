@@ -107,7 +107,9 @@ fn start(
         right,
         || RamJournal::new(stream),
         || transport::link(factory, context, seed),
-        |journal, link| DeviceAgent::new(settings, journal, signer, link, PortClock, schedule),
+        |place, journal, link| {
+            DeviceAgent::new_in(place, settings, journal, signer, link, PortClock, schedule).map(drop)
+        },
     )
     .map_err(|error| match error {
         StartError::Signer(error) => error.into(),

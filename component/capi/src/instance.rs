@@ -247,7 +247,7 @@ impl Step<'_> {
         self.own().birth.take().map(|birth| (birth, Start(())))
     }
 
-    /// Makes the agent from the journal and the link that `journal` and `link` make, in place.
+    /// Makes the journal and the link in place, and lets `agent` make the agent over them in its place.
     ///
     /// # Errors
     /// What `agent` says.
@@ -256,14 +256,14 @@ impl Step<'_> {
         _: Start,
         journal: impl FnOnce() -> Journal,
         link: impl FnOnce() -> Link,
-        agent: impl FnOnce(&'static mut Journal, &'static mut Link) -> Result<DeviceAgent, E>,
+        agent: impl FnOnce(&mut MaybeUninit<DeviceAgent>, &'static mut Journal, &'static mut Link) -> Result<(), E>,
     ) -> Result<(), E> {
         // SAFETY: there is one `Start` in the life of an instance, so this runs once, and nobody else ever refers to
         // these two cells. The instance lives for ever, so the references may.
         let (journal, link) =
             unsafe { (place(&mut *self.0.journal.get(), journal), place(&mut *self.0.link.get(), link)) };
         // SAFETY: as in `own`.
-        try_place(unsafe { &mut *self.0.agent.get() }, || agent(journal, link))?;
+        agent(unsafe { &mut *self.0.agent.get() }, journal, link)?;
         self.own().started = true;
         Ok(())
     }
@@ -281,13 +281,6 @@ impl Step<'_> {
 #[inline(never)]
 fn place<T>(cell: &mut MaybeUninit<T>, make: impl FnOnce() -> T) -> &mut T {
     cell.write(make())
-}
-
-/// As [`place`], for what may fail.
-#[inline(never)]
-fn try_place<T, E>(cell: &mut MaybeUninit<T>, make: impl FnOnce() -> Result<T, E>) -> Result<(), E> {
-    cell.write(make()?);
-    Ok(())
 }
 
 impl Drop for Step<'_> {

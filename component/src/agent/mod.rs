@@ -19,6 +19,8 @@ pub use evidence::{EvidenceError, evidence_max};
 pub use exchange::uplink_min;
 pub use status::{Activity, Event, Status, Totals};
 
+use core::mem::MaybeUninit;
+
 use crate::{
     batch::{BatchNumber, Commitment, DeploymentId},
     identity::{IDENTITY_PAYLOAD_BYTES, Identity},
@@ -137,6 +139,33 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         clock: C,
         schedule: P,
     ) -> Result<Self, StartError> {
+        let key = Self::speaker(&mut signer, &link)?;
+        let mut agent = Self::assemble(key, settings, journal, signer, link, clock, schedule);
+        agent.resume().map_err(StartError::Journal)?;
+        Ok(agent)
+    }
+
+    /// As [`Agent::new`], made in `place`: a stack that is too small to hold an agent need not.
+    ///
+    /// # Errors
+    /// [`StartError`]; what is in `place` is then of no use.
+    pub fn new_in(
+        place: &mut MaybeUninit<Self>,
+        settings: Settings,
+        journal: J,
+        mut signer: S,
+        link: L,
+        clock: C,
+        schedule: P,
+    ) -> Result<&mut Self, StartError> {
+        let key = Self::speaker(&mut signer, &link)?;
+        let agent = place.write(Self::assemble(key, settings, journal, signer, link, clock, schedule));
+        agent.resume().map_err(StartError::Journal)?;
+        Ok(agent)
+    }
+
+    /// The key to speak for, over a link that is wide enough.
+    fn speaker(signer: &mut S, link: &L) -> Result<PublicKey, StartError> {
         const {
             assert!(PAYLOAD >= OWN_PAYLOAD_MAX, "PAYLOAD is shorter than an identity record");
             assert!(UPLINK >= uplink_min(PAYLOAD), "a longest record does not fit one uplink");
@@ -144,10 +173,15 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         if link.capacity() < uplink_min(PAYLOAD) {
             return Err(StartError::LinkTooNarrow);
         }
-        let key = signer.public_key().map_err(StartError::Signer)?;
+        signer.public_key().map_err(StartError::Signer)
+    }
+
+    /// An agent before it looked into its journal. Inlined, so that it is made where the caller wants it.
+    #[inline(always)]
+    fn assemble(key: PublicKey, settings: Settings, journal: J, signer: S, link: L, clock: C, schedule: P) -> Self {
         let open = OpenBatch::new(settings.blind_secret.batch_key(journal.stream(), journal.batches().end.0));
         let watch = ClockWatch::new(clock.now(), clock.wall());
-        let mut agent = Self {
+        Self {
             settings,
             journal,
             signer,
@@ -166,12 +200,12 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             more_submissions: false,
             payload: [0; PAYLOAD],
             uplink: [0; UPLINK],
-        };
-        agent.resume().map_err(StartError::Journal)?;
-        Ok(agent)
+        }
     }
 
-    /// Takes up what the journal holds, or begins a stream.
+    /// Takes up what the journal holds, or begins a stream. Never inlined: what it needs on the stack once must not lie under
+    /// the making of the agent.
+    #[inline(never)]
     fn resume(&mut self) -> Result<(), JournalError> {
         self.totals.stored_through = self.journal.through(BatchState::Stored);
         self.totals.included_through = self.journal.through(BatchState::Included);
