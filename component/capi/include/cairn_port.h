@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* What Cairn asks of the system it runs on. An RTOS glue (rtos-freertos/, rtos-zephyr/) supplies the first part, a
- * product its UART and entropy. The library calls these; an application never does.
+ * product its UART, entropy and flash. The library calls these; an application never does.
  *
  * "Task" is a thread of the RTOS. "The agent's task" is the one that runs cairn_run() or calls cairn_poll(). No
  * function here may block unless it says so, and none may call back into Cairn. */
@@ -97,6 +97,32 @@ bool cairn_port_entropy(uint8_t *out, size_t length);
  * or length bytes, and answers how many; neither waits. Called by the agent's task. */
 size_t cairn_port_uart_read(uint8_t *buffer, size_t capacity);
 size_t cairn_port_uart_write(const uint8_t *bytes, size_t length);
+
+/* ---- the journal's flash, supplied by the product ----
+ *
+ * A partition of CONFIG_CAIRN_JOURNAL_BYTES bytes of NOR flash that nothing else touches; `offset` counts from its
+ * first byte, which lies at the start of an erase unit. All three are called by the agent's task only, never two at a
+ * time, and may block for as long as the flash takes. 0 says that it was done, anything else that it was not.
+ *
+ * What a power cut may leave, and the journal copes with: of the words being programmed any may hold none, some or all
+ * of its bits; of an erase unit being erased any word may be old, blank, or different at each reading. Nothing else may
+ * change. A driver therefore answers only after the flash is done, and neither caches nor delays a write. */
+
+/* Reads length bytes from any offset, of any length, to any address. Reads must not fail over what they find: where
+ * the flash reports an ECC error that it could not correct (words that a power cut left half done have them for good),
+ * give what the flash reads, or zeros, never 0xFF and never a fault: keep the bus fault or NMI of such a word away from
+ * here. The journal's checksums find such bytes, and it never writes to them before an erase. A failure says that the
+ * flash cannot be reached at all: CAIRN_E_MEDIUM. */
+int cairn_port_flash_read(uint32_t offset, void *to, size_t length);
+
+/* Programs length bytes, whole words of CONFIG_CAIRN_FLASH_WRITE_SIZE, at a multiple of it; from is 8-byte aligned. At
+ * most 64 bytes at a time, which never cross a multiple of 64, so that no page of a serial flash is crossed. No word is
+ * programmed twice between two erases of its unit. The journal reads back what was programmed: need not verify. */
+int cairn_port_flash_program(uint32_t offset, const void *from, size_t length);
+
+/* Erases length bytes, whole units of CONFIG_CAIRN_FLASH_ERASE_SIZE, at a multiple of it: every byte reads 0xFF then.
+ * Erases also where everything reads 0xFF: what a half-finished erase left may look blank. */
+int cairn_port_flash_erase(uint32_t offset, size_t length);
 
 #ifdef __cplusplus
 }

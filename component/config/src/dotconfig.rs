@@ -49,6 +49,8 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     int("TASK_STACK_BYTES", "usize", 2048, 65536, "Stack of the agent's task, in bytes."),
     int("TASK_PRIORITY", "u32", 0, 31, "Priority of the agent's task, in the RTOS's own numbers."),
     int("JOURNAL_BYTES", "usize", 1024, 1_048_576, "Size of the journal in RAM, in bytes."),
+    int("FLASH_WRITE_SIZE", "usize", 1, 32, "Word of the journal's flash, in bytes."),
+    int("FLASH_ERASE_SIZE", "usize", 256, 131_072, "Erase unit of the journal's flash, in bytes."),
     int("UPLINK_MAX", "usize", 320, 1408, "Largest uplink, in bytes before OSCORE and CoAP are added."),
     int("UPLOAD_INTERVAL_S", "u32", 60, 2_592_000, "Seconds between two batches."),
     boolean("UPLOAD_DATA", "The relay is given the records; it makes the evidence."),

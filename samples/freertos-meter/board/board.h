@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* What the sample asks of its board: a console, a modem UART, a 40 ns timer, random bytes, the factory blob. */
+/* What the sample asks of its board: a console, a modem UART, a 40 ns timer, random bytes, flash, the factory
+ * blob. */
 #ifndef BOARD_H
 #define BOARD_H
 
@@ -36,6 +37,11 @@ uint32_t board_modem_lost(void);
 /* Fills `out` from the host's /dev/urandom by semihosting. QEMU ONLY: this board has no entropy source; a product
  * uses its true random number generator here. False when the host does not answer. */
 bool board_entropy(uint8_t *out, size_t length);
+
+/* The journal's flash: see cairn_port_flash_read and its neighbours in cairn_port.h, which these stand behind. */
+int board_flash_read(uint32_t offset, void *to, size_t length);
+int board_flash_program(uint32_t offset, const void *from, size_t length);
+int board_flash_erase(uint32_t offset, size_t length);
 
 /* The factory blob, as the loader put it. */
 extern const uint8_t board_factory[];

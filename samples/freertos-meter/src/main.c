@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* A meter that anchors its readings: sets up the board, starts Cairn, creates the tasks. Also here: what Cairn asks
- * of a product (UART, entropy, the end) and the kernel's hooks. */
+ * of a product (UART, entropy, flash, the end) and the kernel's hooks. */
 #include "beat.h"
 #include "board.h"
 #include "cairn_freertos.h"
@@ -26,6 +26,21 @@ size_t cairn_port_uart_write(const uint8_t *bytes, size_t length)
 bool cairn_port_entropy(uint8_t *out, size_t length)
 {
     return board_entropy(out, length);
+}
+
+int cairn_port_flash_read(uint32_t offset, void *to, size_t length)
+{
+    return board_flash_read(offset, to, length);
+}
+
+int cairn_port_flash_program(uint32_t offset, const void *from, size_t length)
+{
+    return board_flash_program(offset, from, length);
+}
+
+int cairn_port_flash_erase(uint32_t offset, size_t length)
+{
+    return board_flash_erase(offset, length);
 }
 
 _Noreturn void cairn_port_panic(void)

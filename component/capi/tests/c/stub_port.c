@@ -108,6 +108,29 @@ size_t cairn_port_uart_write(const uint8_t *bytes, size_t length)
     return length;
 }
 
+int cairn_port_flash_read(uint32_t offset, void *to, size_t length)
+{
+    (void)offset;
+    (void)to;
+    (void)length;
+    return -1;
+}
+
+int cairn_port_flash_program(uint32_t offset, const void *from, size_t length)
+{
+    (void)offset;
+    (void)from;
+    (void)length;
+    return -1;
+}
+
+int cairn_port_flash_erase(uint32_t offset, size_t length)
+{
+    (void)offset;
+    (void)length;
+    return -1;
+}
+
 _Noreturn void cairn_port_panic(void)
 {
     for (;;) {
