@@ -78,7 +78,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
         loop {
             let before = walk;
             let Some(step) = self.step(&mut walk)? else { return Ok(None) };
-            if let Item::Record { kind, priority, time, prefix, payload } = step.found.item {
+            if let Item::Record { kind, priority, time, prefix, payload } = step.item {
                 if step.seq == seq.0 {
                     self.cursor = Some(before);
                     return Ok(Some(RecordEntry { place: step.place, prefix, payload, kind, priority, time }));
@@ -109,7 +109,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
         if let Some(header) = self.sector_where(|snapshot| snapshot.next_batch <= batch)? {
             let mut walk = self.walk(&header);
             while let Some(step) = self.step(&mut walk)? {
-                if let Item::Seal { anchor, with_data } | Item::Signature { anchor, with_data, .. } = step.found.item
+                if let Item::Seal { anchor, with_data } | Item::Signature { anchor, with_data, .. } = step.item
                     && anchor.batch.0 == batch
                 {
                     return Ok(Some((anchor, with_data)));
@@ -152,7 +152,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
             let Some(header) = self.header(generation)? else { continue };
             let mut walk = self.walk(&header);
             while let Some(step) = self.step(&mut walk)? {
-                if let Some(found) = wanted(&step.found.item) {
+                if let Some(found) = wanted(&step.item) {
                     return Ok(Some(found));
                 }
             }

@@ -34,6 +34,9 @@ pub const HEADER_COPIES: u32 = 2;
 /// A sector is at least this long: several erase units make one where they are shorter.
 pub const SECTOR_MIN: u32 = 1024;
 
+/// A sector is at most this long.
+pub const SECTOR_MAX: u32 = 1 << 20;
+
 /// How the flash is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
@@ -56,6 +59,18 @@ impl Geometry {
         let granule = if write > HEAD_BYTES { write } else { HEAD_BYTES } as u32;
         let sector = if erase as u32 > SECTOR_MIN { erase as u32 } else { SECTOR_MIN };
         Self { granule, sector, sectors: capacity as u32 / sector }
+    }
+
+    /// Whether a journal can be divided so. What is compiled is checked when it is compiled; this is for what was read.
+    #[must_use]
+    pub const fn is_possible(&self) -> bool {
+        let granule = matches!(self.granule, 8 | 16 | 32);
+        let sector = self.sector.is_power_of_two() && self.sector >= SECTOR_MIN && self.sector <= SECTOR_MAX;
+        granule
+            && sector
+            && self.sectors >= 2
+            && self.sectors <= 65535
+            && self.sectors as u64 * self.sector as u64 <= i32::MAX as u64
     }
 
     /// `length` rounded up to whole granules.

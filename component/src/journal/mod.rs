@@ -3,7 +3,8 @@
 //!
 //! [`FlashJournal`] keeps it in NOR flash: [`layout`] has every byte of a sector's header, [`entry`] of its
 //! entries, [`scan`] walks a sector, [`find`] finds entries, [`write`]
-//! makes them, [`mount`] begins. [`ram::RamJournal`] keeps it in RAM, a new stream at each boot.
+//! makes them, [`mount`] begins, [`image`] is for whoever reads one elsewhere. [`ram::RamJournal`] keeps it in RAM, a new stream
+//! at each boot.
 
 use core::ops::Range;
 
@@ -19,6 +20,7 @@ mod crc;
 pub mod entry;
 mod find;
 pub mod flash;
+pub mod image;
 pub mod layout;
 pub mod mount;
 pub mod ram;

@@ -5,7 +5,6 @@
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use super::{
-    JournalError,
     flash::FlashJournal,
     layout::{Geometry, Header, HeaderRead, Snapshot},
     sabotage::{Mistake, makes},
@@ -65,22 +64,54 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
         if flash.capacity() < CAPACITY {
             return Err(MountError::OtherGeometry);
         }
-        let newest = newest_header(&mut flash, &Self::GEOMETRY)?;
+        let Mounted { state, newest, oldest, needed, offset, base_ms, kept_seq, kept_batch } =
+            Mounted::find(&mut flash, &Self::GEOMETRY)?;
+        Ok(Self { flash, state, newest, oldest, needed, offset, base_ms, kept_seq, kept_batch, cursor: None })
+    }
+}
+
+/// What a mount finds out, for a division of the flash known only when it runs: all there is to a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mounted {
+    /// What the journal says.
+    pub state: Snapshot,
+    /// The sector that is written.
+    pub newest: u32,
+    /// The oldest sector that was not given up.
+    pub oldest: u32,
+    /// The oldest sector that may not be given up.
+    pub needed: u32,
+    /// Where the next entry goes in the newest sector; at its end the next sector is erased and opened first.
+    pub offset: u32,
+    /// What record times in the newest sector are relative to.
+    pub base_ms: u64,
+    /// The first record that the oldest sector may hold.
+    pub kept_seq: u64,
+    /// The first batch that the oldest sector may hold.
+    pub kept_batch: u32,
+}
+
+impl Mounted {
+    /// Finds the journal in a flash that is divided as `geometry` says, from the flash's beginning. Reads only.
+    ///
+    /// # Errors
+    /// [`MountError`].
+    pub fn find<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry) -> Result<Self, MountError> {
+        let newest = newest_header(flash, geometry)?;
         let mut state = newest.snapshot;
-        let mut walk = Walk::new(&newest, &Self::GEOMETRY);
+        let mut walk = Walk::new(&newest, geometry);
         loop {
-            match walk.next(&mut flash, &Self::GEOMETRY, state.stream) {
+            match walk.next(flash, geometry, state.stream) {
                 Ok(Some(step)) => {
                     state.next_seq = step.seq;
-                    state.apply(&step.found.item);
+                    state.apply(&step.item);
                 }
                 Ok(None) => break,
                 Err(WalkError::Flash(_)) => return Err(MountError::Medium),
                 Err(WalkError::Unknown) => return Err(MountError::UnknownVersion),
             }
         }
-        let mut journal = Self {
-            flash,
+        let mut mounted = Self {
             state,
             newest: newest.generation,
             oldest: newest.generation,
@@ -89,21 +120,28 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
             base_ms: newest.snapshot.time.unix_ms,
             kept_seq: newest.snapshot.next_seq,
             kept_batch: newest.snapshot.next_batch,
-            cursor: None,
         };
-        journal.find_oldest(&newest.snapshot).map_err(|_| MountError::Medium)?;
-        Ok(journal)
+        mounted.find_oldest(flash, geometry, &newest.snapshot)?;
+        if mounted.opening_was_cut(flash, geometry)? {
+            mounted.offset = geometry.sector;
+        }
+        Ok(mounted)
     }
 
     /// Finds the oldest sector that still counts, from the newest back. The one that is opened next does not when nothing in it
     /// is needed: its erasure may have begun.
-    fn find_oldest(&mut self, newest: &Snapshot) -> Result<(), JournalError> {
-        let first = (self.newest + 1).saturating_sub(Self::GEOMETRY.sectors);
-        let full = self.newest + 1 >= Self::GEOMETRY.sectors;
+    fn find_oldest<F: ReadNorFlash>(
+        &mut self,
+        flash: &mut F,
+        geometry: &Geometry,
+        newest: &Snapshot,
+    ) -> Result<(), MountError> {
+        let first = (self.newest + 1).saturating_sub(geometry.sectors);
+        let full = self.newest + 1 >= geometry.sectors;
         // Where the sector after the one looked at begins.
         let (mut next_seq, mut next_batch) = (newest.next_seq, newest.next_batch);
         for generation in (first..self.newest).rev() {
-            let header = self.header(generation)?;
+            let header = header_of(flash, geometry, generation, self.state.stream).map_err(|_| MountError::Medium)?;
             let needed = next_seq > self.state.reclaim_seq || next_batch > self.state.reclaim_batch;
             let next_to_open = full && generation == first;
             if !needed && (header.is_none() || next_to_open) {
@@ -125,33 +163,43 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
                 }
             }
         }
-        self.redo_opening()
-    }
-
-    /// When the sector that is opened next has a header that is neither sound nor blank, power went away while it was opened.
-    /// It could read as sound next time, so that nothing may be written before it was opened anew.
-    fn redo_opening(&mut self) -> Result<(), JournalError> {
-        let Some(next) = self.newest.checked_add(1) else { return Ok(()) };
-        if next - self.oldest >= Self::GEOMETRY.sectors {
-            return Ok(());
-        }
-        let start = Self::GEOMETRY.address(next);
-        let mut piece = [0; 32];
-        for offset in (0..Self::GEOMETRY.entries_start()).step_by(piece.len()) {
-            let length = (Self::GEOMETRY.entries_start() - offset).min(32) as usize;
-            let bytes = piece.get_mut(..length).unwrap_or_default();
-            self.flash.read(start + offset, bytes).map_err(|_| JournalError::Medium)?;
-            if bytes.iter().any(|&byte| byte != 0xff) {
-                let sector = next % Self::GEOMETRY.sectors;
-                let header = read_header(&mut self.flash, &Self::GEOMETRY, sector).map_err(|_| JournalError::Medium)?;
-                if !matches!(header, HeaderRead::Valid(_)) {
-                    self.offset = Self::GEOMETRY.sector;
-                }
-                return Ok(());
-            }
-        }
         Ok(())
     }
+
+    /// Whether the sector that is opened next has a header that is neither sound nor blank: power went away while it was opened.
+    /// It could read as sound next time, so that nothing may be written before it was opened anew.
+    fn opening_was_cut<F: ReadNorFlash>(&self, flash: &mut F, geometry: &Geometry) -> Result<bool, MountError> {
+        let Some(next) = self.newest.checked_add(1) else { return Ok(false) };
+        if next - self.oldest >= geometry.sectors {
+            return Ok(false);
+        }
+        let start = geometry.address(next);
+        let mut piece = [0; 32];
+        for offset in (0..geometry.entries_start()).step_by(piece.len()) {
+            let length = (geometry.entries_start() - offset).min(32) as usize;
+            let bytes = piece.get_mut(..length).unwrap_or_default();
+            flash.read(start + offset, bytes).map_err(|_| MountError::Medium)?;
+            if bytes.iter().any(|&byte| byte != 0xff) {
+                let header = read(flash, geometry, next % geometry.sectors)?;
+                return Ok(!matches!(header, HeaderRead::Valid(_)));
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The header of `generation` of this stream, if it can be read.
+pub(super) fn header_of<F: ReadNorFlash>(
+    flash: &mut F,
+    geometry: &Geometry,
+    generation: u32,
+    stream: StreamId,
+) -> Result<Option<Header>, F::Error> {
+    let header = match read_header(flash, geometry, generation % geometry.sectors)? {
+        HeaderRead::Valid(header) => Some(header),
+        HeaderRead::UnknownVersion(_) | HeaderRead::Invalid => None,
+    };
+    Ok(header.filter(|header| header.generation == generation && header.snapshot.stream == stream))
 }
 
 /// The header of the sector opened last.

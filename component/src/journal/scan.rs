@@ -37,26 +37,27 @@ pub(crate) enum Seen {
     /// Something that is no entry's head.
     Garbage,
     /// A head, of an entry this long, whose checksum is wrong.
-    Damaged(u32),
+    Damaged(Head, u32),
     /// An entry.
     Good(Found),
-    /// A sound entry that this build does not know.
-    Unknown,
+    /// A sound entry, this long, that this build does not know.
+    Unknown(Head, u32),
 }
 
-/// Sector and place within a sector that [`look`] looks at.
+/// A place in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) generation: u32,
-    pub(crate) offset: u32,
+pub struct Place {
+    /// The sector's generation.
+    pub generation: u32,
+    /// Bytes from the sector's beginning.
+    pub offset: u32,
 }
 
-/// Reads the header of the sector that `generation` would be in, from either copy.
-pub(crate) fn read_header<F: ReadNorFlash>(
-    flash: &mut F,
-    geometry: &Geometry,
-    sector: u32,
-) -> Result<HeaderRead, F::Error> {
+/// Reads the header of the ring's `sector`th sector, from either copy.
+///
+/// # Errors
+/// When the flash cannot be read.
+pub fn read_header<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry, sector: u32) -> Result<HeaderRead, F::Error> {
     for copy in 0..HEADER_COPIES {
         let mut padded = [0; HEADER_BYTES.next_multiple_of(32)];
         let length = (geometry.header() as usize).min(padded.len());
@@ -113,10 +114,10 @@ pub(crate) fn look<F: ReadNorFlash>(
         piece = read_chunk(flash, geometry, start, offset, &mut chunk)?;
     }
     if left > 0 || (crc.value() != head.crc && !makes(Mistake::NoChecksum)) {
-        return Ok(Seen::Damaged(length));
+        return Ok(Seen::Damaged(head, length));
     }
     let item = Item::decode(head.tag, &begin, head.body, base_ms, stream);
-    Ok(item.map_or(Seen::Unknown, |item| Seen::Good(Found { item, low: head.low, length })))
+    Ok(item.map_or(Seen::Unknown(head, length), |item| Seen::Good(Found { item, low: head.low, length })))
 }
 
 /// Reads from `offset` as much as a chunk holds and the sector has.
@@ -134,7 +135,10 @@ fn read_chunk<'c, F: ReadNorFlash>(
 }
 
 /// Copies what an entry has behind the first `skip` bytes of its body into `out`.
-pub(crate) fn read_payload<F: ReadNorFlash>(
+///
+/// # Errors
+/// When the flash cannot be read.
+pub fn read_payload<F: ReadNorFlash>(
     flash: &mut F,
     geometry: &Geometry,
     place: Place,
@@ -162,7 +166,7 @@ pub(crate) fn read_payload<F: ReadNorFlash>(
 
 /// A walk over one sector's entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Walk {
+pub struct Walk {
     pub(crate) place: Place,
     /// The sector's end, or where the log ends in it.
     pub(crate) limit: u32,
@@ -177,6 +181,35 @@ pub(crate) struct Walk {
     pub(crate) sound: u32,
 }
 
+/// What a walk comes upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Where it begins.
+    pub place: Place,
+    /// Bytes it takes.
+    pub length: u32,
+    /// What it is.
+    pub content: Content,
+}
+
+/// What a piece of a sector is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "lives on the stack of one call")]
+pub enum Content {
+    /// Erased.
+    Blank,
+    /// No entry: torn, half erased, rotten, or from before the sector was opened.
+    Garbage,
+    /// The head of an entry where one belongs; head or body is torn or rotten.
+    Damaged(Head),
+    /// An entry, with the number its record has, or that the next record gets.
+    Entry(u64, Item),
+    /// An entry once more: it was written again because the flash reported a failure that was none. It does not count.
+    Repeated(Item),
+    /// A sound entry that this build does not know. A mount refuses the journal.
+    Unknown(Head),
+}
+
 /// One good entry of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
@@ -185,7 +218,7 @@ pub(crate) struct Step {
     /// The number its record has, or that the next record gets.
     pub(crate) seq: u64,
     /// What it says.
-    pub(crate) found: Found,
+    pub(crate) item: Item,
 }
 
 /// Why a walk cannot go on.
@@ -199,7 +232,8 @@ pub(crate) enum WalkError<E> {
 
 impl Walk {
     /// A walk over the sector with `header`.
-    pub(crate) fn new(header: &Header, geometry: &Geometry) -> Self {
+    #[must_use]
+    pub fn new(header: &Header, geometry: &Geometry) -> Self {
         let offset = geometry.entries_start();
         Self {
             place: Place { generation: header.generation, offset },
@@ -219,47 +253,59 @@ impl Walk {
         geometry: &Geometry,
         stream: StreamId,
     ) -> Result<Option<Step>, WalkError<F::Error>> {
-        while self.place.offset < self.limit {
-            let place = self.place;
-            match look(flash, geometry, stream, self.base_ms, place).map_err(WalkError::Flash)? {
-                Seen::Blank(length) => {
-                    self.trusted = false;
-                    self.place.offset += length;
-                }
-                Seen::Damaged(length) if self.trusted => self.pass(length),
-                Seen::Damaged(_) | Seen::Garbage => {
-                    self.trusted = false;
-                    self.pass(geometry.granule);
-                }
-                Seen::Unknown => return Err(WalkError::Unknown),
-                Seen::Good(found) => {
-                    self.trusted = true;
-                    self.pass(found.length);
-                    self.sound = self.place.offset;
-                    if let Some(step) = self.count(place, found) {
-                        return Ok(Some(step));
-                    }
-                }
+        while let Some(piece) = self.piece(flash, geometry, stream).map_err(WalkError::Flash)? {
+            match piece.content {
+                Content::Entry(seq, item) => return Ok(Some(Step { place: piece.place, seq, item })),
+                Content::Unknown(_) => return Err(WalkError::Unknown),
+                Content::Blank | Content::Garbage | Content::Damaged(_) | Content::Repeated(_) => {}
             }
         }
         Ok(None)
     }
 
-    fn pass(&mut self, length: u32) {
+    /// Whatever comes next, a granule of it at least; `None` at the end. Pieces follow one another without a gap.
+    ///
+    /// # Errors
+    /// When the flash cannot be read.
+    pub fn piece<F: ReadNorFlash>(
+        &mut self,
+        flash: &mut F,
+        geometry: &Geometry,
+        stream: StreamId,
+    ) -> Result<Option<Piece>, F::Error> {
+        let place = self.place;
+        if place.offset >= self.limit {
+            return Ok(None);
+        }
+        let (length, content) = match look(flash, geometry, stream, self.base_ms, place)? {
+            Seen::Blank(length) => (length, Content::Blank),
+            Seen::Damaged(head, length) if self.trusted => (length, Content::Damaged(head)),
+            Seen::Damaged(..) | Seen::Garbage => (geometry.granule, Content::Garbage),
+            Seen::Unknown(head, length) => (length, Content::Unknown(head)),
+            Seen::Good(Found { item, low, length }) => (length, self.count(item, low)),
+        };
         self.place.offset += length;
-        self.written = self.place.offset;
+        match content {
+            Content::Blank => self.trusted = false,
+            Content::Garbage => (self.trusted, self.written) = (false, self.place.offset),
+            Content::Damaged(_) => self.written = self.place.offset,
+            Content::Entry(..) | Content::Repeated(_) | Content::Unknown(_) => {
+                self.trusted = true;
+                (self.written, self.sound) = (self.place.offset, self.place.offset);
+            }
+        }
+        Ok(Some(Piece { place, length, content }))
     }
 
-    /// Gives the entry its number. One that runs behind was written twice because the flash reported a failure that was none:
-    /// `None`.
-    fn count(&mut self, place: Place, found: Found) -> Option<Step> {
+    /// Gives the entry its number. One that runs behind was written twice because the flash reported a failure that was none.
+    fn count(&mut self, item: Item, low: u8) -> Content {
         #[allow(clippy::cast_possible_truncation, reason = "the low byte is what is stored")]
-        let ahead = found.low.wrapping_sub(self.next_seq as u8);
+        let ahead = low.wrapping_sub(self.next_seq as u8);
         if ahead >= 0x80 {
-            return None;
+            return Content::Repeated(item);
         }
         let seq = self.next_seq.saturating_add(u64::from(ahead));
-        self.next_seq = if matches!(found.item, Item::Record { .. }) { seq.saturating_add(1) } else { seq };
-        Some(Step { place, seq, found })
+        self.next_seq = if matches!(item, Item::Record { .. }) { seq.saturating_add(1) } else { seq };
+        Content::Entry(seq, item)
     }
 }

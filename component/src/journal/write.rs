@@ -9,6 +9,7 @@ use super::{
     entry::{Head, Item, Reclaim},
     flash::FlashJournal,
     layout::{HEADER_COPIES, Header, HeaderRead},
+    mount::header_of,
     sabotage::{Mistake, makes},
     scan::{CHUNK, Place, Seen, Walk, look, read_header},
 };
@@ -192,15 +193,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
 
     /// The header of `generation`, if it can be read.
     pub(super) fn header(&mut self, generation: u32) -> Result<Option<Header>, JournalError> {
-        let sector = generation % Self::GEOMETRY.sectors;
-        match read_header(&mut self.flash, &Self::GEOMETRY, sector).map_err(|_| JournalError::Medium)? {
-            HeaderRead::Valid(header)
-                if header.generation == generation && header.snapshot.stream == self.state.stream =>
-            {
-                Ok(Some(header))
-            }
-            _ => Ok(None),
-        }
+        header_of(&mut self.flash, &Self::GEOMETRY, generation, self.state.stream).map_err(|_| JournalError::Medium)
     }
 
     /// A walk over the sector of `header`, to where the log ends in it.
