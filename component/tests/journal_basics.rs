@@ -13,7 +13,8 @@ use cairn::{
     signer::Signature,
     time::{TimeQuality, WallTime},
 };
-use journal_flash::MockFlash;
+use embedded_storage::nor_flash::NorFlash as _;
+use journal_flash::{CUTS, MockFlash};
 
 const STREAM: StreamId = StreamId(0x1122_3344_5566_7788);
 const CAPACITY: usize = 8192;
@@ -202,6 +203,42 @@ fn what_is_no_journal_is_not_mounted_and_not_touched() {
     type Other<'a> = FlashJournal<&'a mut Flash, 4096, 128>;
     assert_eq!(Other::mount(&mut flash).map(drop), Err(MountError::OtherGeometry));
     assert!(Log::mount(&mut flash).is_ok());
+}
+
+#[test]
+fn a_blank_flash_is_fresh_also_after_a_first_format_was_cut_anywhere_until_there_is_a_journal() {
+    for cut in CUTS {
+        for at in 0.. {
+            let mut flash = Flash::new(1);
+            flash.erase(0, CAPACITY as u32).unwrap();
+            assert_eq!(Log::is_fresh(&mut &mut flash), Ok(true));
+            flash.cut_at(at, cut);
+            let formatted = Log::format(&mut &mut flash, STREAM);
+            flash.power_on();
+            let fresh = Log::is_fresh(&mut &mut flash).unwrap();
+            match Log::mount(&mut flash) {
+                Ok(journal) => assert!(!fresh && journal.stream() == STREAM, "cut {at} {cut:?}"),
+                Err(error) => assert!(fresh && error == MountError::NotFormatted, "cut {at} {cut:?}: {error:?}"),
+            }
+            if formatted.is_ok() {
+                assert!(at > 2 * 144 / 4, "a format is an erase and two headers: {at} operations");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flash_with_anything_but_its_first_sector_used_is_not_fresh() {
+    assert_eq!(Log::is_fresh(&mut &mut Flash::new(1)), Ok(false));
+    for at in [1024, 4000, CAPACITY - 1] {
+        let mut flash = Flash::new(1);
+        flash.erase(0, CAPACITY as u32).unwrap();
+        flash.rot(at, 0x10);
+        assert_eq!(Log::is_fresh(&mut &mut flash), Ok(false), "byte {at}");
+        assert_eq!(Log::mount(&mut flash).err(), Some(MountError::NotFormatted));
+    }
+    assert_eq!(Log::is_fresh(&mut &mut formatted()), Ok(false));
 }
 
 #[test]

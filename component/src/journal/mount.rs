@@ -8,7 +8,7 @@ use super::{
     flash::FlashJournal,
     layout::{Geometry, Header, HeaderRead, Snapshot},
     sabotage::{Mistake, makes},
-    scan::{Walk, WalkError, read_header},
+    scan::{CHUNK, Walk, WalkError, read_header},
     write::write_sector,
 };
 use crate::record::StreamId;
@@ -53,6 +53,32 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
         let snapshot = Snapshot { stream, ..Snapshot::default() };
         let header = Header { generation, geometry: Self::GEOMETRY, snapshot };
         write_sector(flash, &header).map_err(|_| MountError::Medium)
+    }
+
+    /// Whether a flash without a journal is as delivered: blank but perhaps for the first sector, where a first format may have
+    /// been cut short. Such a flash can be formatted without asking; anything else is another's, or needs a look.
+    ///
+    /// Reads the whole flash when it is.
+    ///
+    /// # Errors
+    /// [`MountError::OtherGeometry`] when the flash is too small, [`MountError::Medium`].
+    pub fn is_fresh(flash: &mut F) -> Result<bool, MountError> {
+        const { Self::CHECKED };
+        if flash.capacity() < CAPACITY {
+            return Err(MountError::OtherGeometry);
+        }
+        if read(flash, &Self::GEOMETRY, 0)? != HeaderRead::Invalid {
+            return Ok(false);
+        }
+        let end = Self::GEOMETRY.sector * Self::GEOMETRY.sectors;
+        let mut piece = [0; CHUNK];
+        for address in (Self::GEOMETRY.sector..end).step_by(CHUNK) {
+            flash.read(address, &mut piece).map_err(|_| MountError::Medium)?;
+            if piece.iter().any(|&byte| byte != 0xff) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Takes up the journal that the flash holds.
