@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::keccak::keccak256;
 
+mod foreign;
 mod points;
 mod secp256k1;
 pub mod software;
