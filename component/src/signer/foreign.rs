@@ -4,6 +4,47 @@
 
 use super::{Algorithm, Digest, PublicKey, Signature, SignerError};
 
+impl Algorithm {
+    /// The order of the curve's group, big-endian (SEC 2 section 2.4.1, SP 800-186 section 3.2.1.3).
+    const fn order(self) -> [u8; 32] {
+        let (high, low): (u128, u128) = match self {
+            Self::Es256k => (0xffff_ffff_ffff_ffff_ffff_ffff_ffff_fffe, 0xbaae_dce6_af48_a03b_bfd2_5e8c_d036_4141),
+            Self::Es256 => (0xffff_ffff_0000_0000_ffff_ffff_ffff_ffff, 0xbce6_faad_a717_9e84_f3b9_cac2_fc63_2551),
+        };
+        let mut order = [0; 32];
+        let (first, last) = order.split_at_mut(16);
+        first.copy_from_slice(&high.to_be_bytes());
+        last.copy_from_slice(&low.to_be_bytes());
+        order
+    }
+}
+
+impl Signature {
+    /// r ‖ s with s in the lower half of the group's order: s and the order less s sign alike. `None` when r or s is 0 or
+    /// not below the order.
+    #[must_use]
+    pub fn low(alg: Algorithm, signature: &[u8; 64]) -> Option<Self> {
+        let order = alg.order();
+        let (r, s) = signature.split_at(32);
+        let scalar = |bytes: &[u8]| bytes < &order[..] && bytes.iter().any(|byte| *byte != 0);
+        if !scalar(r) || !scalar(s) {
+            return None;
+        }
+        let mut other = [0; 32];
+        let mut borrow = 0_u8;
+        for ((out, n), s) in other.iter_mut().zip(order).zip(s).rev() {
+            let (less, first) = n.overflowing_sub(*s);
+            let (less, second) = less.overflowing_sub(borrow);
+            (*out, borrow) = (less, u8::from(first || second));
+        }
+        let mut low = *signature;
+        if &other[..] < s {
+            low[32..].copy_from_slice(&other);
+        }
+        Some(Self(low))
+    }
+}
+
 impl PublicKey {
     /// Makes r ‖ s low-S and checks that it is this key's signature over `digest`: what came over a bus, or out of a
     /// disturbed chip, leaves the device only when it is right. Takes as long as a verification in software, and its
@@ -12,36 +53,35 @@ impl PublicKey {
     /// # Errors
     /// [`SignerError::FaultDetected`] when it is not, or when this build has no arithmetic for the key's curve.
     pub fn accept(&self, digest: &Digest, signature: &[u8; 64]) -> Result<Signature, SignerError> {
-        match self.alg {
-            Algorithm::Es256k => es256k(&self.xy, digest, signature),
+        let low = Signature::low(self.alg, signature).ok_or(SignerError::FaultDetected)?;
+        let sound = match self.alg {
+            Algorithm::Es256k => es256k_verifies(&self.xy, digest, &low),
             #[cfg(feature = "es256")]
-            Algorithm::Es256 => es256(&self.xy, digest, signature),
+            Algorithm::Es256 => es256_verifies(&self.xy, digest, &low),
             #[cfg(not(feature = "es256"))]
-            Algorithm::Es256 => None,
-        }
-        .map(Signature)
-        .ok_or(SignerError::FaultDetected)
+            Algorithm::Es256 => false,
+        };
+        if sound { Ok(low) } else { Err(SignerError::FaultDetected) }
     }
 }
 
 /// Both curve crates have the same items under the same names.
-macro_rules! accept_with {
+macro_rules! verifies {
     ($name:ident, $curve:ident) => {
-        fn $name(xy: &[u8; 64], digest: &Digest, signature: &[u8; 64]) -> Option<[u8; 64]> {
+        fn $name(xy: &[u8; 64], digest: &Digest, signature: &Signature) -> bool {
             use $curve::ecdsa::{Signature, VerifyingKey, signature::hazmat::PrehashVerifier as _};
             let mut sec1 = [4; 65];
             sec1[1..].copy_from_slice(xy);
-            let key = VerifyingKey::from_sec1_bytes(&sec1).ok()?;
-            let low = Signature::from_slice(signature).ok()?.normalize_s();
-            key.verify_prehash(&digest.0, &low).ok()?;
-            Some(low.to_bytes().into())
+            let key = VerifyingKey::from_sec1_bytes(&sec1);
+            let signature = Signature::from_slice(&signature.0);
+            key.is_ok_and(|key| signature.is_ok_and(|signature| key.verify_prehash(&digest.0, &signature).is_ok()))
         }
     };
 }
 
-accept_with!(es256k, k256);
+verifies!(es256k_verifies, k256);
 #[cfg(feature = "es256")]
-accept_with!(es256, p256);
+verifies!(es256_verifies, p256);
 
 #[cfg(test)]
 mod tests {
@@ -76,6 +116,12 @@ mod tests {
             let mut wrong = low.0;
             wrong[byte] ^= 0x10;
             assert_eq!(key.accept(&digest, &wrong), Err(SignerError::FaultDetected), "byte {byte}");
+        }
+        let order = hex::decode(order).unwrap();
+        for (at, scalar) in [(0, &order[..]), (32, &order), (0, &[0; 32]), (32, &[0; 32])] {
+            let mut wrong = low.0;
+            wrong[at..at + 32].copy_from_slice(scalar);
+            assert_eq!(Signature::low(key.alg, &wrong), None, "no scalar");
         }
         for wrong in [[0; 64], [0xff; 64]] {
             assert_eq!(key.accept(&digest, &wrong), Err(SignerError::FaultDetected));
