@@ -356,7 +356,7 @@ fn a_sector_without_a_header_reads_as_damaged_and_takes_nothing_else_with_it() {
         if sector == newest {
             continue;
         }
-        for copy in [0, 144] {
+        for copy in [0, 152] {
             flash.rot(sector * 1024 + copy + 30, 0x55);
         }
         let mut journal = Log::mount(&mut flash).unwrap();

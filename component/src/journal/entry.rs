@@ -7,6 +7,7 @@ use heapless::Vec;
 use super::{
     BatchState,
     bytes::{Reader, put, put_varint, unzigzag, zigzag},
+    cell::{BUDGET_MAX, BudgetState, Intent, Spending},
     crc::{Crc32, crc8},
 };
 use crate::{
@@ -95,6 +96,16 @@ pub enum Item {
         /// Why.
         reason: LossReason,
     },
+    /// How far nonces are used; `None` when what said so rotted.
+    Spending(Option<Spending>),
+    /// State of the power budget.
+    Budget(BudgetState),
+}
+
+/// A cell's number, the first byte of its body.
+mod cell {
+    pub(super) const SPENDING: u8 = 0;
+    pub(super) const BUDGET: u8 = 1;
 }
 
 /// An entry's type, 4 bits. 0 and 15 are no types: an erased or zeroed word is no entry.
@@ -106,6 +117,7 @@ mod tag {
     pub(super) const RELEASE: u8 = 5;
     pub(super) const SENDER_SEQUENCE: u8 = 6;
     pub(super) const LOST: u8 = 7;
+    pub(super) const CELL: u8 = 8;
 }
 
 /// Body lengths of the entries that are no records.
@@ -124,6 +136,12 @@ pub mod body {
     pub const SENDER_SEQUENCE: usize = 8;
     /// A loss.
     pub const LOST: usize = 8 + 2;
+    /// How far nonces are used, none pending.
+    pub const SETTLED: usize = 1 + 8;
+    /// The same, one pending.
+    pub const SPENDING: usize = SETTLED + 32 + 16;
+    /// State of the power budget, at most.
+    pub const BUDGET: usize = 1 + super::BUDGET_MAX;
 }
 
 /// Bit 7 of a seal's flags byte: the relay is given the records.
@@ -139,6 +157,7 @@ impl Item {
             Self::Release { .. } => tag::RELEASE,
             Self::SenderSequence { .. } => tag::SENDER_SEQUENCE,
             Self::Lost { .. } => tag::LOST,
+            Self::Spending(_) | Self::Budget(_) => tag::CELL,
         }
     }
 
@@ -173,6 +192,11 @@ impl Item {
             Self::Lost { seq, reason } => {
                 put(&mut out, &seq.0.to_le_bytes());
                 put(&mut out, &reason.0.to_le_bytes());
+            }
+            Self::Spending(spending) => put_spending(&mut out, spending.as_ref()),
+            Self::Budget(budget) => {
+                put(&mut out, &[cell::BUDGET]);
+                put(&mut out, budget.bytes());
             }
         }
         out
@@ -214,6 +238,7 @@ impl Item {
                 let seq = SequenceNumber(r.try_u64()?);
                 Self::Lost { seq, reason: LossReason(u16::from_le_bytes(r.try_array()?)) }
             }
+            tag::CELL => r.try_cell()?,
             _ => return None,
         };
         (r.0.is_empty() && length == first.len()).then_some(item)
@@ -307,7 +332,35 @@ fn put_reclaim<const N: usize>(out: &mut Vec<u8, N>, reclaim: &Reclaim) {
     put(out, &reclaim.seq.to_le_bytes());
 }
 
+fn put_spending<const N: usize>(out: &mut Vec<u8, N>, spending: Option<&Spending>) {
+    put(out, &[cell::SPENDING]);
+    let Some(spending) = spending else { return };
+    put(out, &spending.next_nonce.to_le_bytes());
+    if let Some(pending) = &spending.pending {
+        put(out, &pending.digest.0);
+        put(out, &pending.fee.to_le_bytes());
+    }
+}
+
 impl Reader<'_> {
+    fn try_cell(&mut self) -> Option<Item> {
+        match self.try_array()? {
+            [cell::SPENDING] if self.0.is_empty() => Some(Item::Spending(None)),
+            [cell::SPENDING] => {
+                let next_nonce = self.try_u64()?;
+                let pending = if self.0.is_empty() { None } else { Some(self.try_intent(next_nonce)?) };
+                Some(Item::Spending(Some(Spending { next_nonce, pending })))
+            }
+            [cell::BUDGET] => Some(Item::Budget(BudgetState::new(core::mem::take(&mut self.0))?)),
+            _ => None,
+        }
+    }
+
+    fn try_intent(&mut self, next_nonce: u64) -> Option<Intent> {
+        let nonce = next_nonce.checked_sub(1)?;
+        Some(Intent { nonce, digest: Hash(self.try_array()?), fee: u128::from_le_bytes(self.try_array()?) })
+    }
+
     fn try_seal(&mut self, stream: StreamId) -> Option<(Anchor, bool)> {
         let (batch, first_seq) = (BatchNumber(self.try_u32()?), SequenceNumber(self.try_u64()?));
         let [low, middle, high, flags] = self.try_array()?;
@@ -346,9 +399,10 @@ mod tests {
         }
     }
 
-    fn items() -> Vec<Item, 10> {
+    fn items() -> Vec<Item, 14> {
         let reclaim = Reclaim { batch: 6, seq: u64::MAX };
         let time = WallTime { unix_ms: 1_768_345_200_000, quality: TimeQuality::Authenticated };
+        let intent = Intent { nonce: 12, digest: Hash([0x66; 32]), fee: u128::MAX };
         let record = Item::Record { kind: Kind(u16::MAX), priority: Priority::Urgent, time, prefix: 7, payload: 7 };
         [
             record,
@@ -359,6 +413,10 @@ mod tests {
             Item::Release { through: BatchNumber(8), reclaim },
             Item::SenderSequence { end: 9 },
             Item::Lost { seq: SequenceNumber(10), reason: LossReason(11) },
+            Item::Spending(None),
+            Item::Spending(Some(Spending { next_nonce: 12, pending: None })),
+            Item::Spending(Some(Spending { next_nonce: 13, pending: Some(intent) })),
+            Item::Budget(BudgetState::new(&[14; BUDGET_MAX]).unwrap()),
         ]
         .into_iter()
         .collect()
@@ -372,7 +430,8 @@ mod tests {
     #[test]
     fn every_item_reads_back_and_no_shorter_or_longer_body_does() {
         let lengths = [17, body::SEAL, body::SIGNATURE, body::LEVEL, body::FINAL, body::RELEASE, 8, body::LOST];
-        for (item, length) in items().iter().zip(lengths) {
+        let cells = [1, body::SETTLED, body::SPENDING, body::BUDGET];
+        for (item, length) in items().iter().zip(lengths.into_iter().chain(cells)) {
             let body = whole(item);
             let read = |body: &[u8]| Item::decode(item.tag(), body, body.len(), 1_768_345_000_000, StreamId(5));
             assert_eq!(read(&body), Some(*item));
@@ -384,7 +443,8 @@ mod tests {
             assert_eq!(read(&body[1..]), None, "{item:?}");
             assert_eq!(read(&[&body[..], &[0]].concat()), None, "{item:?}");
         }
-        assert_eq!(Item::decode(8, &[], 0, 0, StreamId(5)), None, "an item of a later version");
+        assert_eq!(Item::decode(14, &[], 0, 0, StreamId(5)), None, "an item of a later version");
+        assert_eq!(Item::decode(8, &[2], 1, 0, StreamId(5)), None, "a cell of a later version");
     }
 
     #[test]

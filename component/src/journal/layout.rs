@@ -7,6 +7,7 @@ use heapless::Vec;
 use super::{
     BatchState,
     bytes::{Reader, put},
+    cell::CellSet,
     crc::crc32,
     entry::{HEAD_BYTES, Item, Reclaim},
 };
@@ -26,7 +27,7 @@ const MAGIC: [u8; 2] = *b"CJ";
 pub const PROLOGUE_BYTES: usize = 8;
 
 /// Bytes of a sector header before padding.
-pub const HEADER_BYTES: usize = 144;
+pub const HEADER_BYTES: usize = 152;
 
 /// Copies of a sector's header: rot in one takes nothing with it.
 pub const HEADER_COPIES: u32 = 2;
@@ -131,8 +132,21 @@ pub struct Snapshot {
     pub released: u32,
     /// Batches before this one may be reclaimed.
     pub reclaim_batch: u32,
-    /// Commitment of the last batch.
+    /// Commitment of the last batch; before the first, of the last batch of the stream before this one, or zero.
     pub prev: Commitment,
+    /// The generation that the stream began in: a later stream began in a later one.
+    pub began: u32,
+    /// The cells that were ever written. Behind a sector's header each of them is said again.
+    pub cells: CellSet,
+    /// The stream was begun because the flash had been rolled back.
+    pub after_rollback: bool,
+}
+
+/// A header's byte of flags.
+mod flag {
+    pub(super) const SPENDING: u8 = 1;
+    pub(super) const BUDGET: u8 = 1 << 1;
+    pub(super) const AFTER_ROLLBACK: u8 = 1 << 7;
 }
 
 /// Where `state` is counted in [`Snapshot::reached`]; `None` for sealed, which is [`Snapshot::next_batch`].
@@ -196,7 +210,23 @@ impl Snapshot {
             }
             Item::SenderSequence { end } => self.sender_end = self.sender_end.max(*end),
             Item::Lost { seq, .. } => self.loss_end = self.loss_end.max(seq.0.saturating_add(1)),
+            Item::Spending(_) => self.cells.spending = true,
+            Item::Budget(_) => self.cells.budget = true,
         }
+    }
+
+    fn flags(&self) -> u8 {
+        let bit = |set: bool, bit: u8| if set { bit } else { 0 };
+        bit(self.cells.spending, flag::SPENDING)
+            | bit(self.cells.budget, flag::BUDGET)
+            | bit(self.after_rollback, flag::AFTER_ROLLBACK)
+    }
+
+    /// Takes in a header's flags; `None` when there are others.
+    fn with_flags(mut self, flags: u8) -> Option<Self> {
+        self.cells = CellSet { spending: flags & flag::SPENDING != 0, budget: flags & flag::BUDGET != 0 };
+        self.after_rollback = flags & flag::AFTER_ROLLBACK != 0;
+        (self.flags() == flags).then_some(self)
     }
 
     fn seal(&mut self, anchor: &Anchor) {
@@ -263,7 +293,9 @@ impl Header {
             put(&mut out, &count.to_le_bytes());
         }
         put(&mut out, &s.prev.0);
-        put(&mut out, &[s.time.quality as u8, 0, 0, 0]);
+        put(&mut out, &[s.time.quality as u8, s.flags(), 0, 0]);
+        put(&mut out, &s.began.to_le_bytes());
+        put(&mut out, &[0; 4]);
         let crc = crc32(&out);
         put(&mut out, &crc.to_le_bytes());
         out.into_array().unwrap_or([0; HEADER_BYTES])
@@ -309,7 +341,10 @@ impl Header {
         snapshot.prev = Commitment(r.array());
         let Some(quality) = TimeQuality::from_number(r.u8()) else { return HeaderRead::Invalid };
         snapshot.time = WallTime { unix_ms, quality };
-        if generation == u32::MAX || !snapshot.is_consistent() {
+        let [flags, _, _] = r.array();
+        snapshot.began = r.u32();
+        let Some(snapshot) = snapshot.with_flags(flags) else { return HeaderRead::Invalid };
+        if generation == u32::MAX || snapshot.began > generation || !snapshot.is_consistent() {
             return HeaderRead::Invalid;
         }
         HeaderRead::Valid(Self { generation, geometry: Geometry { granule, sector, sectors }, snapshot })
@@ -339,6 +374,9 @@ mod tests {
             released: 14,
             reclaim_batch: 8,
             prev: Commitment([16; 32]),
+            began: 17,
+            cells: CellSet { spending: true, budget: false },
+            after_rollback: true,
         };
         Header { generation: 17, geometry: Geometry::new(4, 4096, 65536), snapshot }
     }

@@ -16,10 +16,12 @@ use crate::{
 };
 
 mod bytes;
+pub mod cell;
 mod crc;
 pub mod entry;
 mod find;
 pub mod flash;
+mod format;
 pub mod image;
 pub mod layout;
 pub mod mount;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How a journal begins, and how it finds its place again: one read per sector for the headers, then a walk over the newest.
-//! Mounting writes nothing.
+//! Mounting writes nothing; [`super::format`] begins a stream.
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
@@ -8,8 +8,7 @@ use super::{
     flash::FlashJournal,
     layout::{Geometry, Header, HeaderRead, Snapshot},
     sabotage::{Mistake, makes},
-    scan::{CHUNK, Walk, WalkError, read_header},
-    write::write_sector,
+    scan::{Walk, WalkError, read_header},
 };
 use crate::record::StreamId;
 
@@ -27,60 +26,6 @@ pub enum MountError {
 }
 
 impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, CAPACITY, PAYLOAD> {
-    /// Begins a journal, and a stream: what an earlier journal held is given up.
-    ///
-    /// # Errors
-    /// [`MountError::OtherGeometry`] when the flash is too small, [`MountError::Medium`].
-    pub fn format(flash: &mut F, stream: StreamId) -> Result<(), MountError> {
-        const { Self::CHECKED };
-        if flash.capacity() < CAPACITY {
-            return Err(MountError::OtherGeometry);
-        }
-        let mut generation = 0;
-        for sector in 0..Self::GEOMETRY.sectors {
-            match read(flash, &Self::GEOMETRY, sector)? {
-                HeaderRead::Valid(header) if header.geometry == Self::GEOMETRY => {
-                    generation = generation.max(header.generation.saturating_add(1));
-                }
-                HeaderRead::Invalid => {}
-                // A mount would refuse it.
-                HeaderRead::Valid(_) | HeaderRead::UnknownVersion(_) => {
-                    let start = sector * Self::GEOMETRY.sector;
-                    flash.erase(start, start + Self::GEOMETRY.sector).map_err(|_| MountError::Medium)?;
-                }
-            }
-        }
-        let snapshot = Snapshot { stream, ..Snapshot::default() };
-        let header = Header { generation, geometry: Self::GEOMETRY, snapshot };
-        write_sector(flash, &header).map_err(|_| MountError::Medium)
-    }
-
-    /// Whether a flash without a journal is as delivered: blank but perhaps for the first sector, where a first format may have
-    /// been cut short. Such a flash can be formatted without asking; anything else is another's, or needs a look.
-    ///
-    /// Reads the whole flash when it is.
-    ///
-    /// # Errors
-    /// [`MountError::OtherGeometry`] when the flash is too small, [`MountError::Medium`].
-    pub fn is_fresh(flash: &mut F) -> Result<bool, MountError> {
-        const { Self::CHECKED };
-        if flash.capacity() < CAPACITY {
-            return Err(MountError::OtherGeometry);
-        }
-        if read(flash, &Self::GEOMETRY, 0)? != HeaderRead::Invalid {
-            return Ok(false);
-        }
-        let end = Self::GEOMETRY.sector * Self::GEOMETRY.sectors;
-        let mut piece = [0; CHUNK];
-        for address in (Self::GEOMETRY.sector..end).step_by(CHUNK) {
-            flash.read(address, &mut piece).map_err(|_| MountError::Medium)?;
-            if piece.iter().any(|&byte| byte != 0xff) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     /// Takes up the journal that the flash holds.
     ///
     /// # Errors
@@ -247,6 +192,6 @@ fn newest_header<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry) -> Result<
     newest.ok_or(MountError::NotFormatted)
 }
 
-fn read<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry, sector: u32) -> Result<HeaderRead, MountError> {
+pub(super) fn read<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry, sector: u32) -> Result<HeaderRead, MountError> {
     read_header(flash, geometry, sector).map_err(|_| MountError::Medium)
 }
