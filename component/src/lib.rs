@@ -15,6 +15,7 @@ extern crate std;
 
 pub mod agent;
 pub mod batch;
+pub mod cose;
 pub mod factory;
 pub mod identity;
 pub mod journal;
