@@ -4,7 +4,7 @@
 //!
 //! Data flows one way, and a module knows only the ones before it:
 //! [`time`], [`keccak`], [`word`] → [`merkle`] → [`record`] → [`signer`] → [`batch`] → [`identity`], [`journal`], [`ledger`] →
-//! [`power`] → [`uplink`], [`factory`] → [`ports`] → [`agent`].
+//! [`power`] → [`uplink`], [`factory`], [`cose`] → [`endorsement`] → [`ports`] → [`agent`].
 //!
 //! No heap, no recursion, no `unsafe`, no I/O: everything outside is a trait in [`ports`], [`journal`] or [`signer`].
 #![no_std]
@@ -16,6 +16,7 @@ extern crate std;
 pub mod agent;
 pub mod batch;
 pub mod cose;
+pub mod endorsement;
 pub mod factory;
 pub mod identity;
 pub mod journal;

@@ -4,10 +4,18 @@
 
 use cairn::{
     batch::{Anchor, AnchorFlags, BatchNumber, Commitment, DeploymentId},
+    cose::Sign1,
+    endorsement::{
+        Binding, Endorsement, FactoryKeyRoot, endorse, endorsement_max,
+        factory_key::{FACTORY_TOKEN_MAX, Software},
+    },
     factory::{FACTORY_MAX, Factory},
     merkle::Hash,
     record::{BatchKey, Kind, SequenceNumber, StreamId},
-    signer::{Algorithm, Signature},
+    signer::{
+        Algorithm, Capabilities, Digest, PublicKey, Signature, Signer, SignerError,
+        software::{P256Signer, SoftwareSigner},
+    },
     time::{TimeQuality, WallTime},
     uplink::{DOWNLINK_MAX, Data, Downlink, Hints, Level, Uplink},
 };
@@ -114,7 +122,72 @@ fn factory() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+/// A key of either algorithm.
+enum Key {
+    Es256k(SoftwareSigner),
+    Es256(P256Signer),
+}
+
+impl Key {
+    fn new(alg: Algorithm, secret: u8) -> Self {
+        match alg {
+            Algorithm::Es256k => Self::Es256k(SoftwareSigner::new(&[secret; 32]).expect("a key")),
+            Algorithm::Es256 => Self::Es256(P256Signer::new(&[secret; 32]).expect("a key")),
+        }
+    }
+}
+
+impl Signer for Key {
+    fn public_key(&mut self) -> Result<PublicKey, SignerError> {
+        match self {
+            Self::Es256k(key) => key.public_key(),
+            Self::Es256(key) => key.public_key(),
+        }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
+
+    fn sign(&mut self, digest: &Digest) -> Result<Signature, SignerError> {
+        match self {
+            Self::Es256k(key) => key.sign(digest),
+            Self::Es256(key) => key.sign(digest),
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn endorsements_match_the_cddl(
+        (deployment, nonce, stream, kid) in any::<([u8; 32], [u8; 32], u64, [u8; 4])>(),
+        keys in [algorithm(), algorithm()],
+        (unix_ms, quality) in (any::<u64>(), 0u8..4),
+        names in option::of(("[a-z]{0,32}", "[0-9.]{0,32}")),
+    ) {
+        let (mut ledger, attestation) = (Key::new(keys[0], 1), Key::new(keys[1], 2));
+        let binding = Binding {
+            nonce,
+            key: ledger.public_key().expect("a key"),
+            stream: StreamId(stream),
+            kid,
+            deployment: DeploymentId(deployment),
+        };
+        let now = WallTime { unix_ms, quality: TimeQuality::from_number(quality).expect("0 to 3") };
+        let software = names.as_ref().map(|(name, version)| Software { name, version });
+        let mut root = FactoryKeyRoot::new(attestation, binding.key.device_id(), now, software);
+        let mut out = [0; endorsement_max(FACTORY_TOKEN_MAX)];
+        let length = endorse(&binding, &mut root, &mut ledger, &mut out).expect("room");
+        let bytes = &out[..length];
+        matches("endorsement", bytes)?;
+        let token = Endorsement::decode(bytes).expect("an endorsement").token;
+        prop_assert_eq!(token[0], 0xd2, "tag 18");
+        matches("factoryToken", &token[1..])?;
+        prop_assert_eq!(token[1..3].to_vec(), vec![0x84, 0x58]);
+        matches("factoryHeaders", &token[4..4 + usize::from(token[3])])?;
+        matches("factoryClaims", Sign1::decode(token).expect("a message").payload)?;
+    }
+
     #[test]
     fn uplinks_match_the_cddl(
         anchor in anchor(),
@@ -183,7 +256,7 @@ fn the_cddl_refuses_other_lengths_types_and_fields() {
     let length = downlink.encode(&mut out).expect("room");
     let good = &out[..length];
     assert!(validate_cbor_bytes("downlink", CDDL, good).is_ok());
-    for rule in ["uplink", "evidence", "factory"] {
+    for rule in ["uplink", "evidence", "factory", "endorsement", "factoryToken", "factoryClaims"] {
         assert!(validate_cbor_bytes(rule, CDDL, good).is_err(), "a downlink is no {rule}");
     }
     // [level, stream, batch, commitment, null, {}]
