@@ -83,13 +83,16 @@ fn mutations(context: &Context, log: &mut Log) -> Result<Outcome> {
 
 /// Sums of the lines `test result: ok. P passed; F failed; I ignored; …`.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Counts {
-    passed: u32,
-    ignored: u32,
+pub(crate) struct Counts {
+    /// Tests that passed.
+    pub(crate) passed: u32,
+    /// Tests that were not run.
+    pub(crate) ignored: u32,
 }
 
 impl Counts {
-    fn of(output: &str) -> Self {
+    /// Counts what every test program of `output` says at its end.
+    pub(crate) fn of(output: &str) -> Self {
         let mut counts = Self::default();
         for line in output.lines().filter_map(|line| line.trim().strip_prefix("test result: ")) {
             let words: Vec<&str> = line.split([' ', ';']).filter(|word| !word.is_empty()).collect();

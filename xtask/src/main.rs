@@ -22,6 +22,7 @@ mod kconfig;
 mod lint;
 mod process;
 mod project;
+mod psa;
 mod samples;
 mod setup;
 mod signing;

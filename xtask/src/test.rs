@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    contracts, cport, device, e2e, fuzz, header, host, kconfig, lint, samples, signing,
+    contracts, cport, device, e2e, fuzz, header, host, kconfig, lint, psa, samples, signing,
     suite::{self, Effort, Stage},
     zephyr,
 };
@@ -44,6 +44,7 @@ const STAGES: &[&Stage] = &[
     &host::TESTS,
     &host::MUTATIONS,
     &host::INTEROP,
+    &psa::STAGE,
     &lint::CLIPPY_HOST,
     &lint::CLIPPY_DEVICE,
     &cport::STAGE,

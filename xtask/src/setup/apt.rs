@@ -50,6 +50,8 @@ const QEMU: &[(Probe, &str)] = &[(Probe::Program("qemu-system-arm"), "qemu-syste
 const NPM: &[(Probe, &str)] = &[(Probe::Program("node"), "nodejs"), (Probe::Program("npm"), "npm")];
 const PYTHON: &[(Probe, &str)] =
     &[(Probe::Program("python3"), "python3"), (Probe::PythonModule("ensurepip"), "python3-venv")];
+const MBED_TLS: &[(Probe, &str)] =
+    &[(Probe::File("/usr/include/psa/crypto.h"), "libmbedtls-dev"), (Probe::Program("gcc"), "gcc")];
 const FUZZ: &[(Probe, &str)] = &[(Probe::Program("g++"), "g++")];
 /// Debian's own Rust with the sources of its standard library, from which `core` is built for any target.
 const DEBIAN_RUST: &[(Probe, &str)] = &[
@@ -67,6 +69,7 @@ pub(crate) fn install(log: &mut Log, needs: &[Need]) -> Result<Outcome> {
         Need::Npm => NPM,
         Need::Python => PYTHON,
         Need::Fuzz => FUZZ,
+        Need::MbedTls => MBED_TLS,
         Need::Deny => &[],
     });
     let missing = missing(lists);

@@ -34,17 +34,19 @@ pub(crate) enum Need {
     Deny,
     /// cargo-fuzz and a C++ compiler.
     Fuzz,
+    /// Mbed TLS with PSA Crypto, and a C compiler.
+    MbedTls,
 }
 
 impl Need {
     /// Every need, in the order of installation.
-    const ALL: [Self; 6] = [Self::Embedded, Self::Qemu, Self::Npm, Self::Python, Self::Deny, Self::Fuzz];
+    const ALL: [Self; 7] = [Self::Embedded, Self::Qemu, Self::Npm, Self::Python, Self::Deny, Self::Fuzz, Self::MbedTls];
 
     /// What is installed, for the stage's line; `None` when Debian packages are all there is to it.
     const fn about(self) -> Option<&'static str> {
         match self {
             Self::Embedded => Some("setup rust: Rust for devices"),
-            Self::Qemu => None,
+            Self::Qemu | Self::MbedTls => None,
             Self::Npm => Some("setup npm: anvil and solc"),
             Self::Python => Some("setup python: packages of xtask/requirements.txt"),
             Self::Deny => Some("setup cargo-deny: the pinned version"),
@@ -91,7 +93,7 @@ pub(crate) fn install(project: &Project, stages: &mut Stages, needs: &[Need]) ->
     for need in Need::ALL.into_iter().filter(|need| needs.contains(need)) {
         let Some(about) = need.about() else { continue };
         let good = stages.run(about, |log| match need {
-            Need::Qemu => passed(""),
+            Need::Qemu | Need::MbedTls => passed(""),
             Need::Npm => npm::install(project, log),
             Need::Python => python::install(project, log),
             Need::Deny => tools::install(project, log, &tools::DENY),
