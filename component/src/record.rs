@@ -56,6 +56,23 @@ impl Kind {
     /// First kind number that is the application's own.
     pub const FIRST_APPLICATION: Self = Self(64);
 
+    /// What this kind is called; `None` for numbers that nobody has given out yet.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::IDENTITY => "identity",
+            Self::READING => "reading",
+            Self::EVENT => "event",
+            Self::FIRMWARE => "firmware",
+            Self::CLOCK_STEP => "clock step",
+            Self::LOSS => "loss",
+            Self::ROTATION => "rotation",
+            Self::PAYMENT => "payment",
+            kind if kind.0 >= Self::FIRST_APPLICATION.0 => "the application's own",
+            _ => return None,
+        })
+    }
+
     /// Whether an application may submit this kind: readings, events, and its own.
     #[must_use]
     pub const fn is_submittable(self) -> bool {

@@ -139,7 +139,10 @@ impl Mounted {
 
     /// Whether the sector that is opened next has a header that is neither sound nor blank: power went away while it was opened.
     /// It could read as sound next time, so that nothing may be written before it was opened anew.
-    fn opening_was_cut<F: ReadNorFlash>(&self, flash: &mut F, geometry: &Geometry) -> Result<bool, MountError> {
+    ///
+    /// # Errors
+    /// [`MountError::Medium`].
+    pub fn opening_was_cut<F: ReadNorFlash>(&self, flash: &mut F, geometry: &Geometry) -> Result<bool, MountError> {
         let Some(next) = self.newest.checked_add(1) else { return Ok(false) };
         if next - self.oldest >= geometry.sectors {
             return Ok(false);

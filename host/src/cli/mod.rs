@@ -11,6 +11,7 @@ use crate::files::fixed_hex;
 
 mod contract;
 mod evidence;
+mod journal;
 mod provision;
 mod relay;
 mod show;
@@ -24,6 +25,12 @@ pub mod exit {
     pub const NOT_YET: u8 = 3;
     /// The report holds an equivocation.
     pub const EQUIVOCATION: u8 = 4;
+    /// The journal mounts, but something that was accepted reads as lost.
+    pub const JOURNAL_DAMAGED: u8 = 5;
+    /// A mount refuses the journal.
+    pub const JOURNAL_REFUSED: u8 = 6;
+    /// There is no journal.
+    pub const NO_JOURNAL: u8 = 7;
 }
 
 const EXIT_CODES: &str = "\
@@ -33,6 +40,7 @@ Exit codes:
   2   wrong usage
   3   `cairn evidence`: the anchor is not on the ledger yet
   4   `cairn relay report`: it holds an equivocation
+  5   `cairn journal check`: damaged; 6: a mount refuses it; 7: there is no journal
   10+ `cairn verify`: refused; each reason has its own code, see `cairn verify --help`
 
 What happens is told on standard error; RUST_LOG says how much (error, warn, info, debug).";
@@ -60,6 +68,9 @@ enum Verb {
     Evidence(evidence::Verb),
     /// Check evidence against the ledger
     Verify(verify::Arguments),
+    /// Look at the journal in a flash image that came back from the field
+    #[command(subcommand)]
+    Journal(journal::Verb),
     // The help text is the arguments' own.
     Modem(Box<crate::modem::Args>),
 }
@@ -75,6 +86,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Relay(verb) => relay::run(verb).await,
         Verb::Evidence(verb) => evidence::run(&verb),
         Verb::Verify(arguments) => verify::run(&arguments).await,
+        Verb::Journal(verb) => journal::run(&verb),
         Verb::Modem(arguments) => crate::modem::run(*arguments).await.map(|()| ExitCode::SUCCESS),
     }
 }

@@ -48,19 +48,7 @@ pub(super) fn sealed(anchor: &Anchor) -> String {
 
 /// A kind's number and name.
 pub(super) fn kind(kind: Kind) -> String {
-    let name = match kind {
-        Kind::IDENTITY => "identity",
-        Kind::READING => "reading",
-        Kind::EVENT => "event",
-        Kind::FIRMWARE => "firmware",
-        Kind::CLOCK_STEP => "clock step",
-        Kind::LOSS => "loss",
-        Kind::ROTATION => "rotation",
-        Kind::PAYMENT => "payment",
-        kind if kind >= Kind::FIRST_APPLICATION => "the application's own",
-        _ => "unknown",
-    };
-    format!("{} ({name})", kind.0)
+    format!("{} ({})", kind.0, kind.name().unwrap_or("unknown"))
 }
 
 /// A payload in hexadecimal, and the integer it is when it is one CBOR integer.

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a journal's entry says, as names and values: text and JSON are made of the same ones. Called by the dump.
+
+use cairn::{
+    batch::Anchor,
+    identity::Identity,
+    journal::{BatchState, entry::Item, entry::Reclaim},
+    record::{Kind, LossReason, Priority},
+    time::{TimeQuality, WallTime},
+};
+use minicbor::Decoder;
+use serde_json::{Value, json};
+
+use super::super::show;
+
+/// Names and values, in the order they are shown.
+pub(super) type Fields = Vec<(&'static str, Value)>;
+
+/// Numbers of 64 bits are strings: not everything that reads JSON keeps them whole.
+pub(super) fn wide(number: u64) -> Value {
+    json!(number.to_string())
+}
+
+pub(super) fn hex(bytes: &[u8]) -> Value {
+    json!(format!("0x{}", hex::encode(bytes)))
+}
+
+/// What an entry is called, and what it says. `payload` is a record's.
+pub(super) fn fields(seq: u64, item: &Item, payload: &[u8]) -> (&'static str, Fields) {
+    match item {
+        Item::Record { kind, priority, time, .. } => ("record", record(seq, *kind, *priority, time, payload)),
+        Item::Seal { anchor, with_data } => ("seal", seal(anchor, *with_data)),
+        Item::Signature { anchor, with_data, signature } => {
+            let mut fields = seal(anchor, *with_data);
+            fields.push(("signature", hex(&signature.0)));
+            ("signature", fields)
+        }
+        Item::Level { state, through, reclaim } => {
+            let mut fields = vec![("state", json!(state_name(*state))), ("throughBatch", json!(through.0))];
+            if *state == BatchState::Final {
+                fields.extend(may_go(reclaim));
+            }
+            ("level", fields)
+        }
+        Item::Release { through, reclaim } => {
+            let mut fields = vec![("throughBatch", json!(through.0))];
+            fields.extend(may_go(reclaim));
+            ("release", fields)
+        }
+        Item::SenderSequence { end } => ("sender sequence", vec![("reservedBelow", wide(*end))]),
+        Item::Lost { seq, reason } => ("loss", vec![("seq", wide(seq.0)), ("reason", json!(reason_name(*reason)))]),
+    }
+}
+
+fn record(seq: u64, kind: Kind, priority: Priority, time: &WallTime, payload: &[u8]) -> Fields {
+    let mut fields = vec![
+        ("seq", wide(seq)),
+        ("time", json!(time_of(time))),
+        ("quality", json!(quality_name(time.quality))),
+        ("kind", json!(kind.0)),
+        ("kindName", json!(kind.name().unwrap_or("unknown"))),
+        ("priority", json!(priority_name(priority))),
+        ("payload", hex(payload)),
+    ];
+    if let Some(says) = own(kind, payload) {
+        fields.push(("says", json!(says)));
+    }
+    fields
+}
+
+fn seal(anchor: &Anchor, with_data: bool) -> Fields {
+    vec![
+        ("batch", json!(anchor.batch.0)),
+        ("firstSeq", wide(anchor.first_seq.0)),
+        ("count", json!(anchor.count)),
+        ("sealed", json!(show::sealed(anchor))),
+        ("flags", json!(anchor.flags.0)),
+        ("withData", json!(with_data)),
+        ("root", hex(&anchor.root.0)),
+        ("prev", hex(&anchor.prev.0)),
+        ("commitment", hex(&anchor.commitment().0)),
+    ]
+}
+
+fn may_go(reclaim: &Reclaim) -> Fields {
+    vec![("mayGoBeforeBatch", json!(reclaim.batch)), ("mayGoBeforeSeq", wide(reclaim.seq))]
+}
+
+/// A record's time: UTC, or milliseconds since boot.
+pub(super) fn time_of(time: &WallTime) -> String {
+    match time.quality {
+        TimeQuality::SinceBoot => format!("{} ms after boot", time.unix_ms),
+        TimeQuality::Relay | TimeQuality::Network | TimeQuality::Authenticated => show::utc_ms(time.unix_ms),
+    }
+}
+
+pub(super) const fn quality_name(quality: TimeQuality) -> &'static str {
+    match quality {
+        TimeQuality::SinceBoot => "since boot",
+        TimeQuality::Relay => "relay",
+        TimeQuality::Network => "network",
+        TimeQuality::Authenticated => "authenticated",
+    }
+}
+
+const fn priority_name(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Bulk => "bulk",
+        Priority::Routine => "routine",
+        Priority::Urgent => "urgent",
+    }
+}
+
+pub(super) const fn state_name(state: BatchState) -> &'static str {
+    match state {
+        BatchState::Sealed => "sealed",
+        BatchState::Signed => "signed",
+        BatchState::Sent => "sent",
+        BatchState::Stored => "stored",
+        BatchState::Included => "included",
+        BatchState::Final => "final",
+    }
+}
+
+pub(super) fn reason_name(reason: LossReason) -> String {
+    match reason {
+        LossReason::DAMAGED => "damaged".into(),
+        LossReason::DISPLACED => "displaced".into(),
+        LossReason(number) => format!("reason {number}"),
+    }
+}
+
+/// What a record of Cairn's own kinds says; `None` for others, and for what cannot be read as what it should be.
+fn own(kind: Kind, payload: &[u8]) -> Option<String> {
+    match kind {
+        Kind::IDENTITY => identity(payload),
+        Kind::CLOCK_STEP => clock_step(payload),
+        Kind::LOSS => loss(payload),
+        _ => number(payload),
+    }
+}
+
+fn identity(payload: &[u8]) -> Option<String> {
+    let identity = Identity::from_payload(payload).ok()?;
+    let (device, key) = (hex::encode(identity.device_id.0), hex::encode(identity.public_key));
+    let before = match identity.last_commitment {
+        Some(commitment) => format!("after commitment 0x{} of its stream before", hex::encode(commitment.0)),
+        None => "no stream before that it knows of".into(),
+    };
+    Some(format!("device 0x{device}, key 0x{key} ({}), {before}", show::algorithm(identity.alg)))
+}
+
+/// `[old, new, source, recent block hash or null]`.
+fn clock_step(payload: &[u8]) -> Option<String> {
+    let mut d = Decoder::new(payload);
+    if d.array().ok()? != Some(4) {
+        return None;
+    }
+    let (old, new) = (d.u64().ok()?, d.u64().ok()?);
+    let quality = TimeQuality::from_number(d.u8().ok()?)?;
+    let block = match d.bytes() {
+        Ok(hash) => format!(", at block 0x{}", hex::encode(hash)),
+        Err(_) => String::new(),
+    };
+    Some(format!("clock from {} to {} by {}{block}", show::utc_ms(old), show::utc_ms(new), quality_name(quality)))
+}
+
+/// `[first, last, reason]`.
+fn loss(payload: &[u8]) -> Option<String> {
+    let mut d = Decoder::new(payload);
+    if d.array().ok()? != Some(3) {
+        return None;
+    }
+    let (first, last, reason) = (d.u64().ok()?, d.u64().ok()?, LossReason(d.u16().ok()?));
+    (d.position() == payload.len()).then(|| format!("records {first} to {last} are lost: {}", reason_name(reason)))
+}
+
+/// A payload that is one CBOR integer.
+fn number(payload: &[u8]) -> Option<String> {
+    let mut d = Decoder::new(payload);
+    let number = d.int().ok()?;
+    (d.position() == payload.len()).then(|| format!("the number {number}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_cairn_s_own_kinds_say_what_they_say() {
+        let step = [0x84, 0x00, 0x1b, 0, 0, 0x01, 0x9a, 0xdd, 0xd1, 0x1b, 0xeb, 0x02, 0xf6];
+        assert_eq!(
+            own(Kind::CLOCK_STEP, &step).unwrap(),
+            "clock from 1970-01-01T00:00:00Z to 2025-12-02T09:33:29.515Z by network"
+        );
+        assert_eq!(own(Kind::LOSS, &[0x83, 4, 6, 1]).unwrap(), "records 4 to 6 are lost: damaged");
+        assert_eq!(own(Kind::READING, &[0x19, 1, 0]).unwrap(), "the number 256");
+        for kind in [Kind::IDENTITY, Kind::CLOCK_STEP, Kind::LOSS] {
+            for payload in [&[][..], &[0x83], &[0x84, 0x01], &[0x19, 1, 0]] {
+                assert_eq!(own(kind, payload), None);
+            }
+        }
+    }
+}
