@@ -219,7 +219,7 @@ fn a_sound_journal_is_shown_entry_by_entry_and_called_sound() {
     contains(
         &said,
         &[
-            "stream    1311",
+            "stream    1311, begun in generation 0",
             "records   kept 0 to 4; next number 5",
             "in no batch 3 to 4",
             "lost      3 (displaced)",
@@ -289,7 +289,7 @@ fn a_sector_whose_opening_was_cut_is_said_to_be_opened_anew() {
         let mut journal = Log::mount(&mut next).unwrap();
         append(&mut journal, Kind::READING, b"more");
         if journal.generation() > newest {
-            // An erase, 36 words of header; cut in the middle of them.
+            // An erase, 38 words of header; cut in the middle of them.
             flash.cut_at(1 + 20, Cut::Torn);
             let mut journal = Log::mount(&mut flash).unwrap();
             let record = NewRecord {
@@ -340,7 +340,7 @@ fn a_sector_whose_headers_rotted_is_told_and_read_by_what_the_one_before_says() 
         append(&mut journal, Kind::READING, b"in the middle");
     }
     let whole = sectors(&flash.cells, &place());
-    for at in [1024 + 40, 1024 + 144 + 40] {
+    for at in [1024 + 40, 1024 + Log::GEOMETRY.header() as usize + 40] {
         flash.rot(at, 1);
     }
     let findings = agrees(&flash);

@@ -72,7 +72,8 @@ fn print_findings(out: &mut impl Write, journal: &Journal, findings: &Findings) 
     let (mounted, geometry) = (&findings.mounted, &journal.place.geometry);
     let state = &mounted.state;
     print_place(out, journal)?;
-    writeln!(out, "stream    {}", state.stream.0)?;
+    let rollback = if state.after_rollback { ", begun because the flash had been rolled back" } else { "" };
+    writeln!(out, "stream    {}, begun in generation {}{rollback}", state.stream.0, state.began)?;
     let (newest, oldest) = (mounted.newest % geometry.sectors, mounted.oldest % geometry.sectors);
     writeln!(
         out,
@@ -178,6 +179,8 @@ fn findings_json(journal: &Journal, findings: &Findings) -> Value {
         "verdict": if findings.is_sound() { "sound" } else { "damaged" },
         "place": place_json(journal),
         "stream": wide(state.stream.0),
+        "streamBeganIn": state.began,
+        "afterRollback": state.after_rollback,
         "generation": { "newest": mounted.newest, "oldest": mounted.oldest, "needed": mounted.needed },
         "next": { "seq": wide(state.next_seq), "batch": state.next_batch, "offset": mounted.offset,
                   "opensSector": mounted.offset >= geometry.sector, "openingWasCut": findings.opening_was_cut },

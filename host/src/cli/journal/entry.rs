@@ -4,7 +4,11 @@
 use cairn::{
     batch::Anchor,
     identity::Identity,
-    journal::{BatchState, entry::Item, entry::Reclaim},
+    journal::{
+        BatchState,
+        cell::{Intent, Spending},
+        entry::{Item, Reclaim},
+    },
     record::{Kind, LossReason, Priority},
     time::{TimeQuality, WallTime},
 };
@@ -48,6 +52,8 @@ pub(super) fn fields(seq: u64, item: &Item, payload: &[u8]) -> (&'static str, Fi
             ("release", fields)
         }
         Item::SenderSequence { end } => ("sender sequence", vec![("reservedBelow", wide(*end))]),
+        Item::Spending(spending) => ("spending", spending_fields(spending.as_ref())),
+        Item::Budget(budget) => ("budget", vec![("state", hex(budget.bytes()))]),
         Item::Lost { seq, reason } => ("loss", vec![("seq", wide(seq.0)), ("reason", json!(reason_name(*reason)))]),
     }
 }
@@ -84,6 +90,15 @@ fn seal(anchor: &Anchor, with_data: bool) -> Fields {
 
 fn may_go(reclaim: &Reclaim) -> Fields {
     vec![("mayGoBeforeBatch", json!(reclaim.batch)), ("mayGoBeforeSeq", wide(reclaim.seq))]
+}
+
+fn spending_fields(spending: Option<&Spending>) -> Fields {
+    let Some(spending) = spending else { return vec![("nextNonce", json!("rotten"))] };
+    let mut fields = vec![("nextNonce", wide(spending.next_nonce))];
+    if let Some(Intent { nonce, digest, fee }) = &spending.pending {
+        fields.extend([("pending", wide(*nonce)), ("digest", hex(&digest.0)), ("fee", json!(fee.to_string()))]);
+    }
+    fields
 }
 
 /// A record's time: UTC, or milliseconds since boot.
