@@ -6,8 +6,8 @@
 mod journal_flash;
 
 use cairn::{
-    batch::{Anchor, AnchorFlags, BatchNumber},
-    journal::{BatchState, FlashJournal, Journal, JournalError, MountError, NewRecord},
+    batch::{Anchor, AnchorFlags, BatchNumber, Commitment},
+    journal::{BatchState, FlashJournal, Intent, Journal, JournalError, MountError, NewRecord, Spending},
     merkle::Hash,
     record::{Entry, Kind, LossReason, Priority, SequenceNumber, StreamId},
     signer::Signature,
@@ -183,6 +183,68 @@ fn sender_sequence_numbers_are_reserved_once() {
     assert_eq!(journal.reserve_sender_sequence(u64::MAX), Err(JournalError::Full));
 }
 
+fn intent(nonce: u64, of: u8, fee: u128) -> Intent {
+    Intent { nonce, digest: Hash([of; 32]), fee }
+}
+
+#[test]
+fn a_full_journal_can_still_settle_what_is_pending() {
+    let mut flash = formatted();
+    let mut journal = Log::mount(&mut flash).unwrap();
+    journal.intend(&intent(5, 1, 10)).unwrap();
+    while append(&mut journal).is_ok() {}
+    assert_eq!(journal.intend(&intent(5, 1, 11)), Err(JournalError::Full));
+    assert_eq!(journal.keep_budget(&[1; 48]), Err(JournalError::Full));
+    let count = u32::try_from(journal.unsealed().end.0).unwrap();
+    let anchor = seal(&mut journal, count, true).unwrap();
+    while journal.reserve_sender_sequence(4).is_ok() {}
+    journal.settle(5).unwrap();
+    finish(&mut journal, anchor.batch);
+    assert_eq!(journal.spending(), Ok(Spending { next_nonce: 6, pending: None }));
+    let mut journal = Log::mount(&mut flash).unwrap();
+    assert_eq!(journal.spending(), Ok(Spending { next_nonce: 6, pending: None }));
+    journal.intend(&intent(6, 2, 1)).unwrap();
+}
+
+#[test]
+fn the_cells_outlive_every_sector_they_were_written_in() {
+    let mut flash = formatted();
+    let mut journal = Log::mount(&mut flash).unwrap();
+    journal.intend(&intent(7, 1, 10)).unwrap();
+    journal.keep_budget(b"budget").unwrap();
+    for _ in 0..200 {
+        let mut journal = Log::mount(&mut flash).unwrap();
+        assert_eq!(journal.spending(), Ok(Spending { next_nonce: 8, pending: Some(intent(7, 1, 10)) }));
+        assert_eq!(journal.budget().unwrap().unwrap().bytes(), b"budget");
+        for _ in 0..5 {
+            append(&mut journal).unwrap();
+        }
+        let anchor = seal(&mut journal, 5, true).unwrap();
+        finish(&mut journal, anchor.batch);
+    }
+    assert!(Log::mount(&mut flash).unwrap().generation() > 50);
+}
+
+/// An older value in its place could give a nonce to two purposes.
+#[test]
+fn a_spending_cell_that_rots_in_one_place_is_still_there() {
+    let mut flash = formatted();
+    let mut journal = Log::mount(&mut flash).unwrap();
+    journal.intend(&intent(0, 1, 10)).unwrap();
+    journal.settle(0).unwrap();
+    let before = journal.used();
+    journal.intend(&intent(1, 2, 10)).unwrap();
+    let after = journal.used();
+    append(&mut journal).unwrap();
+    let spending = journal.spending().unwrap();
+    assert_eq!(spending.pending, Some(intent(1, 2, 10)));
+    for at in before..after {
+        let mut flash = flash.clone();
+        flash.rot(at as usize, 0x10);
+        assert_eq!(Log::mount(&mut flash).unwrap().spending(), Ok(spending), "byte {at}");
+    }
+}
+
 #[test]
 fn what_is_no_journal_is_not_mounted_and_not_touched() {
     let mut flash = Flash::new(9);
@@ -251,6 +313,7 @@ fn a_new_format_begins_a_new_stream_and_forgets_the_old_one() {
     Log::format(&mut &mut flash, StreamId(5)).unwrap();
     let mut journal = Log::mount(&mut flash).unwrap();
     assert_eq!((journal.stream(), journal.kept()), (StreamId(5), SequenceNumber(0)..SequenceNumber(0)));
+    assert_eq!(journal.previous_stream(), None, "the old one sealed nothing");
     for _ in 0..100 {
         let seq = append(&mut journal).unwrap();
         check(&mut journal, seq);
@@ -258,6 +321,48 @@ fn a_new_format_begins_a_new_stream_and_forgets_the_old_one() {
     let mut journal = Log::mount(&mut flash).unwrap();
     for seq in 0..100 {
         check(&mut journal, SequenceNumber(seq));
+    }
+}
+
+#[test]
+fn a_new_stream_knows_the_last_commitment_and_the_nonces_of_the_old_one_also_when_its_format_was_cut() {
+    let mut flash = formatted();
+    let mut journal = Log::mount(&mut flash).unwrap();
+    assert_eq!(journal.previous_stream(), None);
+    for _ in 0..3 {
+        append(&mut journal).unwrap();
+        let anchor = seal(&mut journal, 1, true).unwrap();
+        finish(&mut journal, anchor.batch);
+    }
+    let (last, generation) = (journal.last_commitment(), journal.generation());
+    journal.intend(&intent(7, 1, 10)).unwrap();
+    let spending = journal.spending().unwrap();
+    let begun = flash.operations;
+    let mut whole = flash.clone();
+    Log::format(&mut &mut whole, StreamId(5)).unwrap();
+    for at in 0..=whole.operations - begun {
+        for kind in CUTS {
+            let mut flash = flash.clone();
+            flash.cut_at(at, kind);
+            let _ = Log::format(&mut &mut flash, StreamId(5));
+            flash.power_on();
+            let mut journal = Log::mount(&mut flash).unwrap_or_else(|error| panic!("cut {at} {kind:?}: {error:?}"));
+            if journal.stream() == STREAM {
+                assert_eq!((journal.last_commitment(), journal.spending()), (last, Ok(spending)));
+                Log::format(&mut &mut flash, StreamId(5)).unwrap();
+                journal = Log::mount(&mut flash).unwrap();
+            }
+            assert_eq!((journal.stream(), journal.generation()), (StreamId(5), generation + 1));
+            assert_eq!(journal.previous_stream(), Some(last));
+            assert_eq!((journal.last_commitment(), journal.spending()), (Commitment::default(), Ok(spending)));
+            // A stream that sealed nothing passes on what it was given.
+            Log::format(&mut &mut flash, StreamId(6)).unwrap();
+            let mut journal = Log::mount(&mut flash).unwrap();
+            assert_eq!((journal.previous_stream(), journal.spending()), (Some(last), Ok(spending)));
+            append(&mut journal).unwrap();
+            assert_eq!(seal(&mut journal, 1, true).unwrap().prev, Commitment::default());
+            assert_eq!(journal.previous_stream(), None);
+        }
     }
 }
 

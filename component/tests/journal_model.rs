@@ -8,7 +8,7 @@ mod journal_flash;
 
 use cairn::{
     batch::{Anchor, AnchorFlags, BatchNumber},
-    journal::{BatchState, FlashJournal, Journal, JournalError, MountError, NewRecord},
+    journal::{BatchState, FlashJournal, Intent, Journal, JournalError, MountError, NewRecord, Spending},
     merkle::Hash,
     record::{Entry, Kind, LossReason, Priority, SequenceNumber},
     signer::Signature,
@@ -23,13 +23,27 @@ type Log<'a> = FlashJournal<&'a mut Flash, CAPACITY, 100>;
 
 #[derive(Clone, Debug)]
 enum Call {
-    Append { length: usize, fill: u8, kind: u16, priority: u8, time: u64, quality: u8 },
-    Seal { count: u32, with_data: bool },
+    Append {
+        length: usize,
+        fill: u8,
+        kind: u16,
+        priority: u8,
+        time: u64,
+        quality: u8,
+    },
+    Seal {
+        count: u32,
+        with_data: bool,
+    },
     Sign(u32),
     Advance(u32, u8),
     Release(u32),
     Lose(u64, u16),
     Reserve(u64),
+    /// A nonce from the first that could be pending on, a purpose, a fee.
+    Intend(u64, u8, u8),
+    Settle(u64),
+    Budget(usize),
     Mount,
 }
 
@@ -43,6 +57,9 @@ fn call() -> impl Strategy<Value = Call> {
         3 => (0..4_u32).prop_map(Call::Release),
         1 => (0..60_u64, 1..3_u16).prop_map(|(back, reason)| Call::Lose(back, reason)),
         2 => (1..100_u64).prop_map(Call::Reserve),
+        3 => (0..3_u64, 0..2_u8, 0..8_u8).prop_map(|(ahead, of, fee)| Call::Intend(ahead, of, fee)),
+        3 => (0..3_u64).prop_map(Call::Settle),
+        2 => (0..50_usize).prop_map(Call::Budget),
         2 => Just(Call::Mount),
     ]
 }
@@ -75,6 +92,10 @@ struct Model {
     reached: [u32; 6],
     released: u32,
     sender_end: u64,
+    /// Every intent ever journaled; the last is pending while it is not settled.
+    intents: Vec<Intent>,
+    settled: bool,
+    budget: Option<Vec<u8>>,
 }
 
 impl Model {
@@ -126,6 +147,23 @@ impl Model {
         }
         let last = self.batches.last().map(|(anchor, ..)| anchor.commitment()).unwrap_or_default();
         assert_eq!(journal.last_commitment(), last);
+        let last = self.intents.last();
+        let spending = Spending {
+            next_nonce: last.map_or(0, |intent| intent.nonce + 1),
+            pending: last.copied().filter(|_| !self.settled),
+        };
+        assert_eq!(journal.spending(), Ok(spending));
+        let budget = journal.budget().unwrap();
+        assert_eq!(budget.as_ref().map(|budget| budget.bytes()), self.budget.as_deref());
+    }
+
+    /// Whether the wallet may sign `intent`, said the long way: all intents of one nonce are for the same, each offers more.
+    fn may_intend(&self, intent: &Intent) -> bool {
+        match self.intents.last() {
+            None => true,
+            Some(last) if self.settled => intent.nonce == last.nonce + 1,
+            Some(last) => intent.nonce == last.nonce && intent.digest == last.digest && intent.fee > last.fee,
+        }
     }
 
     /// Makes a call on both. A refusal for want of space is the journal's to decide, and changes nothing.
@@ -215,6 +253,34 @@ impl Model {
                     Err(error) => assert_eq!(error, JournalError::Full),
                 }
             }
+            Call::Intend(ahead, of, fee) => {
+                let nonce = self.intents.last().map_or(0, |last| last.nonce) + ahead;
+                let intent = Intent { nonce, digest: Hash([of; 32]), fee: fee.into() };
+                match journal.intend(&intent) {
+                    Ok(()) => {
+                        assert!(self.may_intend(&intent), "{intent:?} after {:?}", self.intents.last());
+                        self.intents.push(intent);
+                        self.settled = false;
+                    }
+                    Err(JournalError::Conflict) => assert!(!self.may_intend(&intent)),
+                    Err(error) => assert_eq!(error, JournalError::Full),
+                }
+            }
+            // What is pending can be settled however full the journal is.
+            Call::Settle(back) => {
+                let Some(nonce) = (self.intents.last().map_or(0, |last| last.nonce) + 1).checked_sub(back) else {
+                    return;
+                };
+                let known = self.intents.iter().any(|intent| intent.nonce == nonce)
+                    || self.intents.first().is_some_and(|first| nonce < first.nonce);
+                assert_eq!(journal.settle(nonce), if known { Ok(()) } else { Err(JournalError::Conflict) });
+                self.settled |= self.intents.last().is_some_and(|last| last.nonce == nonce);
+            }
+            Call::Budget(length) => match journal.keep_budget(&vec![length as u8; length]) {
+                Ok(()) => self.budget = Some(vec![length as u8; length]),
+                Err(JournalError::TooLong) => assert_eq!(length, 49),
+                Err(error) => assert_eq!(error, JournalError::Full),
+            },
             Call::Reserve(length) => match journal.reserve_sender_sequence(length) {
                 Ok(range) => {
                     assert!(range.start == self.sender_end && range.end - range.start >= length);
@@ -272,13 +338,19 @@ fn payload(seq: u64) -> [u8; 20] {
     [seq as u8; 20]
 }
 
-/// A flash with `count` records, sealed by tens, of which the first two batches are final.
+const PENDING: Intent = Intent { nonce: 3, digest: Hash([8; 32]), fee: 5 };
+
+/// A flash with `count` records, a pending intent and a budget, sealed by tens, of which the first two batches are final.
 fn lived_in(count: u64) -> (Flash, Vec<Anchor>) {
     let mut flash = Flash::new(3);
     Log::format(&mut &mut flash, STREAM).unwrap();
     let mut journal = Log::mount(&mut flash).unwrap();
     let mut anchors = Vec::new();
+    journal.keep_budget(&[7; 30]).unwrap();
     for seq in 0..count {
+        if seq == 25 {
+            journal.intend(&PENDING).unwrap();
+        }
         let time = WallTime { unix_ms: 1_768_345_200_000 + seq * 900_000, quality: TimeQuality::Network };
         let record = NewRecord { time, kind: Kind::READING, priority: Priority::Routine, payload: &payload(seq) };
         assert_eq!(journal.append(&record), Ok(SequenceNumber(seq)));
@@ -340,6 +412,9 @@ fn a_rotten_byte_costs_the_entry_it_is_in_and_no_other() {
             }
             assert_eq!(journal.batches().end, BatchNumber(3), "byte {at}: no batch number is given twice");
             assert_eq!(journal.last_commitment(), anchors[2].commitment(), "byte {at}");
+            assert_eq!(journal.spending(), Ok(Spending { next_nonce: 4, pending: Some(PENDING) }), "byte {at}");
+            let budget = journal.budget().unwrap();
+            assert!(budget.is_none_or(|budget| budget.bytes() == [7; 30]), "byte {at}");
         }
     }
     assert!(damaged_records > 1000, "{damaged_records}");
@@ -348,7 +423,7 @@ fn a_rotten_byte_costs_the_entry_it_is_in_and_no_other() {
 /// Both copies of a sector's header gone: what it held is damaged and known by number, the rest stays.
 #[test]
 fn a_sector_without_a_header_reads_as_damaged_and_takes_nothing_else_with_it() {
-    let (pristine, anchors) = lived_in(75);
+    let (pristine, anchors) = lived_in(52);
     let whole = Log::mount(&mut pristine.clone()).unwrap().kept();
     for sector in 0..CAPACITY / 1024 {
         let mut flash = pristine.clone();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The power-cut sweep finds each of five mistakes made in the journal. `cargo test -p cairn-rtos --features sabotage --test
+//! The power-cut sweep finds each of six mistakes made in the journal. `cargo test -p cairn-rtos --features sabotage --test
 //! journal_mutations`.
 
 mod journal_flash;
@@ -17,6 +17,7 @@ fn the_sweep_finds_every_mistake() {
         Mistake::NoChecksum,
         Mistake::ForgetsTornWords,
         Mistake::ReclaimsEarly,
+        Mistake::TrustsCutOpening,
     ];
     for mistake in mistakes {
         choose(Some(mistake));

@@ -89,7 +89,6 @@ fn start(
         deployment: DeploymentId(factory.deployment),
         blind_secret: BlindSecret::new(factory.blind_secret),
         device: None,
-        previous_stream: None,
         upload: if cairn_config::UPLOAD_HASH_ONLY { UploadMode::HashOnly } else { UploadMode::Data },
         payload_max: cairn_config::PAYLOAD_MAX,
         clock_step: Millis(u64::from(cairn_config::CLOCK_STEP_MS)),

@@ -22,7 +22,7 @@ pub use status::{Activity, Event, Status, Totals};
 use core::mem::MaybeUninit;
 
 use crate::{
-    batch::{BatchNumber, Commitment, DeploymentId},
+    batch::{BatchNumber, DeploymentId},
     identity::{IDENTITY_PAYLOAD_BYTES, Identity},
     journal::{BatchState, Journal, JournalError, NewRecord},
     ports::{Clock, Inbox, Link, LinkError, Submission},
@@ -62,8 +62,6 @@ pub struct Settings {
     pub blind_secret: BlindSecret,
     /// The device's id, or `None` when the current key is its first.
     pub device: Option<DeviceId>,
-    /// The last commitment of the device's previous stream, if it is known.
-    pub previous_stream: Option<Commitment>,
     /// What the relay is given.
     pub upload: UploadMode,
     /// Longest payload an application may submit, in bytes.
@@ -213,7 +211,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         let unsealed = self.journal.unsealed();
         if unsealed.end == SequenceNumber(0) {
             let device = self.settings.device.unwrap_or_else(|| self.key.device_id());
-            let identity = Identity::new(device, &self.key, self.settings.previous_stream);
+            let identity = Identity::new(device, &self.key, self.journal.previous_stream());
             self.journal_record(&NewRecord {
                 time: self.clock.wall(),
                 kind: Kind::IDENTITY,

@@ -2,6 +2,7 @@
 //! The journal's two cells: what a wallet signed last, and what the power budget had left. Of a cell only the last value
 //! counts, and no sector may be erased under it. Here: what they hold and how one value follows another; the log keeps them.
 
+use super::entry::Item;
 use crate::merkle::Hash;
 
 /// Longest state of a power budget, in bytes.
@@ -84,6 +85,18 @@ pub struct CellSet {
 }
 
 impl CellSet {
+    /// The cells of every journal: none has more.
+    pub const ALL: Self = Self { spending: true, budget: true };
+
+    /// The set once `item` was written.
+    #[must_use]
+    pub const fn with(self, item: &Item) -> Self {
+        Self {
+            spending: self.spending || matches!(item, Item::Spending(_)),
+            budget: self.budget || matches!(item, Item::Budget(_)),
+        }
+    }
+
     /// Whether all of `other` are in it.
     #[must_use]
     pub const fn holds(self, other: Self) -> bool {

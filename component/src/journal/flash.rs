@@ -10,6 +10,8 @@ use embedded_storage::nor_flash::NorFlash;
 
 use super::{
     BatchState, Journal, JournalError, NewRecord, SealedBatch,
+    carry::{CellPlaces, Cells},
+    cell::{BudgetState, CellSet, Intent, Spending},
     entry::{Item, RECORD_PREFIX_MAX, Reclaim, body},
     find::FoundRecord,
     layout::{Geometry, Snapshot},
@@ -46,6 +48,8 @@ pub struct FlashJournal<F, const CAPACITY: usize, const PAYLOAD: usize> {
     pub(super) offset: u32,
     /// What record times in the newest sector are relative to.
     pub(super) base_ms: u64,
+    /// Where the cells are in the newest sector.
+    pub(super) cells: CellPlaces,
     /// The first record and the first batch that the oldest sector may hold.
     pub(super) kept_seq: u64,
     pub(super) kept_batch: u32,
@@ -71,26 +75,31 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
         assert!(RECORD_PREFIX_MAX + PAYLOAD < 4096, "PAYLOAD is longer than an entry can say");
         let record = g.entry(RECORD_PREFIX_MAX + PAYLOAD);
         assert!(g.entries_start() + record <= g.sector, "a longest record does not fit a sector");
-        let room = Self::usable() + (g.sectors as u64 - 1) * (Self::usable() - Self::waste());
-        let two = 2 * (record as u64 + Self::batch_room());
+        let usable = Self::usable(CellSet::ALL);
+        assert!(usable > Self::waste(), "a sector is too short");
+        let room = usable + (g.sectors as u64 - 1) * (usable - Self::waste());
+        let two = 2 * (record as u64 + Self::batch_room()) + Self::spending_room(CellSet::ALL);
         assert!(
             two + RESERVATIONS_KEPT * Self::entry(body::SENDER_SEQUENCE) <= room,
             "there is no room for two batches"
         );
     };
 
-    const fn entry(length: usize) -> u64 {
+    pub(super) const fn entry(length: usize) -> u64 {
         Self::GEOMETRY.entry(length) as u64
     }
 
-    /// Bytes of a sector that entries can use.
-    pub(super) const fn usable() -> u64 {
-        (Self::GEOMETRY.sector - Self::GEOMETRY.entries_start()) as u64
+    /// Bytes of a sector that entries can use when `cells` are carried.
+    pub(super) const fn usable(cells: CellSet) -> u64 {
+        ((Self::GEOMETRY.sector - Self::GEOMETRY.entries_start()) as u64).saturating_sub(Self::carried(cells))
     }
 
     /// Most bytes that stay unused at a sector's end because what is no record does not fit.
     pub(super) const fn waste() -> u64 {
-        Self::entry(body::SIGNATURE) - Self::GEOMETRY.granule as u64
+        let spending = Self::spending_room(CellSet::ALL);
+        let signature = Self::entry(body::SIGNATURE);
+        let longest = if spending > signature { spending } else { signature };
+        longest - Self::GEOMETRY.granule as u64
     }
 
     /// Bytes to take a sealed batch to its end: signed, sent, stored, included, final.
@@ -113,7 +122,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
         let since = |batch: u32| u64::from(self.state.next_batch.saturating_sub(batch));
         let unfinished = since(self.state.count(BatchState::Final)) * Self::finishing();
         let unreleased = since(self.state.reclaim_batch) * Self::entry(body::RELEASE);
-        unfinished + unreleased
+        unfinished + unreleased + Self::spending_room(self.state.cells)
     }
 
     /// Bytes that records leave free.
@@ -202,7 +211,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> Journal for Flash
         let follows = anchor.stream == self.state.stream
             && anchor.batch.0 == self.state.next_batch
             && anchor.first_seq.0 == self.state.first_unsealed
-            && anchor.prev == self.state.prev
+            && anchor.prev == self.last_commitment()
             && anchor.count > 0
             && anchor.count < 1 << 24
             && anchor.flags.0 < 1 << 7
@@ -257,7 +266,12 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> Journal for Flash
     }
 
     fn last_commitment(&self) -> Commitment {
-        self.state.prev
+        if self.state.next_batch == 0 { Commitment::default() } else { self.state.prev }
+    }
+
+    fn previous_stream(&self) -> Option<Commitment> {
+        let prev = self.state.prev;
+        (self.state.next_batch == 0 && prev != Commitment::default()).then_some(prev)
     }
 
     fn batches(&self) -> Range<BatchNumber> {
@@ -290,5 +304,37 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> Journal for Flash
         let end = start.checked_add(length).ok_or(JournalError::Full)?;
         self.put(&Item::SenderSequence { end }, &[])?;
         Ok(start..end)
+    }
+
+    fn spending(&mut self) -> Result<Spending, JournalError> {
+        let Cells { spending, .. } = self.cells()?;
+        spending.map_or(Ok(Spending::default()), |spending| spending.ok_or(JournalError::Medium))
+    }
+
+    fn intend(&mut self, intent: &Intent) -> Result<(), JournalError> {
+        let spending = self.spending()?.with(intent).ok_or(JournalError::Conflict)?;
+        self.admit(&Item::Spending(Some(spending)), &[])?;
+        self.keep_spending(spending)
+    }
+
+    fn settle(&mut self, nonce: u64) -> Result<(), JournalError> {
+        let spending = self.spending()?;
+        if spending.is_settled(nonce) {
+            return Ok(());
+        }
+        if spending.pending.is_none_or(|pending| pending.nonce != nonce) {
+            return Err(JournalError::Conflict);
+        }
+        self.keep_spending(Spending { pending: None, ..spending })
+    }
+
+    fn keep_budget(&mut self, state: &[u8]) -> Result<(), JournalError> {
+        let item = Item::Budget(BudgetState::new(state).ok_or(JournalError::TooLong)?);
+        self.admit(&item, &[])?;
+        self.put_cell(&item)
+    }
+
+    fn budget(&mut self) -> Result<Option<BudgetState>, JournalError> {
+        Ok(self.cells()?.budget)
     }
 }

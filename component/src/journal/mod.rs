@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod bytes;
+mod carry;
 pub mod cell;
 mod crc;
 pub mod entry;
@@ -34,6 +35,8 @@ mod sabotage;
 mod scan;
 mod write;
 
+pub use carry::CellPlaces;
+pub use cell::{BUDGET_MAX, BudgetState, Intent, Spending};
 pub use flash::FlashJournal;
 pub use mount::MountError;
 
@@ -155,6 +158,9 @@ pub trait Journal {
     /// The commitment of the last batch sealed, zero before the first.
     fn last_commitment(&self) -> Commitment;
 
+    /// Until the stream's first batch is sealed: the last commitment of the device's stream before it, if the journal had one.
+    fn previous_stream(&self) -> Option<Commitment>;
+
     /// Numbers of the batches kept: oldest kept to next sealed.
     fn batches(&self) -> Range<BatchNumber>;
 
@@ -175,6 +181,37 @@ pub trait Journal {
     /// # Errors
     /// [`JournalError::Full`], [`JournalError::Medium`].
     fn reserve_sender_sequence(&mut self, length: u64) -> Result<Range<u64>, JournalError>;
+
+    /// How far nonces are used, and what is pending.
+    ///
+    /// # Errors
+    /// [`JournalError::Medium`], also when what said so rotted: nothing may be signed then.
+    fn spending(&mut self) -> Result<Spending, JournalError>;
+
+    /// Journals what is to be signed, before it is: the next nonce's first intent, or one that replaces the pending intent by
+    /// offering a higher fee for the same.
+    ///
+    /// # Errors
+    /// [`JournalError::Conflict`] for anything else; [`JournalError::Full`], [`JournalError::Medium`].
+    fn intend(&mut self, intent: &Intent) -> Result<(), JournalError>;
+
+    /// The pending intent, of `nonce`, is done with: the next nonce may be used. A nonce that was settled before stays settled.
+    ///
+    /// # Errors
+    /// [`JournalError::Conflict`] for a nonce that no intent has; [`JournalError::Medium`].
+    fn settle(&mut self, nonce: u64) -> Result<(), JournalError>;
+
+    /// Keeps the state of the power budget in place of the last.
+    ///
+    /// # Errors
+    /// [`JournalError::TooLong`] over [`BUDGET_MAX`] bytes; [`JournalError::Full`], [`JournalError::Medium`].
+    fn keep_budget(&mut self, state: &[u8]) -> Result<(), JournalError>;
+
+    /// The state kept last; `None` when there was none, or it rotted.
+    ///
+    /// # Errors
+    /// [`JournalError::Medium`].
+    fn budget(&mut self) -> Result<Option<BudgetState>, JournalError>;
 }
 
 /// A journal that lives elsewhere, so that the agent that uses it can be small enough to move.
@@ -241,5 +278,29 @@ impl<J: Journal> Journal for &mut J {
 
     fn reserve_sender_sequence(&mut self, length: u64) -> Result<Range<u64>, JournalError> {
         (**self).reserve_sender_sequence(length)
+    }
+
+    fn previous_stream(&self) -> Option<Commitment> {
+        (**self).previous_stream()
+    }
+
+    fn spending(&mut self) -> Result<Spending, JournalError> {
+        (**self).spending()
+    }
+
+    fn intend(&mut self, intent: &Intent) -> Result<(), JournalError> {
+        (**self).intend(intent)
+    }
+
+    fn settle(&mut self, nonce: u64) -> Result<(), JournalError> {
+        (**self).settle(nonce)
+    }
+
+    fn keep_budget(&mut self, state: &[u8]) -> Result<(), JournalError> {
+        (**self).keep_budget(state)
+    }
+
+    fn budget(&mut self) -> Result<Option<BudgetState>, JournalError> {
+        (**self).budget()
     }
 }

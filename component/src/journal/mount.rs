@@ -5,6 +5,7 @@
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use super::{
+    carry::{CellPlaces, CellsSeen},
     flash::FlashJournal,
     layout::{Geometry, Header, HeaderRead, Snapshot},
     sabotage::{Mistake, makes},
@@ -35,9 +36,9 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
         if flash.capacity() < CAPACITY {
             return Err(MountError::OtherGeometry);
         }
-        let Mounted { state, newest, oldest, needed, offset, base_ms, kept_seq, kept_batch } =
+        let Mounted { state, newest, oldest, needed, offset, base_ms, cells, kept_seq, kept_batch } =
             Mounted::find(&mut flash, &Self::GEOMETRY)?;
-        Ok(Self { flash, state, newest, oldest, needed, offset, base_ms, kept_seq, kept_batch, cursor: None })
+        Ok(Self { flash, state, newest, oldest, needed, offset, base_ms, cells, kept_seq, kept_batch, cursor: None })
     }
 }
 
@@ -56,6 +57,8 @@ pub struct Mounted {
     pub offset: u32,
     /// What record times in the newest sector are relative to.
     pub base_ms: u64,
+    /// Where the cells are in the newest sector.
+    pub cells: CellPlaces,
     /// The first record that the oldest sector may hold.
     pub kept_seq: u64,
     /// The first batch that the oldest sector may hold.
@@ -68,20 +71,22 @@ impl Mounted {
     /// # Errors
     /// [`MountError`].
     pub fn find<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry) -> Result<Self, MountError> {
-        let newest = newest_header(flash, geometry)?;
-        let mut state = newest.snapshot;
-        let mut walk = Walk::new(&newest, geometry);
-        loop {
-            match walk.next(flash, geometry, state.stream) {
-                Ok(Some(step)) => {
-                    state.next_seq = step.seq;
-                    state.apply(&step.item);
+        let mut newest = newest_header(flash, geometry)?;
+        let mut read = Sector::read(flash, geometry, &newest)?;
+        let mut opening_was_cut = false;
+        if read.cells.opening_was_cut(newest.snapshot.cells) && !makes(Mistake::TrustsCutOpening) {
+            match sector_before(flash, geometry, &newest)? {
+                Some(before) => {
+                    (newest, opening_was_cut) = (before, true);
+                    read = Sector::read(flash, geometry, &newest)?;
                 }
-                Ok(None) => break,
-                Err(WalkError::Flash(_)) => return Err(MountError::Medium),
-                Err(WalkError::Unknown) => return Err(MountError::UnknownVersion),
+                // A format was cut, and nothing was there before it.
+                None if newest.snapshot.began == newest.generation => return Err(MountError::NotFormatted),
+                // The header of the sector before it rotted.
+                None => {}
             }
         }
+        let Sector { state, walk, cells } = read;
         let mut mounted = Self {
             state,
             newest: newest.generation,
@@ -89,11 +94,12 @@ impl Mounted {
             needed: newest.generation,
             offset: if makes(Mistake::ForgetsTornWords) { walk.sound } else { walk.written },
             base_ms: newest.snapshot.time.unix_ms,
+            cells: cells.places,
             kept_seq: newest.snapshot.next_seq,
             kept_batch: newest.snapshot.next_batch,
         };
         mounted.find_oldest(flash, geometry, &newest.snapshot)?;
-        if mounted.opening_was_cut(flash, geometry)? {
+        if opening_was_cut || mounted.opening_was_cut(flash, geometry)? {
             mounted.offset = geometry.sector;
         }
         Ok(mounted)
@@ -162,6 +168,47 @@ impl Mounted {
     }
 }
 
+/// What a sector says.
+struct Sector {
+    /// Its header's state, moved on by each entry.
+    state: Snapshot,
+    /// At its end.
+    walk: Walk,
+    cells: CellsSeen,
+}
+
+impl Sector {
+    fn read<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry, header: &Header) -> Result<Self, MountError> {
+        let mut sector =
+            Self { state: header.snapshot, walk: Walk::new(header, geometry), cells: CellsSeen::default() };
+        loop {
+            match sector.walk.next(flash, geometry, header.snapshot.stream) {
+                Ok(Some(step)) => {
+                    sector.state.next_seq = step.seq;
+                    sector.state.apply(&step.item);
+                    sector.cells.note(&step.item, step.place.offset);
+                }
+                Ok(None) => return Ok(sector),
+                Err(WalkError::Flash(_)) => return Err(MountError::Medium),
+                Err(WalkError::Unknown) => return Err(MountError::UnknownVersion),
+            }
+        }
+    }
+}
+
+/// The header of the sector that was opened before the one of `header`, of whatever stream.
+fn sector_before<F: ReadNorFlash>(
+    flash: &mut F,
+    geometry: &Geometry,
+    header: &Header,
+) -> Result<Option<Header>, MountError> {
+    let Some(generation) = header.generation.checked_sub(1) else { return Ok(None) };
+    Ok(match read(flash, geometry, generation % geometry.sectors)? {
+        HeaderRead::Valid(before) if before.generation == generation => Some(before),
+        _ => None,
+    })
+}
+
 /// The header of `generation` of this stream, if it can be read.
 pub(super) fn header_of<F: ReadNorFlash>(
     flash: &mut F,
@@ -177,7 +224,7 @@ pub(super) fn header_of<F: ReadNorFlash>(
 }
 
 /// The header of the sector opened last.
-fn newest_header<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry) -> Result<Header, MountError> {
+pub(super) fn newest_header<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry) -> Result<Header, MountError> {
     let mut newest: Option<Header> = None;
     for sector in 0..geometry.sectors {
         match read(flash, geometry, sector)? {

@@ -7,7 +7,7 @@ use core::ops::Range;
 
 use heapless::Deque;
 
-use super::{BatchState, Journal, JournalError, NewRecord, SealedBatch};
+use super::{BatchState, BudgetState, Intent, Journal, JournalError, NewRecord, SealedBatch, Spending};
 use crate::{
     batch::{Anchor, BatchNumber, Commitment},
     record::{Entry, Kind, LossReason, Priority, Record, SequenceNumber, StreamId},
@@ -53,6 +53,8 @@ pub struct RamJournal<const BYTES: usize, const BATCHES: usize> {
     next_batch: BatchNumber,
     last: Commitment,
     next_sender_sequence: u64,
+    spending: Spending,
+    budget: Option<BudgetState>,
 }
 
 struct Header {
@@ -112,6 +114,8 @@ impl<const BYTES: usize, const BATCHES: usize> RamJournal<BYTES, BATCHES> {
             next_batch: BatchNumber(0),
             last: Commitment([0; 32]),
             next_sender_sequence: 0,
+            spending: Spending { next_nonce: 0, pending: None },
+            budget: None,
         }
     }
 
@@ -310,6 +314,37 @@ impl<const BYTES: usize, const BATCHES: usize> Journal for RamJournal<BYTES, BAT
         let start = self.next_sender_sequence;
         self.next_sender_sequence = start.checked_add(length).ok_or(JournalError::Full)?;
         Ok(start..self.next_sender_sequence)
+    }
+
+    fn previous_stream(&self) -> Option<Commitment> {
+        None
+    }
+
+    fn spending(&mut self) -> Result<Spending, JournalError> {
+        Ok(self.spending)
+    }
+
+    fn intend(&mut self, intent: &Intent) -> Result<(), JournalError> {
+        self.spending = self.spending.with(intent).ok_or(JournalError::Conflict)?;
+        Ok(())
+    }
+
+    fn settle(&mut self, nonce: u64) -> Result<(), JournalError> {
+        match self.spending.pending {
+            Some(pending) if pending.nonce == nonce => self.spending.pending = None,
+            _ if self.spending.is_settled(nonce) => {}
+            _ => return Err(JournalError::Conflict),
+        }
+        Ok(())
+    }
+
+    fn keep_budget(&mut self, state: &[u8]) -> Result<(), JournalError> {
+        self.budget = Some(BudgetState::new(state).ok_or(JournalError::TooLong)?);
+        Ok(())
+    }
+
+    fn budget(&mut self) -> Result<Option<BudgetState>, JournalError> {
+        Ok(self.budget)
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Mistake {
     ForgetsTornWords = 4,
     /// Records are given up when the relay has stored them, not when they are final.
     ReclaimsEarly = 5,
+    /// A sector whose opening was cut before the cells were said again counts as opened.
+    TrustsCutOpening = 6,
 }
 
 #[cfg(feature = "sabotage")]

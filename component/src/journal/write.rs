@@ -6,16 +6,19 @@ use embedded_storage::nor_flash::NorFlash;
 
 use super::{
     JournalError,
+    carry::{SPENDING_COPIES, open_sector},
+    cell::CellSet,
     entry::{Head, Item, Reclaim},
     flash::FlashJournal,
-    layout::{HEADER_COPIES, Header, HeaderRead},
+    layout::{Geometry, HEADER_COPIES, Header, HeaderRead, Snapshot},
     mount::header_of,
     sabotage::{Mistake, makes},
     scan::{CHUNK, Place, Seen, Walk, look, read_header},
 };
+use crate::record::StreamId;
 
 /// Times an entry is written anew, further on, when it does not read back.
-const ATTEMPTS: u32 = 3;
+pub(super) const ATTEMPTS: u32 = 3;
 
 impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, CAPACITY, PAYLOAD> {
     /// Whether `item` may be journaled: what is journaled must leave room to finish everything.
@@ -36,13 +39,16 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
     }
 
     fn has_room_for(&self, item: &Item, payload: &[u8]) -> bool {
-        let length = self.entry_bytes(item, payload, self.base_ms);
+        let (cells, copies) = (self.state.cells.with(item), copies(item));
+        let needed = self.room_needed() + Self::spending_room(cells) - Self::spending_room(self.state.cells);
+        let length = copies * self.entry_bytes(item, payload, self.base_ms);
         if self.offset + length <= Self::GEOMETRY.sector {
-            return self.room() >= self.room_needed() + u64::from(length);
+            let rest = u64::from(Self::GEOMETRY.sector - self.offset);
+            return Self::room_with(rest, self.free_sectors(), cells) >= needed + u64::from(length);
         }
-        let length = self.entry_bytes(item, payload, self.state.time.unix_ms);
-        let free = self.free_sectors();
-        free > 0 && self.room_with(Self::usable(), free - 1) >= self.room_needed() + u64::from(length)
+        let length = copies * self.entry_bytes(item, payload, self.state.time.unix_ms);
+        let (rest, free) = (Self::usable(self.state.cells), self.free_sectors());
+        free > 0 && Self::room_with(rest, free - 1, cells) >= needed + u64::from(length)
     }
 
     fn entry_bytes(&self, item: &Item, payload: &[u8], base_ms: u64) -> u32 {
@@ -51,11 +57,12 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
 
     /// Bytes that entries other than records can count on.
     pub(super) fn room(&self) -> u64 {
-        self.room_with(u64::from(Self::GEOMETRY.sector - self.offset), self.free_sectors())
+        Self::room_with(u64::from(Self::GEOMETRY.sector - self.offset), self.free_sectors(), self.state.cells)
     }
 
-    fn room_with(&self, rest: u64, free: u32) -> u64 {
-        (rest + u64::from(free) * Self::usable()).saturating_sub(u64::from(free) * Self::waste())
+    /// The same with `rest` bytes in the newest sector and `free` sectors to open.
+    fn room_with(rest: u64, free: u32, cells: CellSet) -> u64 {
+        (rest + u64::from(free) * Self::usable(cells)).saturating_sub(u64::from(free) * Self::waste())
     }
 
     /// Sectors that hold nothing, or nothing needed.
@@ -81,46 +88,15 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
             let low = self.state.next_seq as u8;
             let head = Head::of(item, &begin, payload, low, self.state.stream, place.generation);
             // What a failed write left is seen by reading it back.
-            let _: Result<(), _> = self.program(place, &head, &begin, payload);
+            let address = Self::GEOMETRY.address(place.generation) + place.offset;
+            let _: Result<(), _> = program(&mut self.flash, address, &head, &begin, payload);
             self.offset += Self::GEOMETRY.entry(head.body);
-            if self.holds(place, &head) {
+            if holds(&mut self.flash, &Self::GEOMETRY, self.state.stream, self.base_ms, place, &head) {
                 self.state.apply(item);
                 return Ok(());
             }
         }
         Err(JournalError::Medium)
-    }
-
-    /// Whether the entry with `head` is sound at `place`.
-    fn holds(&mut self, place: Place, head: &Head) -> bool {
-        let length = Self::GEOMETRY.entry(head.body);
-        let seen = look(&mut self.flash, &Self::GEOMETRY, self.state.stream, self.base_ms, place);
-        seen.is_ok_and(|seen| matches!(seen, Seen::Good(found) if found.length == length && found.low == head.low))
-    }
-
-    /// Programs head, body and payload one after the other, in whole words.
-    fn program(&mut self, place: Place, head: &Head, begin: &[u8], payload: &[u8]) -> Result<(), F::Error> {
-        let mut address = Self::GEOMETRY.address(place.generation) + place.offset;
-        let mut chunk = Chunk([0xff; CHUNK]);
-        let mut filled = 0;
-        for &byte in head.encode().iter().chain(begin).chain(payload) {
-            if let Some(slot) = chunk.0.get_mut(filled) {
-                *slot = byte;
-            }
-            filled += 1;
-            if filled == CHUNK {
-                self.flash.write(address, &chunk.0)?;
-                #[allow(clippy::cast_possible_truncation, reason = "a chunk's length")]
-                {
-                    address += CHUNK as u32;
-                }
-                (chunk, filled) = (Chunk([0xff; CHUNK]), 0);
-            }
-        }
-        match chunk.0.get(..filled.next_multiple_of(F::WRITE_SIZE)) {
-            Some(words) if filled > 0 => self.flash.write(address, words),
-            _ => Ok(()),
-        }
     }
 
     /// Erases the next sector of the ring and opens it with a header. It is always erased first: whether a sector that looks
@@ -130,13 +106,18 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
         if generation - self.oldest >= Self::GEOMETRY.sectors {
             self.give_up_oldest()?;
         }
-        let header = Header { generation, geometry: Self::GEOMETRY, snapshot: self.state };
-        if let Err(error) = write_sector(&mut self.flash, &header) {
-            // A header may be there that reads well later: nothing is written behind its back any more.
-            self.offset = Self::GEOMETRY.sector;
-            return Err(error);
+        let cells = self.cells()?;
+        let snapshot = Snapshot { cells: cells.set(), ..self.state };
+        let header = Header { generation, geometry: Self::GEOMETRY, snapshot };
+        match open_sector(&mut self.flash, &header, &cells) {
+            Ok((places, offset)) => (self.cells, self.offset) = (places, offset),
+            Err(error) => {
+                // A header may be there that reads well later: nothing is written behind its back any more.
+                self.offset = Self::GEOMETRY.sector;
+                return Err(error);
+            }
         }
-        (self.newest, self.offset) = (generation, Self::GEOMETRY.entries_start());
+        (self.newest, self.state.cells) = (generation, cells.set());
         self.base_ms = self.state.time.unix_ms;
         self.give_up_what_may_go()
     }
@@ -206,12 +187,61 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
     }
 }
 
+/// How often an item is said.
+const fn copies(item: &Item) -> u32 {
+    if matches!(item, Item::Spending(_)) { SPENDING_COPIES } else { 1 }
+}
+
+/// Programs head, body and payload one after the other, in whole words.
+pub(super) fn program<F: NorFlash>(
+    flash: &mut F,
+    mut address: u32,
+    head: &Head,
+    begin: &[u8],
+    payload: &[u8],
+) -> Result<(), F::Error> {
+    let mut chunk = Chunk([0xff; CHUNK]);
+    let mut filled = 0;
+    for &byte in head.encode().iter().chain(begin).chain(payload) {
+        if let Some(slot) = chunk.0.get_mut(filled) {
+            *slot = byte;
+        }
+        filled += 1;
+        if filled == CHUNK {
+            flash.write(address, &chunk.0)?;
+            #[allow(clippy::cast_possible_truncation, reason = "a chunk's length")]
+            {
+                address += CHUNK as u32;
+            }
+            (chunk, filled) = (Chunk([0xff; CHUNK]), 0);
+        }
+    }
+    match chunk.0.get(..filled.next_multiple_of(F::WRITE_SIZE)) {
+        Some(words) if filled > 0 => flash.write(address, words),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the entry with `head` is sound at `place`.
+pub(super) fn holds<F: NorFlash>(
+    flash: &mut F,
+    geometry: &Geometry,
+    stream: StreamId,
+    base_ms: u64,
+    place: Place,
+    head: &Head,
+) -> bool {
+    let length = geometry.entry(head.body);
+    let seen = look(flash, geometry, stream, base_ms, place);
+    seen.is_ok_and(|seen| matches!(seen, Seen::Good(found) if found.length == length && found.low == head.low))
+}
+
 /// Words on their way to the flash. Some drivers read them as 32-bit numbers.
 #[repr(align(8))]
 struct Chunk([u8; CHUNK]);
 
 /// Erases a sector and writes its header.
-pub(super) fn write_sector<F: NorFlash>(flash: &mut F, header: &Header) -> Result<(), JournalError> {
+pub(super) fn write_header<F: NorFlash>(flash: &mut F, header: &Header) -> Result<(), JournalError> {
     let geometry = &header.geometry;
     let start = geometry.address(header.generation);
     let mut begin = [0; 32];

@@ -321,7 +321,6 @@ pub fn settings(upload: UploadMode) -> Settings {
         deployment: DEPLOYMENT,
         blind_secret: BlindSecret::new([0xb5; 32]),
         device: None,
-        previous_stream: None,
         upload,
         payload_max: 64,
         clock_step: Millis(2_000),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use cairn::{
     batch::{Anchor, AnchorFlags, BatchNumber, Commitment},
-    journal::{BatchState, Journal, JournalError, NewRecord},
+    journal::{BatchState, Intent, Journal, JournalError, NewRecord, Spending},
     merkle::Hash,
     record::{Entry, Kind, Priority, StreamId},
     signer::Signature,
@@ -32,6 +32,12 @@ pub struct Device {
     reached: BTreeMap<BatchState, (u32, u32)>,
     /// Sender sequence numbers before this one may have been used.
     pub numbers_used: u64,
+    /// What was signed, by nonce: for which purpose.
+    pub spent: BTreeMap<u64, Hash>,
+    /// What the spending cell may hold: what was reported, or what power left in doubt.
+    spending: Vec<Spending>,
+    /// The same of the budget.
+    budget: Vec<Option<Vec<u8>>>,
     steps: u64,
 }
 
@@ -56,6 +62,9 @@ impl Device {
             sealed: BTreeMap::new(),
             reached: BTreeMap::new(),
             numbers_used: 0,
+            spent: BTreeMap::new(),
+            spending: vec![Spending::default()],
+            budget: vec![None],
             steps: 0,
         }
     }
@@ -69,6 +78,9 @@ impl Device {
         let (batches, signed) = (journal.batches().end.0, next(BatchState::Signed));
         if signed < batches {
             return Ok(self.sign(journal, BatchNumber(signed)));
+        }
+        if self.dice.below(6) == 0 {
+            return if self.dice.below(3) == 0 { Ok(self.keep_budget(journal)) } else { self.spend(journal) };
         }
         let (sent, stored) = (next(BatchState::Sent), next(BatchState::Stored));
         if sent < batches {
@@ -161,6 +173,75 @@ impl Device {
         }
     }
 
+    /// Goes on with the wallet: intends, offers more, or settles; signs what the journal has as pending.
+    fn spend(&mut self, journal: &mut impl Journal) -> Result<Result<(), JournalError>, String> {
+        let Ok(spending) = journal.spending() else { return Ok(Err(JournalError::Medium)) };
+        ensure!(self.spending == [spending], "spending is {spending:?}, not {:?}", self.spending);
+        let result = match spending.pending {
+            Some(pending) if self.dice.below(2) == 0 => {
+                self.spending.push(Spending { pending: None, ..spending });
+                journal.settle(pending.nonce)
+            }
+            Some(pending) => {
+                let other = Intent { digest: Hash([self.steps as u8 ^ 0x80; 32]), ..pending };
+                ensure!(journal.intend(&other) == Err(JournalError::Conflict), "a nonce for another purpose");
+                self.intend(journal, &spending, &Intent { fee: pending.fee + 1, ..pending })
+            }
+            None => {
+                let digest = Hash([self.steps as u8; 32]);
+                self.intend(journal, &spending, &Intent { nonce: spending.next_nonce, digest, fee: 1 })
+            }
+        };
+        match result {
+            Ok(()) => drop(self.spending.remove(0)),
+            Err(JournalError::Full) => {
+                self.spending.truncate(1);
+                return Ok(Ok(()));
+            }
+            Err(error) => return Ok(Err(error)),
+        }
+        self.sign_pending(journal)?;
+        Ok(Ok(()))
+    }
+
+    fn intend(&mut self, journal: &mut impl Journal, before: &Spending, intent: &Intent) -> Result<(), JournalError> {
+        self.spending.push(before.with(intent).expect("it follows"));
+        journal.intend(intent)
+    }
+
+    /// Signs what is pending, as a wallet does that starts: each nonce has one purpose for ever.
+    fn sign_pending(&mut self, journal: &mut impl Journal) -> Verdict {
+        if let Ok(Spending { pending: Some(pending), .. }) = journal.spending() {
+            let known = *self.spent.entry(pending.nonce).or_insert(pending.digest);
+            ensure!(known == pending.digest, "nonce {} has two purposes", pending.nonce);
+        }
+        Ok(())
+    }
+
+    fn keep_budget(&mut self, journal: &mut impl Journal) -> Result<(), JournalError> {
+        let state = vec![self.steps as u8; self.dice.below(49) as usize];
+        self.budget.push(Some(state.clone()));
+        match journal.keep_budget(&state) {
+            Ok(()) => drop(self.budget.remove(0)),
+            Err(JournalError::Full) => self.budget.truncate(1),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The cells hold what they were told, or what power left in doubt; which of the two is then settled.
+    fn check_cells(&mut self, journal: &mut impl Journal) -> Verdict {
+        let spending = journal.spending().map_err(|error| format!("spending: {error:?}"))?;
+        ensure!(self.spending.contains(&spending), "spending is {spending:?}, not of {:?}", self.spending);
+        self.spending = vec![spending];
+        self.sign_pending(journal)?;
+        let budget = journal.budget().map_err(|error| format!("budget: {error:?}"))?;
+        let budget = budget.map(|budget| budget.bytes().to_vec());
+        ensure!(self.budget.contains(&budget), "the budget is {budget:?}, not of {:?}", self.budget);
+        self.budget = vec![budget];
+        Ok(())
+    }
+
     fn advance(
         &mut self,
         journal: &mut impl Journal,
@@ -206,6 +287,7 @@ impl Device {
         ensure!(kept.start.0 <= kept_at_least, "records from {kept_at_least} on are needed, kept are {kept:?}");
         self.check_records(journal)?;
         self.check_batches(journal)?;
+        self.check_cells(journal)?;
         let last = self.sealed.last_key_value().and_then(|(_, anchor)| anchor.end()).map_or(0, |end| end.0);
         ensure!(unsealed.start.0 == last, "unsealed from {unsealed:?}, sealed up to {last}");
         Ok(())

@@ -27,6 +27,8 @@ pub struct Tried {
     pub cuts: u64,
     /// Cuts in the recovery from a cut.
     pub second_cuts: u64,
+    /// Nonces signed for in the life.
+    pub nonces: usize,
 }
 
 type Log<'a, const W: usize, const E: usize, const CAPACITY: usize> =
@@ -100,6 +102,6 @@ pub fn sweep<const W: usize, const E: usize, const CAPACITY: usize>(seed: u64) -
             }
         }
     }
-    tried.operations = flash.operations - begun;
+    (tried.operations, tried.nonces) = (flash.operations - begun, device.spent.len());
     Ok(tried)
 }

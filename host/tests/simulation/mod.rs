@@ -416,7 +416,6 @@ fn meter(device: &TestDevice, ticks: &Ticks, network: &Rc<RefCell<Network>>, see
         deployment: DEPLOYMENT,
         blind_secret: BlindSecret::new([3; 32]),
         device: None,
-        previous_stream: None,
         upload: UploadMode::Data,
         payload_max: 64,
         clock_step: Millis(60_000),

@@ -154,7 +154,6 @@ fn agent(factory: &Factory, signer: SoftwareSigner<HostEntropy>, clock: &TickClo
         deployment: DeploymentId(factory.deployment),
         blind_secret: BlindSecret::new(factory.blind_secret),
         device: None,
-        previous_stream: None,
         upload: UploadMode::Data,
         payload_max: EVENT_MAX,
         clock_step: Millis(2_000),
