@@ -38,6 +38,55 @@ pub struct NoEntropy;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(pub u8);
 
+/// What a [`Monotonic`] counter counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mark {
+    /// Streams and batches sealed.
+    Batches = 0,
+    /// Sender sequence numbers reserved.
+    SenderSequence = 1,
+    /// Nonces used.
+    Spending = 2,
+}
+
+impl Mark {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Batches, Self::SenderSequence, Self::Spending];
+}
+
+/// A counter does not answer: the element that keeps it failed, or it is worn out. It says what it said before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MonotonicError;
+
+/// Numbers that never fall, also when somebody puts back an old image of the journal's flash: kept in a secure element, by
+/// trusted firmware, or in flash that only this processor can write. Raised once a batch, once a block of sender sequence
+/// numbers and once a nonce.
+pub trait Monotonic {
+    /// What `mark` was raised to; 0 when it never was.
+    ///
+    /// # Errors
+    /// [`MonotonicError`].
+    fn read(&mut self, mark: Mark) -> Result<u64, MonotonicError>;
+
+    /// Raises `mark` to `value`, durably; a lower value changes nothing.
+    ///
+    /// # Errors
+    /// [`MonotonicError`]; whether it was raised is then not known.
+    fn raise(&mut self, mark: Mark, value: u64) -> Result<(), MonotonicError>;
+}
+
+/// A counter that lives elsewhere.
+impl<M: Monotonic> Monotonic for &mut M {
+    fn read(&mut self, mark: Mark) -> Result<u64, MonotonicError> {
+        (**self).read(mark)
+    }
+
+    fn raise(&mut self, mark: Mark, value: u64) -> Result<(), MonotonicError> {
+        (**self).raise(mark, value)
+    }
+}
+
 /// What an application handed over, not journaled yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Submission<'a> {

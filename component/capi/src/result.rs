@@ -138,7 +138,7 @@ impl From<JournalError> for cairn_result_t {
             JournalError::TooLong => Self::CAIRN_E_TOO_LONG,
             JournalError::NotFound => Self::CAIRN_E_NOT_FOUND,
             JournalError::Conflict => Self::CAIRN_E_CONFLICT,
-            JournalError::Medium => Self::CAIRN_E_MEDIUM,
+            JournalError::Medium | JournalError::Counter => Self::CAIRN_E_MEDIUM,
         }
     }
 }

@@ -159,6 +159,8 @@ pub struct Status {
     pub device: DeviceId,
     /// The stream.
     pub stream: StreamId,
+    /// The stream was begun because somebody had put back an older image of the journal's flash, or wiped it.
+    pub after_rollback: bool,
     /// The sequence number the next record gets.
     pub next_seq: SequenceNumber,
     /// The oldest sequence number still kept.
@@ -186,6 +188,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         Status {
             device: self.settings.device.unwrap_or_else(|| self.key.device_id()),
             stream: self.journal.stream(),
+            after_rollback: self.journal.after_rollback(),
             next_seq: self.journal.kept().end,
             oldest_seq: self.journal.kept().start,
             unsealed: self.open.leaves(),

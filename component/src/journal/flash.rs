@@ -157,6 +157,14 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> Journal for Flash
         self.state.stream
     }
 
+    fn began(&self) -> u32 {
+        self.state.began
+    }
+
+    fn after_rollback(&self) -> bool {
+        self.state.after_rollback
+    }
+
     fn append(&mut self, record: &NewRecord<'_>) -> Result<SequenceNumber, JournalError> {
         let NewRecord { time, kind, priority, payload } = *record;
         if payload.len() > PAYLOAD {
@@ -292,6 +300,10 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> Journal for Flash
         let reclaim = self.reclaimable(self.state.count(BatchState::Final), released)?;
         self.put(&Item::Release { through: batch, reclaim }, &[])?;
         self.give_up_what_may_go()
+    }
+
+    fn sender_sequence(&self) -> u64 {
+        self.state.sender_end
     }
 
     fn reserve_sender_sequence(&mut self, length: u64) -> Result<Range<u64>, JournalError> {

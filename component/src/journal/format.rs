@@ -11,22 +11,11 @@ use super::{
     cell::Spending,
     flash::FlashJournal,
     layout::{Header, HeaderRead, Snapshot},
+    monotonic::{Marks, batches_mark},
     mount::{Mounted, newest_header, read},
     scan::CHUNK,
 };
 use crate::{batch::Commitment, record::StreamId};
-
-/// Where a stream's numbers begin that may never be used twice, when the flash cannot be believed: what a rollback-proof counter
-/// says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Floors {
-    /// The generation that the stream begins in, at least.
-    pub generation: u32,
-    /// The first sender sequence number that it may reserve.
-    pub sender_sequence: u64,
-    /// The first nonce that it may use, at least.
-    pub next_nonce: u64,
-}
 
 /// What lives on of the stream before.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,6 +25,8 @@ struct Before {
     /// Its last commitment.
     prev: Commitment,
     spending: Option<Spending>,
+    /// How far it was.
+    held: Marks,
 }
 
 impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, CAPACITY, PAYLOAD> {
@@ -44,38 +35,34 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
     /// # Errors
     /// [`MountError::OtherGeometry`] when the flash is too small, [`MountError::Medium`].
     pub fn format(flash: &mut F, stream: StreamId) -> Result<(), MountError> {
-        Self::begin(flash, stream, None)
+        Self::format_above(flash, stream, &Marks::default())
     }
 
-    /// As [`Self::format`], for a flash that was rolled back: no number below `floors` is used again, and
-    /// the headers say from then on what happened.
+    /// As [`Self::format`], where there is a rollback-proof counter: `counted` is what it says, and no number below it is used
+    /// again, whatever the flash holds. When that is behind the counter, [`super::Journal::after_rollback`] says so for as long
+    /// as the stream lasts.
     ///
     /// # Errors
     /// As [`Self::format`].
-    pub fn format_after_rollback(flash: &mut F, stream: StreamId, floors: &Floors) -> Result<(), MountError> {
-        Self::begin(flash, stream, Some(floors))
-    }
-
-    fn begin(flash: &mut F, stream: StreamId, floors: Option<&Floors>) -> Result<(), MountError> {
+    pub fn format_above(flash: &mut F, stream: StreamId, counted: &Marks) -> Result<(), MountError> {
         const { Self::CHECKED };
         if flash.capacity() < CAPACITY {
             return Err(MountError::OtherGeometry);
         }
-        let (after_rollback, floors) = (floors.is_some(), floors.copied().unwrap_or_default());
         let before = Self::clear(flash)?;
-        let generation = before.generation.max(floors.generation);
+        let generation = before.generation.max(counted.generation_above());
         let mut spending = before.spending;
-        if floors.next_nonce > spending.map_or(0, |spending| spending.next_nonce) {
-            spending = Some(Spending { next_nonce: floors.next_nonce, pending: None });
+        if counted.next_nonce > before.held.next_nonce {
+            spending = Some(Spending { next_nonce: counted.next_nonce, pending: None });
         }
         let cells = Cells { spending: spending.map(Some), budget: None };
         let snapshot = Snapshot {
             stream,
             prev: before.prev,
-            sender_end: floors.sender_sequence,
+            sender_end: counted.sender_sequence,
             began: generation,
             cells: cells.set(),
-            after_rollback,
+            after_rollback: before.held.behind(counted).is_some(),
             ..Snapshot::default()
         };
         let header = Header { generation, geometry: Self::GEOMETRY, snapshot };
@@ -99,7 +86,12 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
                 let cells = Cells::read(flash, &Self::GEOMETRY, newest, &state, cells);
                 let spending = cells.map_err(|_| MountError::Medium)?.spending.flatten();
                 let generation = newest.checked_add(1).ok_or(MountError::Medium)?;
-                Ok(Before { generation, prev: state.prev, spending })
+                let held = Marks {
+                    batches: batches_mark(state.began, state.next_batch),
+                    sender_sequence: state.sender_end,
+                    next_nonce: spending.map_or(0, |spending| spending.next_nonce),
+                };
+                Ok(Before { generation, prev: state.prev, spending, held })
             }
             Err(MountError::Medium) => Err(MountError::Medium),
             // What cannot be mounted has a header at most.
@@ -108,7 +100,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
                 |Header { generation, snapshot, .. }| Before {
                     generation: generation.saturating_add(1),
                     prev: snapshot.prev,
-                    spending: None,
+                    ..Before::default()
                 },
             )),
         }

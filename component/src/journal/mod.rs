@@ -25,6 +25,7 @@ pub mod flash;
 mod format;
 pub mod image;
 pub mod layout;
+pub mod monotonic;
 pub mod mount;
 pub mod ram;
 #[cfg(feature = "sabotage")]
@@ -38,6 +39,7 @@ mod write;
 pub use carry::CellPlaces;
 pub use cell::{BUDGET_MAX, BudgetState, Intent, Spending};
 pub use flash::FlashJournal;
+pub use monotonic::{GuardError, Guarded, Marks, RolledBack};
 pub use mount::MountError;
 
 /// How far a sealed batch has come. Only ever moves to a later one.
@@ -84,6 +86,8 @@ pub enum JournalError {
     Conflict,
     /// The medium failed.
     Medium,
+    /// The rollback-proof counter failed.
+    Counter,
 }
 
 /// What a new record needs to be journaled.
@@ -103,6 +107,12 @@ pub struct NewRecord<'a> {
 pub trait Journal {
     /// The stream drawn when the journal was formatted.
     fn stream(&self) -> StreamId;
+
+    /// Orders a device's streams: a later one began in a later generation.
+    fn began(&self) -> u32;
+
+    /// Whether the stream was begun because the flash had been rolled back.
+    fn after_rollback(&self) -> bool;
 
     /// Appends a record and gives it the next sequence number.
     ///
@@ -176,6 +186,9 @@ pub trait Journal {
     /// [`JournalError::NotFound`], [`JournalError::Medium`].
     fn release(&mut self, batch: BatchNumber) -> Result<(), JournalError>;
 
+    /// The first sender sequence number that was never reserved.
+    fn sender_sequence(&self) -> u64;
+
     /// Reserves the next `length` sender sequence numbers of the secure channel, or more, for ever.
     ///
     /// # Errors
@@ -218,6 +231,14 @@ pub trait Journal {
 impl<J: Journal> Journal for &mut J {
     fn stream(&self) -> StreamId {
         (**self).stream()
+    }
+
+    fn began(&self) -> u32 {
+        (**self).began()
+    }
+
+    fn after_rollback(&self) -> bool {
+        (**self).after_rollback()
     }
 
     fn append(&mut self, record: &NewRecord<'_>) -> Result<SequenceNumber, JournalError> {
@@ -274,6 +295,10 @@ impl<J: Journal> Journal for &mut J {
 
     fn release(&mut self, batch: BatchNumber) -> Result<(), JournalError> {
         (**self).release(batch)
+    }
+
+    fn sender_sequence(&self) -> u64 {
+        (**self).sender_sequence()
     }
 
     fn reserve_sender_sequence(&mut self, length: u64) -> Result<Range<u64>, JournalError> {

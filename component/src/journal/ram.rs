@@ -193,6 +193,14 @@ impl<const BYTES: usize, const BATCHES: usize> Journal for RamJournal<BYTES, BAT
         self.stream
     }
 
+    fn began(&self) -> u32 {
+        0
+    }
+
+    fn after_rollback(&self) -> bool {
+        false
+    }
+
     fn append(&mut self, record: &NewRecord<'_>) -> Result<SequenceNumber, JournalError> {
         let header = Header {
             length: u16::try_from(record.payload.len()).map_err(|_| JournalError::TooLong)?,
@@ -308,6 +316,10 @@ impl<const BYTES: usize, const BATCHES: usize> Journal for RamJournal<BYTES, BAT
     fn release(&mut self, batch: BatchNumber) -> Result<(), JournalError> {
         self.slot_mut(batch)?.released = true;
         Ok(())
+    }
+
+    fn sender_sequence(&self) -> u64 {
+        self.next_sender_sequence
     }
 
     fn reserve_sender_sequence(&mut self, length: u64) -> Result<Range<u64>, JournalError> {
