@@ -9,6 +9,8 @@ use crate::keccak::keccak256;
 mod foreign;
 mod points;
 mod secp256k1;
+#[cfg(feature = "signer-sim")]
+pub mod sim;
 pub mod software;
 
 pub use points::PublicKeyError;
