@@ -21,7 +21,7 @@ use cairn::time::Millis;
 /// A command line without its final CR, and how it ends.
 ///
 /// Placeholders in texts: `%c` PDP context, `%s` socket, `%a` peer's address, `%p` peer's port, `%l` bytes in the datagram,
-/// `%x` its hex digits, `%r` the release assistance digit, `%t` and `%u` the requested periodic update and active timers as
+/// `%x` its hex digits, `%n` how many of those there are, `%i` the session of the card, `%r` the release assistance digit, `%t` and `%u` the requested periodic update and active timers as
 /// eight binary digits (3GPP TS 24.008 table 10.5.163a and 10.5.163).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Command {
@@ -42,6 +42,46 @@ impl Command {
         Self { text: self.text, limit: self.limit, verdict: Some(Verdict { success, failure }) }
     }
 }
+
+/// A command for the card in the modem: %x is what goes to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CardCommand {
+    /// What to send.
+    pub command: Command,
+    /// What the line with the answer begins with.
+    pub answer: &'static str,
+}
+
+const fn card(text: &'static str, answer: &'static str) -> CardCommand {
+    CardCommand { command: Command::new(text, CARD_MS), answer }
+}
+
+/// The ways to the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CardCommands {
+    /// Passes a command on as it is.
+    pub generic: CardCommand,
+    /// Opens a logical channel with an application.
+    pub open: CardCommand,
+    /// Passes a command on in session `%i`.
+    pub session: CardCommand,
+    /// Closes session `%i`.
+    pub close: CardCommand,
+    /// The +CME ERROR of a card that is not ready yet: the command is sent again a little later.
+    pub busy: u16,
+    /// How much later.
+    pub busy_pause: Millis,
+}
+
+/// 3GPP TS 27.007 sections 8.17, 8.45, 8.43, 8.46, the same in every modem that has them; section 9.2.1 for the number.
+pub const CARD: CardCommands = CardCommands {
+    generic: card("AT+CSIM=%n,\"%x\"", "+CSIM:"),
+    open: card("AT+CCHO=\"%x\"", "+CCHO:"),
+    session: card("AT+CGLA=%i,%n,\"%x\"", "+CGLA:"),
+    close: card("AT+CCHC=%i", "+CCHC"),
+    busy: 14,
+    busy_pause: Millis(500),
+};
 
 /// The lines that end a command after its `OK`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +192,8 @@ pub struct Dialect {
     pub announce_release: Option<Command>,
     /// Asked after a send, while the radio is connected; may be refused.
     pub survey: &'static [Command],
+    /// How the card is reached.
+    pub card: CardCommands,
     /// Lines that mean something, whenever they come.
     pub reports: &'static [Report],
 }
@@ -164,6 +206,8 @@ const OPEN_MS: u64 = 60_000;
 const CLOSE_MS: u64 = 10_000;
 /// `SEND OK` says that the modem's stack took the datagram; Quectel's own RIL (`ril_socket.c` of the OpenCPU SDK) waits 30 s.
 const SEND_MS: u64 = 30_000;
+/// A key pair is made in seconds on the slowest cards; 27.007 has no limit for the card.
+const CARD_MS: u64 = 20_000;
 
 /// \[A\] 9.3: kept over restarts, and the radio of a modem left at 0 is off. Switching it on takes up to 25 s.
 const FULL_FUNCTION: Step = Step { command: Command::new("AT+CFUN=1", 25_000), required: false };
@@ -220,6 +264,7 @@ pub const BC660K: Dialect = Dialect {
     send_and_release: sending("AT+QISEND=%s,%l,\"%x\",%r"),
     announce_release: None,
     survey: SURVEY,
+    card: CARD,
     reports: REPORTS,
 };
 
@@ -264,6 +309,8 @@ mod tests {
         all.extend(dialect.announce_release);
         all.extend(dialect.setup.iter().map(|step| step.command));
         all.extend(dialect.survey);
+        let CardCommands { generic, open, session, close, .. } = dialect.card;
+        all.extend([generic, open, session, close].map(|card| card.command));
         all
     }
 
@@ -276,7 +323,7 @@ mod tests {
     fn every_placeholder_in_every_command_is_known() {
         for command in ALL.iter().flat_map(commands) {
             for placeholder in command.text.split('%').skip(1) {
-                assert!("csaplxrtu".contains(&placeholder[..1]), "{command:?}");
+                assert!("csaplxnirtu".contains(&placeholder[..1]), "{command:?}");
             }
         }
     }
@@ -295,6 +342,8 @@ mod tests {
         for dialect in ALL {
             for (index, report) in dialect.reports.iter().enumerate() {
                 assert!(matches!(parser::classify(report.prefix.as_bytes()), parser::Line::Text(_)), "{report:?}");
+                let card = [dialect.card.generic, dialect.card.open, dialect.card.session, dialect.card.close];
+                assert!(!card.iter().any(|card| card.answer.starts_with(report.prefix)), "{report:?}");
                 for earlier in &dialect.reports[..index] {
                     assert!(!report.prefix.starts_with(earlier.prefix), "{report:?} behind {earlier:?}");
                 }

@@ -7,6 +7,7 @@
 //! | [`parser`] | lines, fields and hex digits out of a byte stream; pure, fuzzed on its own |
 //! | [`dialect`] | what differs between modems, as tables: command texts, answers, unsolicited codes, time limits |
 //! | [`modem`] | [`AtModem`]: the dialogue with the modem as a state machine that never blocks |
+//! | `sim` | feature `sim`: the SIM in the modem as a channel for `cairn::signer::sim` |
 //!
 //! ```
 //! use cairn_at_modem::{AtModem, Settings, dialect};
@@ -56,6 +57,8 @@
 pub mod dialect;
 pub mod modem;
 pub mod parser;
+#[cfg(feature = "sim")]
+pub mod sim;
 
 pub use dialect::Dialect;
 pub use modem::{AtModem, Counters, Error, Radio, Release, Settings, Socket};

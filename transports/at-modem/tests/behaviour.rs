@@ -12,8 +12,13 @@ use cairn_at_modem::{
 };
 use embedded_nal::UdpClientStack;
 
-const SETTINGS: Settings =
-    Settings { survey: false, release: Release::Never, psm: None, attach_limit: Millis::from_secs(60) };
+const SETTINGS: Settings = Settings {
+    survey: false,
+    release: Release::Never,
+    psm: None,
+    attach_limit: Millis::from_secs(60),
+    card_limit: Millis::from_secs(60),
+};
 
 #[test]
 fn the_first_send_wakes_sets_up_opens_and_sends_in_this_order() {

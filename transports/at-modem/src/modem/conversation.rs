@@ -6,12 +6,14 @@ use cairn::{power::cost::CoverageLevel, time::Millis};
 use embedded_io::Write;
 
 use super::{
-    Counters, Failure, Radio, Release, Settings, count,
+    Counters, Failure, Radio, Release, Settings,
+    card::{Card, CardAsk, CardFailure},
+    count,
     dialogue::{Arguments, Dialogue},
     slots::{Downlink, Inbound, OnModem, Progress, Slot, Uplink},
 };
 use crate::{
-    dialect::{Command, Dialect, Meaning},
+    dialect::{CardCommand, Command, Dialect, Meaning},
     parser::{HexError, Line, classify, decode_hex, field, number, signed},
 };
 
@@ -42,18 +44,29 @@ enum Task {
     Close(u8),
     /// Ask how the radio does.
     Survey { step: usize },
+    /// Pass a command on to the card.
+    Card,
+    /// The card is busy: wait.
+    CardPause,
 }
 
 /// How often a modem may restart before a datagram was even written.
 const RESTARTS: u8 = 3;
 
 #[derive(Debug)]
-pub(super) struct Conversation<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize> {
+pub(super) struct Conversation<
+    const SOCKETS: usize,
+    const TX: usize,
+    const RX: usize,
+    const QUEUE: usize,
+    const APDU: usize,
+> {
     pub(super) dialect: &'static Dialect,
     settings: Settings,
     pub(super) slots: [Slot; SOCKETS],
     pub(super) uplink: Uplink<TX>,
     pub(super) inbound: Inbound<RX, QUEUE>,
+    pub(super) card: Card<APDU>,
     pub(super) radio: Radio,
     pub(super) counters: Counters,
     task: Option<Task>,
@@ -62,6 +75,8 @@ pub(super) struct Conversation<const SOCKETS: usize, const TX: usize, const RX: 
     pause: Millis,
     /// Answers belong to the command before them.
     synchronised: bool,
+    /// An answer that nobody waits for any more may still come.
+    late: bool,
     set_up: bool,
     /// Nobody listened for so long that the modem may sleep, whatever is read now.
     drowsy: bool,
@@ -72,7 +87,9 @@ pub(super) struct Conversation<const SOCKETS: usize, const TX: usize, const RX: 
     now: Millis,
 }
 
-impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize> Conversation<SOCKETS, TX, RX, QUEUE> {
+impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize, const APDU: usize>
+    Conversation<SOCKETS, TX, RX, QUEUE, APDU>
+{
     pub(super) const fn new(dialect: &'static Dialect, settings: Settings) -> Self {
         const CLOSED: Slot = Slot { used: false, peer: None, on_modem: OnModem::Unknown, lost: None };
         const UNKNOWN: Radio =
@@ -96,12 +113,14 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
             slots: [CLOSED; SOCKETS],
             uplink: Uplink::new(),
             inbound: Inbound::new(),
+            card: Card::new(),
             radio: UNKNOWN,
             counters: ZERO,
             task: None,
             dialogue: None,
             pause: Millis(0),
             synchronised: false,
+            late: false,
             set_up: false,
             drowsy: false,
             survey: None,
@@ -110,6 +129,10 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
             traffic_at: None,
             now: Millis(0),
         }
+    }
+
+    pub(super) const fn card_limit(&self) -> Millis {
+        self.settings.card_limit
     }
 
     /// Begins a look at the port: what is read from it may have waited there since the look before.
@@ -133,13 +156,12 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
                 (Some(_), Some(dialogue)) if now >= dialogue.deadline() => Err(Failure::NoAnswer),
                 (Some(_), None) if now >= self.pause => Ok(()),
                 (Some(_), _) => return,
-                (None, _) => match self.choose() {
-                    Some(task) => {
-                        self.begin(task);
-                        continue;
-                    }
-                    None => return,
-                },
+                (None, _) => {
+                    self.card.expire(now);
+                    let Some(task) = self.choose() else { return };
+                    self.begin(task);
+                    continue;
+                }
             };
             self.finish(ended);
         }
@@ -149,7 +171,7 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
     fn choose(&self) -> Option<Task> {
         let pending = self.uplink.pending();
         let abandoned = self.slots.iter().position(|slot| !slot.used && slot.on_modem == OnModem::Open);
-        if pending.is_none() && abandoned.is_none() && self.survey.is_none() {
+        if pending.is_none() && abandoned.is_none() && self.survey.is_none() && !self.card.pending() {
             return None;
         }
         if !self.synchronised || self.drowsy || self.now.since(self.heard_at) >= self.dialect.quiet {
@@ -157,6 +179,10 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
         }
         if !self.set_up {
             return Some(Task::SetUp { step: 0 });
+        }
+        // Somebody waits for it, and it needs no network.
+        if self.card.pending() {
+            return Some(Task::Card);
         }
         if let Some(socket) = pending {
             if self.radio.registered != Some(true) {
@@ -192,11 +218,13 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
             Task::Send if matches!(self.settings.release, Release::Never) => Some(&dialect.send),
             Task::Send => Some(&dialect.send_and_release),
             Task::Survey { step } => dialect.survey.get(step),
-            Task::Settle | Task::RegistrationPause => None,
+            Task::Card => Some(&self.card_command().command),
+            Task::Settle | Task::RegistrationPause | Task::CardPause => None,
         };
         self.pause = match task {
             Task::Settle => self.now.after(dialect.settle),
             Task::RegistrationPause => self.now.after(dialect.registration_pause),
+            Task::CardPause => self.now.after(dialect.card.busy_pause),
             // A step behind the last of its table has no command and ends at once.
             _ => self.now,
         };
@@ -210,6 +238,16 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
         let peer = self.slots.get(usize::from(socket)).and_then(|slot| slot.peer);
         self.dialogue = command.map(|command| Dialogue::new(command, socket, peer, self.now));
         self.task = Some(task);
+    }
+
+    const fn card_command(&self) -> &'static CardCommand {
+        let commands = &self.dialect.card;
+        match self.card.ask() {
+            CardAsk::Basic | CardAsk::Generic => &commands.generic,
+            CardAsk::Open => &commands.open,
+            CardAsk::Session(_) => &commands.session,
+            CardAsk::Close(_) => &commands.close,
+        }
     }
 
     /// The current task is over: notes what is now known.
@@ -226,13 +264,19 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
         }
         match (task, result) {
             // Any final result proves that the modem is awake.
-            (Task::Wake { attempt: 0 }, Ok(()) | Err(Failure::Refused(_))) => self.synchronised = true,
+            (Task::Wake { attempt: 0 }, Ok(()) | Err(Failure::Refused(_))) if !self.late => self.synchronised = true,
             (Task::Wake { .. }, Ok(()) | Err(Failure::Refused(_))) => self.begin(Task::Settle),
             (Task::Wake { attempt }, Err(Failure::NoAnswer)) if attempt + 1 < self.dialect.wake_attempts => {
                 self.begin(Task::Wake { attempt: attempt + 1 });
             }
-            (_, Err(failure @ (Failure::NoAnswer | Failure::Port))) => self.lose_modem(failure),
-            (Task::Settle, _) => self.synchronised = true,
+            (task, Err(failure @ (Failure::NoAnswer | Failure::Port))) => {
+                if (task, failure) == (Task::Card, Failure::NoAnswer) {
+                    self.card.end(Err(CardFailure::TimeOut));
+                }
+                self.lose_modem(failure);
+            }
+            (Task::Settle, _) => (self.synchronised, self.late) = (true, false),
+            (Task::Card, result) => self.finish_card(result),
             (Task::SetUp { step }, result) => self.finish_set_up(step, result),
             (Task::PowerSaving, _) => self.set_up = true,
             (Task::Registration, _) => self.finish_registration(),
@@ -256,14 +300,30 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
             (Task::Survey { step }, _) => {
                 self.survey = Some(step + 1).filter(|next| *next < self.dialect.survey.len());
             }
-            // An end of the pause asks again; a refused wake was counted as awake above.
-            (Task::RegistrationPause | Task::Wake { .. }, _) => {}
+            // An end of a pause asks again; a refused wake was counted as awake above.
+            (Task::RegistrationPause | Task::CardPause | Task::Wake { .. }, _) => {}
+        }
+    }
+
+    fn finish_card(&mut self, result: Result<(), Failure>) {
+        match result {
+            Ok(()) => {
+                self.card.accepted();
+                // An OK without its answer may be that of another command.
+                (self.synchronised, self.late) = if self.card.sound() { (true, self.late) } else { (false, true) };
+            }
+            Err(Failure::Refused(Some(code))) if code == self.dialect.card.busy => self.begin(Task::CardPause),
+            Err(Failure::Refused(code)) => self.card.end(Err(CardFailure::Refused(code))),
+            Err(_) => self.card.end(Err(CardFailure::NoModem)),
         }
     }
 
     fn finish_set_up(&mut self, step: usize, result: Result<(), Failure>) {
         match (result, self.dialect.setup.get(step)) {
-            (Err(failure), Some(refused)) if refused.required => self.give_up(failure),
+            (Err(failure), Some(refused)) if refused.required => {
+                self.card.end(Err(CardFailure::NoModem));
+                self.give_up(failure);
+            }
             _ if step + 1 < self.dialect.setup.len() => self.begin(Task::SetUp { step: step + 1 }),
             _ if self.settings.psm.is_some() => self.begin(Task::PowerSaving),
             _ => self.set_up = true,
@@ -301,6 +361,8 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
 
     /// Nothing is known of the modem any more.
     fn lose_modem(&mut self, failure: Failure) {
+        self.card.end(Err(CardFailure::NoModem));
+        self.late |= failure == Failure::NoAnswer;
         self.give_up(failure);
         self.start_over();
         for slot in &mut self.slots {
@@ -320,6 +382,7 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
 
     /// The modem forgot its sockets and settings; `why` is told to whoever waits on one of them.
     fn restarted(&mut self, why: Option<Failure>) {
+        self.card.restarted(matches!(self.task, Some(Task::Card | Task::CardPause)));
         let under_way = matches!(self.task, Some(Task::Vacate(_) | Task::Open(_) | Task::Announce | Task::Send));
         self.start_over();
         for slot in &mut self.slots {
@@ -359,9 +422,11 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
     /// The port's.
     pub(super) fn write<P: Write>(&mut self, port: &mut P) -> Result<(), P::Error> {
         let Some(dialogue) = &mut self.dialogue else { return Ok(()) };
+        let for_card = self.task == Some(Task::Card);
         let arguments = Arguments {
             context: self.dialect.context,
-            payload: &self.uplink.bytes,
+            payload: if for_card { self.card.bytes() } else { &self.uplink.bytes },
+            session: self.card.session(),
             release: self.settings.release as u8,
             psm: self.settings.psm,
         };
@@ -389,6 +454,10 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize>
             if let Some((meaning, list)) = said.into_iter().next() {
                 self.learn(meaning, list);
                 return;
+            }
+            // What comes before the command is with the modem answers another.
+            if self.task == Some(Task::Card) && self.dialogue.as_ref().is_some_and(Dialogue::written) {
+                self.card.hear(text, self.card_command().answer);
             }
         }
         if let Some(result) = self.dialogue.as_mut().and_then(|dialogue| dialogue.hear(line)) {

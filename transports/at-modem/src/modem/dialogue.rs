@@ -19,6 +19,7 @@ use crate::{
 pub(super) struct Arguments<'a> {
     pub(super) context: u8,
     pub(super) payload: &'a [u8],
+    pub(super) session: u16,
     pub(super) release: u8,
     pub(super) psm: Option<Psm>,
 }
@@ -144,6 +145,8 @@ impl Dialogue {
             }
             b'p' => self.append_number(self.peer.map_or(0, |peer| peer.port())),
             b'l' => self.append_number(u16::try_from(arguments.payload.len()).unwrap_or(u16::MAX)),
+            b'n' => self.append_number(u16::try_from(2 * arguments.payload.len()).unwrap_or(u16::MAX)),
+            b'i' => self.append_number(arguments.session),
             b'x' => self.payload_at = (!arguments.payload.is_empty()).then_some(0),
             b'r' => self.append_number(arguments.release.into()),
             b't' => self.append_bits(arguments.psm.map_or(0, |psm| psm.periodic_update)),
@@ -246,6 +249,7 @@ mod tests {
         let arguments = Arguments {
             context: 1,
             payload,
+            session: 260,
             release: 2,
             psm: Some(Psm { periodic_update: 0b0100_0111, active: 0b0010_0100 }),
         };
@@ -271,6 +275,15 @@ mod tests {
         assert_eq!(written(&dialect::BC66.open, b"", 99), "AT+QIOPEN=1,3,\"UDP\",\"192.168.0.10\",5683,0,1\r");
         assert_eq!(written(&dialect::BC66.send, b"O", 99), "AT+QISENDEX=3,1,4F\r");
         assert_eq!(written(&dialect::BC660K.power_saving, b"", 99), "AT+CPSMS=1,,,\"01000111\",\"00100100\"\r");
+    }
+
+    #[test]
+    fn commands_for_the_card_are_written_as_in_ts_27_007() {
+        let card = &dialect::CARD;
+        assert_eq!(written(&card.generic.command, &[0, 0x70, 0, 0, 1], 99), "AT+CSIM=10,\"0070000001\"\r");
+        assert_eq!(written(&card.open.command, &[0xA0, 0], 99), "AT+CCHO=\"A000\"\r");
+        assert_eq!(written(&card.session.command, &[0x80; 5], 99), "AT+CGLA=260,10,\"8080808080\"\r");
+        assert_eq!(written(&card.close.command, &[], 99), "AT+CCHC=260\r");
     }
 
     fn outcome(command: &'static Command, lines: &[&str]) -> Option<Result<(), Failure>> {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The driver. [`AtModem`] owns the port and the clock and moves bytes; `conversation` decides what to ask the modem next
-//! and what its lines mean; `dialogue` is one command and its answer; `slots` holds sockets and datagrams; `stack` is the
-//! embedded-nal face. Called by a CoAP client and by whoever waits for the UART; never waits itself.
+//! and what its lines mean; `dialogue` is one command and its answer; `slots` holds sockets and datagrams, `card` a command for the
+//! SIM; `stack` is the embedded-nal face. Called by a CoAP client and by whoever waits for the UART; never waits itself.
 
+mod card;
 mod conversation;
 mod dialogue;
 mod settings;
@@ -14,6 +15,7 @@ use embedded_io::{Read, ReadReady, Write};
 
 use self::conversation::Conversation;
 pub use self::{
+    card::{CardAsk, CardFailure},
     settings::{Psm, Release, Settings},
     stack::Socket,
 };
@@ -120,17 +122,36 @@ const READS: usize = 32;
 ///
 /// The port: `read_ready` and `read` never wait; `write` may wait for room for one byte, not more. Its receive interrupt
 /// ends the wait of the task that drives the driver.
+///
+/// Commands for the SIM and its answers have at most `APDU` bytes; a `LINE` then holds two digits for each of them too.
+/// Drivers that leave it at 0 have none.
 #[derive(Debug)]
-pub struct AtModem<P, C, const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize, const LINE: usize>
-{
+pub struct AtModem<
+    P,
+    C,
+    const SOCKETS: usize,
+    const TX: usize,
+    const RX: usize,
+    const QUEUE: usize,
+    const LINE: usize,
+    const APDU: usize = 0,
+> {
     port: P,
     clock: C,
     lines: Lines<LINE>,
-    conversation: Conversation<SOCKETS, TX, RX, QUEUE>,
+    conversation: Conversation<SOCKETS, TX, RX, QUEUE, APDU>,
 }
 
-impl<P, C, const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize, const LINE: usize>
-    AtModem<P, C, SOCKETS, TX, RX, QUEUE, LINE>
+impl<
+    P,
+    C,
+    const SOCKETS: usize,
+    const TX: usize,
+    const RX: usize,
+    const QUEUE: usize,
+    const LINE: usize,
+    const APDU: usize,
+> AtModem<P, C, SOCKETS, TX, RX, QUEUE, LINE, APDU>
 where
     P: Read + ReadReady + Write,
     C: Clock,
@@ -140,6 +161,10 @@ where
         const {
             assert!(SOCKETS > 0 && SOCKETS <= 16, "SOCKETS must be 1..=16");
             assert!(LINE >= 2 * RX + 40, "LINE must hold the longest datagram down: 2 * RX + 40 bytes");
+            assert!(
+                LINE >= 2 * APDU + 40 || APDU == 0,
+                "LINE must hold the longest answer of the card: 2 * APDU + 40 bytes"
+            );
             assert!(TX <= u16::MAX as usize && RX <= u16::MAX as usize, "a datagram's length is a u16");
         }
         Self { port, clock, lines: Lines::new(), conversation: Conversation::new(dialect, settings) }
@@ -190,6 +215,28 @@ where
                 }
             }
         }
+    }
+
+    /// Takes a command for the SIM over; [`AtModem::card_answer`] drives it. The modem is woken and set up for it as for a
+    /// datagram, but needs no network. It goes before a datagram that waits, not before one that is being sent.
+    ///
+    /// # Errors
+    /// [`CardFailure::Busy`] while another is under way, [`CardFailure::TooLong`].
+    pub fn card(&mut self, ask: CardAsk, bytes: &[u8]) -> Result<(), CardFailure> {
+        let by = self.clock.now().after(self.conversation.card_limit());
+        self.conversation.card.load(ask, bytes, by)
+    }
+
+    /// Does what [`AtModem::poll`] does; the SIM's answer, once it is there, in `out`: its length. `WouldBlock` means call
+    /// again as after `poll`. An answer or a failure comes within [`Settings::card_limit`] and the limits of one command
+    /// that was under way and of this one.
+    ///
+    /// # Errors
+    /// [`CardFailure`]; the command is over then.
+    pub fn card_answer(&mut self, out: &mut [u8]) -> nb::Result<usize, CardFailure> {
+        // A port that fails ends the command: that is told.
+        let _ = self.poll();
+        self.conversation.card.take(out)
     }
 
     /// When to call again at the latest, if the UART is silent until then; `None` when nothing is under way.

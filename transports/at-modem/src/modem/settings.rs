@@ -62,11 +62,20 @@ pub struct Settings {
     pub psm: Option<Psm>,
     /// How long a datagram may wait for the network: a cold attach takes minutes.
     pub attach_limit: Millis,
+    /// How long a command for the card may wait until it is sent: waking and setting up the modem, a command under way, a
+    /// card that is busy.
+    pub card_limit: Millis,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { release: Release::default(), survey: true, psm: None, attach_limit: Millis::from_secs(180) }
+        Self {
+            release: Release::default(),
+            survey: true,
+            psm: None,
+            attach_limit: Millis::from_secs(180),
+            card_limit: Millis::from_secs(60),
+        }
     }
 }
 

@@ -16,8 +16,16 @@ use super::{
 #[derive(Debug, PartialEq, Eq)]
 pub struct Socket(u8);
 
-impl<P, C, const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize, const LINE: usize>
-    AtModem<P, C, SOCKETS, TX, RX, QUEUE, LINE>
+impl<
+    P,
+    C,
+    const SOCKETS: usize,
+    const TX: usize,
+    const RX: usize,
+    const QUEUE: usize,
+    const LINE: usize,
+    const APDU: usize,
+> AtModem<P, C, SOCKETS, TX, RX, QUEUE, LINE, APDU>
 where
     P: Read + ReadReady + Write,
     C: Clock,
@@ -37,8 +45,16 @@ where
 
 /// `connect` and `close` only note what is wanted; the modem is asked when there is something to send, or at the next
 /// [`AtModem::poll`].
-impl<P, C, const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize, const LINE: usize> UdpClientStack
-    for AtModem<P, C, SOCKETS, TX, RX, QUEUE, LINE>
+impl<
+    P,
+    C,
+    const SOCKETS: usize,
+    const TX: usize,
+    const RX: usize,
+    const QUEUE: usize,
+    const LINE: usize,
+    const APDU: usize,
+> UdpClientStack for AtModem<P, C, SOCKETS, TX, RX, QUEUE, LINE, APDU>
 where
     P: Read + ReadReady + Write,
     C: Clock,
