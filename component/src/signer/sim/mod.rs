@@ -265,17 +265,19 @@ impl<C: ApduChannel> Session<'_, C> {
     fn ask(&mut self, request: Option<Request>) -> Result<Answer, Trouble> {
         // Only an id that is empty or too long makes no request: there is no such key.
         let request = request.ok_or(Trouble::Status(StatusWord(0x6A88)))?;
-        let mut answer = self.send(&request.command(*self.class, self.with_le))?;
-        if answer.1 == StatusWord::NO_CLASS {
-            let other = *self.class ^ iot_safe::CLASS;
-            answer = self.send(&request.command(other, self.with_le))?;
-            if answer.1 != StatusWord::NO_CLASS {
-                *self.class = other;
+        let mut class = *self.class;
+        let mut answer = self.send(&request.command(class, self.with_le))?;
+        // The other form of either kind, each once.
+        for _ in 0..2 {
+            match answer.1 {
+                StatusWord::NO_CLASS if class == *self.class => class ^= iot_safe::CLASS,
+                StatusWord::WRONG_LENGTH if self.with_le => self.with_le = false,
+                _ => break,
             }
+            answer = self.send(&request.command(class, self.with_le))?;
         }
-        if answer.1 == StatusWord::WRONG_LENGTH && self.with_le {
-            self.with_le = false;
-            answer = self.send(&request.command(*self.class, self.with_le))?;
+        if answer.1 != StatusWord::NO_CLASS {
+            *self.class = class;
         }
         if answer.1 == StatusWord::OK { Ok(answer.0) } else { Err(Trouble::Status(answer.1)) }
     }
