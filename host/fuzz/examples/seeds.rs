@@ -229,7 +229,29 @@ fn at() {
     write("at_parser", "trouble", &chunks(0, 0xf7, &trouble));
 }
 
+/// Lives, changes to the flash that they leave, and calls after the mount, as the target reads them.
+fn journal() {
+    let input = |life: &[u8], changes: &[[u8; 5]], calls: &[u8]| {
+        let mut out = vec![9, u8::try_from(life.len()).expect("short")];
+        out.extend(life);
+        out.push(u8::try_from(changes.len()).expect("few"));
+        out.extend(changes.iter().flatten());
+        out.extend(calls);
+        out
+    };
+    // Append, seal, sign, final; thrice in a ring of four sectors.
+    let round = [0x88, 0x90, 0x98, 0x02, 0x03, 0x04];
+    let life = round.repeat(8);
+    write("journal", "untouched", &input(&life, &[], &[0x10, 0x02, 0x03, 0x05, 0x04, 0x06]));
+    write("journal", "rotten", &input(&round, &[[0, 0x40, 1, 4, 0], [0, 0x80, 1, 1, 0]], &[0x10, 0x02, 0x03]));
+    write("journal", "erased", &input(&life, &[[2, 0, 4, 0, 0]], &[0x10, 0x02, 0x03]));
+    write("journal", "half-erased", &input(&life, &[[1, 0, 8, 0xff, 100]], &[0x10, 0x10, 0x02]));
+    write("journal", "header", &input(&round, &[[3, 16, 0, 1, 0], [3, 16, 0, 1, 1]], &[0x10]));
+    write("journal", "entry", &input(&round, &[[4, 0x38, 1, 1, 3]], &[0x10, 0x02, 0x03]));
+}
+
 fn main() {
+    journal();
     at();
     wire();
     coap();

@@ -5,8 +5,10 @@
 
 mod at;
 mod coap;
+mod journal;
 mod wire;
 
 pub use at::at_parser;
 pub use coap::{coap_message, oscore};
+pub use journal::{journal, journal_mounts};
 pub use wire::{delta, downlink, evidence, factory, uplink};

@@ -36,6 +36,7 @@ fn seeds_are_taken_and_hold_their_property() {
     hold("factory", cairn_fuzz::factory, |bytes| Factory::decode(bytes).is_err());
     hold("coap_message", cairn_fuzz::coap_message, |bytes| Message::parse(bytes).is_ok());
     hold("at_parser", cairn_fuzz::at_parser, |bytes| bytes.len() > 2);
+    hold("journal", cairn_fuzz::journal, cairn_fuzz::journal_mounts);
     hold("oscore", cairn_fuzz::oscore, |bytes| bytes.len() > 4);
     hold("delta", cairn_fuzz::delta, |bytes| {
         let count = u32::from(u16::from_be_bytes([bytes[8], bytes[9]]));
