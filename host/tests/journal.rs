@@ -307,7 +307,7 @@ fn a_sector_whose_opening_was_cut_is_said_to_be_opened_anew() {
     }
     assert!(cut.unwrap() > 72, "the sector was opened");
     let findings = agrees(&flash);
-    assert!(findings.opening_was_cut && findings.mounted.offset == 1024);
+    assert!(findings.mounted.opening_was_cut && findings.mounted.offset == 1024);
     let (code, said, _) = bench.on(&flash.cells, "check");
     assert_eq!(code, 0, "{said}");
     contains(&said, &["writes    power was lost while sector 2 was opened: it is erased and opened anew first"]);

@@ -36,7 +36,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
         if flash.capacity() < CAPACITY {
             return Err(MountError::OtherGeometry);
         }
-        let Mounted { state, newest, oldest, needed, offset, base_ms, cells, kept_seq, kept_batch } =
+        let Mounted { state, newest, oldest, needed, offset, base_ms, cells, kept_seq, kept_batch, .. } =
             Mounted::find(&mut flash, &Self::GEOMETRY)?;
         Ok(Self { flash, state, newest, oldest, needed, offset, base_ms, cells, kept_seq, kept_batch, cursor: None })
     }
@@ -63,6 +63,8 @@ pub struct Mounted {
     pub kept_seq: u64,
     /// The first batch that the oldest sector may hold.
     pub kept_batch: u32,
+    /// Power went away while a sector was opened: that is done again before anything else is written.
+    pub opening_was_cut: bool,
 }
 
 impl Mounted {
@@ -97,9 +99,11 @@ impl Mounted {
             cells: cells.places,
             kept_seq: newest.snapshot.next_seq,
             kept_batch: newest.snapshot.next_batch,
+            opening_was_cut,
         };
         mounted.find_oldest(flash, geometry, &newest.snapshot)?;
-        if opening_was_cut || mounted.opening_was_cut(flash, geometry)? {
+        mounted.opening_was_cut |= mounted.next_header_is_torn(flash, geometry)?;
+        if mounted.opening_was_cut {
             mounted.offset = geometry.sector;
         }
         Ok(mounted)
@@ -145,10 +149,7 @@ impl Mounted {
 
     /// Whether the sector that is opened next has a header that is neither sound nor blank: power went away while it was opened.
     /// It could read as sound next time, so that nothing may be written before it was opened anew.
-    ///
-    /// # Errors
-    /// [`MountError::Medium`].
-    pub fn opening_was_cut<F: ReadNorFlash>(&self, flash: &mut F, geometry: &Geometry) -> Result<bool, MountError> {
+    fn next_header_is_torn<F: ReadNorFlash>(&self, flash: &mut F, geometry: &Geometry) -> Result<bool, MountError> {
         let Some(next) = self.newest.checked_add(1) else { return Ok(false) };
         if next - self.oldest >= geometry.sectors {
             return Ok(false);

@@ -58,8 +58,6 @@ pub struct Torn {
 pub struct Findings {
     /// What it knows from then on.
     pub mounted: Mounted,
-    /// Power went away while the next sector was opened: it is erased and opened anew before anything is written.
-    pub opening_was_cut: bool,
     /// Numbers that are kept and read as lost, in order.
     pub lost: Vec<Lost>,
     /// Batches that are kept, in order.
@@ -96,7 +94,6 @@ pub fn check(image: &[u8], place: &Place) -> Result<Findings, MountError> {
     let mut flash = Image(image.get(place.offset..).unwrap_or_default());
     let geometry = &place.geometry;
     let mounted = Mounted::find(&mut flash, geometry)?;
-    let opening_was_cut = mounted.opening_was_cut(&mut flash, geometry)?;
     let mut count =
         Count { place, records: BTreeSet::new(), lost: BTreeMap::new(), seals: BTreeMap::new(), torn: Vec::new() };
     let mut headerless = Vec::new();
@@ -113,7 +110,7 @@ pub fn check(image: &[u8], place: &Place) -> Result<Findings, MountError> {
     }
     let lost = count.lost_of(&mounted);
     let (batches, rotten_batches) = count.batches_of(&mounted);
-    Ok(Findings { mounted, opening_was_cut, lost, batches, rotten_batches, torn: count.torn, headerless })
+    Ok(Findings { mounted, lost, batches, rotten_batches, torn: count.torn, headerless })
 }
 
 /// What the entries say, of all sectors that count.

@@ -110,7 +110,7 @@ fn print_findings(out: &mut impl Write, journal: &Journal, findings: &Findings) 
 fn next_write(journal: &Journal, findings: &Findings) -> String {
     let (mounted, geometry) = (&findings.mounted, &journal.place.geometry);
     let next = (u64::from(mounted.newest) + 1) % u64::from(geometry.sectors);
-    if findings.opening_was_cut {
+    if mounted.opening_was_cut {
         return format!("power was lost while sector {next} was opened: it is erased and opened anew first");
     }
     if mounted.offset >= geometry.sector {
@@ -183,7 +183,7 @@ fn findings_json(journal: &Journal, findings: &Findings) -> Value {
         "afterRollback": state.after_rollback,
         "generation": { "newest": mounted.newest, "oldest": mounted.oldest, "needed": mounted.needed },
         "next": { "seq": wide(state.next_seq), "batch": state.next_batch, "offset": mounted.offset,
-                  "opensSector": mounted.offset >= geometry.sector, "openingWasCut": findings.opening_was_cut },
+                  "opensSector": mounted.offset >= geometry.sector, "openingWasCut": mounted.opening_was_cut },
         "kept": { "seq": wide(mounted.kept_seq), "batch": mounted.kept_batch },
         "firstUnsealed": wide(state.first_unsealed),
         "lost": findings.lost.iter().map(lost).collect::<Vec<_>>(),
