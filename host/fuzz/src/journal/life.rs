@@ -3,7 +3,7 @@
 
 use cairn::{
     batch::{Anchor, AnchorFlags},
-    journal::{BatchState, Journal, JournalError, NewRecord},
+    journal::{BatchState, Intent, Journal, JournalError, NewRecord, Spending},
     merkle::Hash,
     record::{Kind, LossReason, Priority, SequenceNumber},
     signer::Signature,
@@ -59,7 +59,19 @@ pub(super) fn call(journal: &mut impl Journal, byte: u8) -> Done {
             let batch = cairn::batch::BatchNumber(last(BatchState::Signed).saturating_sub(1));
             journal.advance(batch, state)
         }
-        6 => match how & 3 {
+        6 => match how & 7 {
+            4 => {
+                let Spending { next_nonce, pending } = match journal.spending() {
+                    Ok(spending) => spending,
+                    Err(error) => return Done::Refused(error),
+                };
+                match pending {
+                    Some(pending) if how & 8 == 0 => journal.settle(pending.nonce),
+                    Some(pending) => journal.intend(&Intent { fee: pending.fee.saturating_add(1), ..pending }),
+                    None => journal.intend(&Intent { nonce: next_nonce, digest: Hash([byte; 32]), fee: 1 }),
+                }
+            }
+            5 => journal.keep_budget(&[byte; 48][..usize::from(how)]),
             0 => journal.release(cairn::batch::BatchNumber(last(BatchState::Final).saturating_sub(1))),
             1 => journal.reserve_sender_sequence(u64::from(how)).map(drop),
             _ => journal.lose(journal.unsealed().start, LossReason::DISPLACED),

@@ -11,7 +11,10 @@ use core::ops::Range;
 
 use cairn::{
     batch::{BatchNumber, Commitment},
-    journal::{BatchState, FlashJournal, Journal, JournalError, MountError, image::Mounted, layout::HEADER_BYTES},
+    journal::{
+        BatchState, BudgetState, FlashJournal, Journal, JournalError, MountError, Spending, image::Mounted,
+        layout::HEADER_BYTES,
+    },
     record::{Entry, SequenceNumber, StreamId},
 };
 use cairn_journal::{check, dump, find};
@@ -33,10 +36,10 @@ type Log<'a, const W: usize, const E: usize, const CAPACITY: usize> =
 pub fn journal(data: &[u8]) {
     let Some((&first, rest)) = data.split_first() else { return };
     match first & 7 {
-        0 => over::<1, 256, 4096>(first, rest),
-        1 => over::<4, 1024, 4096>(first, rest),
+        0 => over::<1, 256, 6144>(first, rest),
+        1 => over::<4, 1024, 5120>(first, rest),
         2 => over::<8, 2048, 6144>(first, rest),
-        3 => over::<8, 1024, 3072>(first, rest),
+        3 => over::<8, 1024, 5120>(first, rest),
         4 => over::<16, 1024, 6144>(first, rest),
         5 => over::<32, 1024, 8192>(first, rest),
         6 => over::<2, 4096, 8192>(first, rest),
@@ -175,11 +178,11 @@ impl<const W: usize, const E: usize, const CAPACITY: usize> World<W, E, CAPACITY
         if let Done::Refused(error) = done {
             assert!(error != JournalError::Medium || !self.is_honest, "this flash does what it is told");
         }
-        let before = summary(&journal);
+        let before = summary(&mut journal);
         drop(journal);
         self.flash.allow(bound);
         let mut journal = Log::<W, E, CAPACITY>::mount(&mut self.flash).expect("a journal that was used mounts");
-        assert_eq!(summary(&journal), before, "a second mount says the same");
+        assert_eq!(summary(&mut journal), before, "a second mount says the same");
         match done {
             Done::Appended(seq, payload) => reads_back(&mut journal, seq, &payload),
             Done::Sealed(anchor) => {
@@ -211,9 +214,11 @@ struct Summary {
     next_batch: BatchNumber,
     last_commitment: Commitment,
     through: [Option<BatchNumber>; 5],
+    spending: Result<Spending, JournalError>,
+    budget: Result<Option<BudgetState>, JournalError>,
 }
 
-fn summary(journal: &impl Journal) -> Summary {
+fn summary(journal: &mut impl Journal) -> Summary {
     let states = [BatchState::Signed, BatchState::Sent, BatchState::Stored, BatchState::Included, BatchState::Final];
     Summary {
         stream: journal.stream(),
@@ -222,6 +227,8 @@ fn summary(journal: &impl Journal) -> Summary {
         next_batch: journal.batches().end,
         last_commitment: journal.last_commitment(),
         through: states.map(|state| journal.through(state)),
+        spending: journal.spending(),
+        budget: journal.budget(),
     }
 }
 
@@ -320,6 +327,6 @@ fn fix_entry(cells: &mut [u8], at: usize, which: usize, value: u8, sector: usize
 #[must_use]
 pub fn journal_mounts(data: &[u8]) -> bool {
     let Some((&first, rest)) = data.split_first() else { return false };
-    let (image, ..) = made::<4, 1024, 4096>(rest);
-    first & 15 == 9 && Log::<4, 1024, 4096>::mount(&mut Flash::new(image).allowed(1 << 20)).is_ok()
+    let (image, ..) = made::<4, 1024, 5120>(rest);
+    first & 15 == 9 && Log::<4, 1024, 5120>::mount(&mut Flash::new(image).allowed(1 << 20)).is_ok()
 }
