@@ -17,12 +17,12 @@
 /* Bytes of a cairn_storage_t: what grows with the configuration, and what does not. The library asserts on every target
  * that an instance fits and that little is wasted; a test that its formula is this one. */
 #define CAIRN_STORAGE_SIZE                                                                          \
-    ((CONFIG_CAIRN_JOURNAL_BYTES + CONFIG_CAIRN_UPLINK_MAX + 2u * CAIRN_DATAGRAM_MAX +              \
-      5u * CONFIG_CAIRN_AT_LINE_MAX / 2u + 2u * CONFIG_CAIRN_PAYLOAD_MAX + CAIRN_STORAGE_FIXED +    \
+    ((CONFIG_CAIRN_UPLINK_MAX + 2u * CAIRN_DATAGRAM_MAX + 5u * CONFIG_CAIRN_AT_LINE_MAX / 2u +      \
+      2u * CONFIG_CAIRN_PAYLOAD_MAX + CAIRN_STORAGE_FIXED +                                         \
       CAIRN_STORAGE_WAITER * CONFIG_CAIRN_WAITERS + 7u) /                                           \
      8u * 8u)
 #define CAIRN_DATAGRAM_MAX (CONFIG_CAIRN_UPLINK_MAX + 86u < 1024u ? CONFIG_CAIRN_UPLINK_MAX + 86u : 1024u)
-#define CAIRN_STORAGE_FIXED (sizeof(void *) == 8u ? 4640u : 4480u)
+#define CAIRN_STORAGE_FIXED (sizeof(void *) == 8u ? 3328u : 3200u)
 #define CAIRN_STORAGE_WAITER (sizeof(void *) == 8u ? 32u : 24u)
 
 /* Bytes that are always enough for cairn_evidence. */
@@ -117,7 +117,7 @@ typedef enum {
      */
     CAIRN_E_JOURNAL_FULL = 10,
     /*
-     The journal's medium failed.
+     The journal's flash failed: it cannot be reached, or does not hold what is written to it.
      */
     CAIRN_E_MEDIUM = 11,
     /*
@@ -168,6 +168,21 @@ typedef enum {
      The record was lost before its batch was sealed; its place in the batch says so.
      */
     CAIRN_E_LOST = 23,
+    /*
+     The journal's flash holds something that is no journal. Is it the right partition? If nothing in it is wanted, have it
+     formatted by `cairn_journal_format`.
+     */
+    CAIRN_E_JOURNAL_FOREIGN = 24,
+    /*
+     The journal was written by a version of Cairn with another format: run that version, or give up what the journal
+     holds by `cairn_journal_format`.
+     */
+    CAIRN_E_JOURNAL_VERSION = 25,
+    /*
+     The journal was made with another `CONFIG_CAIRN_JOURNAL_BYTES`, `CONFIG_CAIRN_FLASH_WRITE_SIZE` or
+     `CONFIG_CAIRN_FLASH_ERASE_SIZE`: build with those, or give up what it holds by `cairn_journal_format`.
+     */
+    CAIRN_E_JOURNAL_GEOMETRY = 26,
 } cairn_result_t;
 
 /*
@@ -545,6 +560,19 @@ cairn_result_t cairn_init_configured(const uint8_t *configuration,
                                      const cairn_config_t *config);
 
 /*
+ Has the agent format the journal's flash when it starts, whatever is in it: a new journal, and a new stream. What an
+ earlier journal held is given up for good, also what was never uploaded. Call it only after CAIRN_E_JOURNAL_FOREIGN,
+ CAIRN_E_JOURNAL_VERSION or CAIRN_E_JOURNAL_GEOMETRY, once somebody decided that nothing in there is wanted, or for a factory
+ reset. Flash as delivered is formatted without this; nothing else ever is.
+
+ Blocks: never; the agent's first step then erases one sector, or all that it cannot read. Tasks: any, or main before the
+ scheduler runs; before cairn_init. Interrupts: no.
+
+ Errors: CAIRN_E_CONTEXT in an interrupt, CAIRN_E_ALREADY_INITIALISED: nothing is formatted then.
+ */
+cairn_result_t cairn_journal_format(void);
+
+/*
  Hands a record over, to be journaled soon; its sequence number is not told. Stamped with the time of this call.
 
  @param kind     CAIRN_KIND_READING, CAIRN_KIND_EVENT, or a number from CAIRN_KIND_APPLICATION on.
@@ -673,10 +701,10 @@ cairn_result_t cairn_status(cairn_status_t *status);
 cairn_result_t cairn_evidence(uint64_t seq, uint8_t *buffer, size_t capacity, size_t *length, uint32_t timeout_ms);
 
 /*
- Lets go of a hash-only batch's records: from now on they may be reclaimed once the batch is final and space is
- needed. An anchor whose records are gone proves nothing: take the evidence first.
+ Lets go of the records of a hash-only batch, and of those of all batches before it: from now on they may be reclaimed once
+ their batch is final and space is needed. An anchor whose records are gone proves nothing: take the evidence first.
 
- @param batch      The batch's number, as the events told.
+ @param batch      The last batch's number, as the events told: it and every earlier one are released.
  @param timeout_ms Waits for the agent to begin for at most this long.
 
  Blocks: as said. Tasks: any but the agent's. Interrupts and event callback: no.
@@ -684,7 +712,8 @@ cairn_result_t cairn_evidence(uint64_t seq, uint8_t *buffer, size_t capacity, si
  Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_BUSY, CAIRN_E_TIMEOUT, CAIRN_E_NOT_FOUND, CAIRN_E_MEDIUM;
  why the agent could not start.
  */
-cairn_result_t cairn_release(uint32_t batch, uint32_t timeout_ms);
+cairn_result_t cairn_release(uint32_t batch,
+                             uint32_t timeout_ms);
 
 /*
  Has `callback` called at every event from now on, instead of the one before; NULL calls nobody.
@@ -731,17 +760,18 @@ cairn_result_t cairn_wake_from_isr(bool *woken);
 const char *cairn_strerror(int32_t result);
 
 /*
- The agent's task, for those who write their own: one step of bounded length, which may make a signature. The first
- step starts the agent: it derives the public key. Call it again after `wait_ms`, or when cairn_port_wake was called.
+ The agent's task, for those who write their own: one step of bounded length, which may make a signature and erase flash.
+ The first step starts the agent: it derives the public key and takes up the journal. Call it again after `wait_ms`, or when cairn_port_wake was called.
 
  @param wait_ms Where the time until the next step goes, UINT32_MAX when only cairn_port_wake makes one due. May be
                 NULL.
 
- Blocks: for a signature at most. Tasks: always the same one. Interrupts and event callback: no. Needs
+ Blocks: for a signature and the flash operations of cairn_port.h. Tasks: always the same one. Interrupts and event callback: no. Needs
  CONFIG_CAIRN_TASK_STACK_BYTES of stack.
 
  Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT while another step runs; at every call why the agent could not
- start: CAIRN_E_SIGNER, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_JOURNAL_FULL.
+ start: CAIRN_E_SIGNER, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_MEDIUM, CAIRN_E_JOURNAL_FULL, CAIRN_E_JOURNAL_FOREIGN,
+ CAIRN_E_JOURNAL_VERSION, CAIRN_E_JOURNAL_GEOMETRY.
 
  # Safety
  `wait_ms` is NULL or valid for writing.

@@ -6,17 +6,17 @@ use cairn::{
     agent::{Event, EvidenceError, Settings, StartError, SubmitError, UploadMode},
     batch::DeploymentId,
     factory::Factory,
-    journal::ram::RamJournal,
+    journal::{Journal as _, MountError},
     ports::{Clock as _, Inbox, Submission, Ticket},
     power::schedule::{self, FixedInterval},
-    record::{BlindSecret, SequenceNumber},
+    record::{BlindSecret, SequenceNumber, StreamId},
     signer::software::SoftwareSigner,
     time::Millis,
 };
 
 use crate::{
-    instance::{Birth, DeviceAgent, Instance, Start, Step, Wishes},
-    port::{self, PortClock, PortEntropy},
+    instance::{Birth, DeviceAgent, Instance, Journal, Start, Step, Wishes},
+    port::{self, PortClock, PortEntropy, PortFlash},
     record::cairn_record_t,
     report::{cairn_event_t, cairn_status_t},
     result::cairn_result_t,
@@ -62,8 +62,27 @@ pub(crate) fn step(instance: &Instance) -> Result<Option<u64>, cairn_result_t> {
 #[inline(never)]
 fn begin(instance: &Instance, step: &mut Step<'_>) {
     let Some((birth, right)) = step.take_birth() else { return };
-    if let Err(error) = signer(&birth.factory).and_then(|signer| start(step, right, &birth, signer)) {
+    let started = signer(&birth.factory).and_then(|signer| {
+        let journal = journal(birth.fresh_stream, birth.format)?;
+        start(step, right, &birth, journal, signer)
+    });
+    if let Err(error) = started {
         instance.shared(|shared| shared.status.start = error);
+    }
+}
+
+/// Takes up the journal in flash. A flash as delivered gets one; any other is formatted only when the application said so.
+#[inline(never)]
+fn journal(fresh_stream: StreamId, format: bool) -> Result<Journal, MountError> {
+    if format {
+        Journal::format(&mut PortFlash, fresh_stream)?;
+    }
+    match Journal::mount(PortFlash) {
+        Err(MountError::NotFormatted) if Journal::is_fresh(&mut PortFlash)? => {
+            Journal::format(&mut PortFlash, fresh_stream)?;
+            Journal::mount(PortFlash)
+        }
+        mounted => mounted,
     }
 }
 
@@ -80,11 +99,13 @@ fn start(
     step: &mut Step<'_>,
     right: Start,
     birth: &Birth,
+    journal: Journal,
     signer: SoftwareSigner<PortEntropy>,
 ) -> Result<(), cairn_result_t> {
-    let Birth { factory, stream, seed } = birth;
-    let (stream, seed) = (*stream, *seed);
-    let context = transport::context(factory, stream).map_err(|_| cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED)?;
+    let Birth { factory, seed, .. } = birth;
+    let seed = *seed;
+    let context =
+        transport::context(factory, journal.stream()).map_err(|_| cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED)?;
     let settings = Settings {
         deployment: DeploymentId(factory.deployment),
         blind_secret: BlindSecret::new(factory.blind_secret),
@@ -104,11 +125,8 @@ fn start(
     });
     step.start(
         right,
-        || RamJournal::new(stream),
         || transport::link(factory, context, seed),
-        |place, journal, link| {
-            DeviceAgent::new_in(place, settings, journal, signer, link, PortClock, schedule).map(drop)
-        },
+        |place, link| DeviceAgent::new_in(place, settings, journal, signer, link, PortClock, schedule).map(drop),
     )
     .map_err(|error| match error {
         StartError::Signer(error) => error.into(),

@@ -15,7 +15,7 @@ use cairn::{
 };
 
 use crate::{
-    instance::{Birth, Initialising, Instance, cairn_storage_t},
+    instance::{self, Birth, Initialising, Instance, cairn_storage_t},
     port::{self, PortClock, PortEntropy},
     record::cairn_record_t,
     report::{cairn_event_t, cairn_status_t},
@@ -108,10 +108,11 @@ unsafe fn init(
     if factory.alg != Algorithm::Es256k || factory.private_key.is_none() {
         return Err(cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED);
     }
-    let (stream, seed) = (draw()?, draw()?);
+    let (fresh_stream, seed) = (StreamId(draw()?), draw()?);
+    let birth = Birth { factory, fresh_stream, format: instance::formats_journal(), seed };
     // SAFETY: aligned and large enough for cairn_storage_t, which is so for an Instance by a constant assertion; the
     // caller vouches that it is nobody else's.
-    unsafe { initialising.finish(storage.cast(), Birth { factory, stream: StreamId(stream), seed }) };
+    unsafe { initialising.finish(storage.cast(), birth) };
     Ok(())
 }
 
@@ -122,6 +123,20 @@ fn draw() -> Result<u64, cairn_result_t> {
     let mut random = [0; 8];
     PortEntropy.fill(&mut random).map_err(|_| cairn_result_t::CAIRN_E_ENTROPY)?;
     Ok(u64::from_be_bytes(random))
+}
+
+/// Has the agent format the journal's flash when it starts, whatever is in it: a new journal, and a new stream. What an
+/// earlier journal held is given up for good, also what was never uploaded. Call it only after CAIRN_E_JOURNAL_FOREIGN,
+/// CAIRN_E_JOURNAL_VERSION or CAIRN_E_JOURNAL_GEOMETRY, once somebody decided that nothing in there is wanted, or for a factory
+/// reset. Flash as delivered is formatted without this; nothing else ever is.
+///
+/// Blocks: never; the agent's first step then erases one sector, or all that it cannot read. Tasks: any, or main before the
+/// scheduler runs; before cairn_init. Interrupts: no.
+///
+/// Errors: CAIRN_E_CONTEXT in an interrupt, CAIRN_E_ALREADY_INITIALISED: nothing is formatted then.
+#[unsafe(no_mangle)]
+pub extern "C" fn cairn_journal_format() -> cairn_result_t {
+    answered(not_in_isr().and_then(|()| instance::format_journal()))
 }
 
 /// Hands a record over, to be journaled soon; its sequence number is not told. Stamped with the time of this call.
@@ -350,10 +365,10 @@ pub unsafe extern "C" fn cairn_evidence(
     })())
 }
 
-/// Lets go of a hash-only batch's records: from now on they may be reclaimed once the batch is final and space is
-/// needed. An anchor whose records are gone proves nothing: take the evidence first.
+/// Lets go of the records of a hash-only batch, and of those of all batches before it: from now on they may be reclaimed once
+/// their batch is final and space is needed. An anchor whose records are gone proves nothing: take the evidence first.
 ///
-/// @param batch      The batch's number, as the events told.
+/// @param batch      The last batch's number, as the events told: it and every earlier one are released.
 /// @param timeout_ms Waits for the agent to begin for at most this long.
 ///
 /// Blocks: as said. Tasks: any but the agent's. Interrupts and event callback: no.
@@ -441,7 +456,7 @@ fn not_in_agent_task(instance: &Instance) -> Result<(), cairn_result_t> {
     if instance.shared(|shared| shared.agent_task == task) { Err(CAIRN_E_CONTEXT) } else { Ok(()) }
 }
 
-fn wish(change: impl FnOnce(&mut crate::instance::Shared)) -> cairn_result_t {
+fn wish(change: impl FnOnce(&mut instance::Shared)) -> cairn_result_t {
     answered((|| {
         not_in_isr()?;
         let instance = started()?;

@@ -7,13 +7,13 @@ use core::{
     ffi::c_void,
     mem::MaybeUninit,
     ptr,
-    sync::atomic::{AtomicPtr, AtomicU8, Ordering},
+    sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, Ordering},
 };
 
 use cairn::{
     agent::{Agent, OWN_PAYLOAD_MAX, UploadMode},
     factory::Factory,
-    journal::ram::RamJournal,
+    journal::FlashJournal,
     power::schedule::FixedInterval,
     record::StreamId,
     signer::software::SoftwareSigner,
@@ -22,7 +22,7 @@ use cairn::{
 
 use crate::{
     api::cairn_event_callback_t,
-    port::{self, PortClock, PortEntropy},
+    port::{self, PortClock, PortEntropy, PortFlash},
     record::cairn_record_t,
     report::cairn_status_t,
     result::cairn_result_t,
@@ -34,13 +34,11 @@ use crate::{
 pub(crate) const PAYLOAD: usize =
     if cairn_config::PAYLOAD_MAX > OWN_PAYLOAD_MAX { cairn_config::PAYLOAD_MAX } else { OWN_PAYLOAD_MAX };
 
-/// Sealed batches the journal holds at a time.
-pub(crate) const BATCHES: usize = 8;
-
-pub(crate) type Journal = RamJournal<{ cairn_config::JOURNAL_BYTES }, BATCHES>;
+/// In the port's flash; small, so the agent has it.
+pub(crate) type Journal = FlashJournal<PortFlash, { cairn_config::JOURNAL_BYTES }, PAYLOAD>;
 
 pub(crate) type DeviceAgent = Agent<
-    &'static mut Journal,
+    Journal,
     SoftwareSigner<PortEntropy>,
     &'static mut Link,
     PortClock,
@@ -87,7 +85,10 @@ struct Own {
 /// What cairn_init found out for the agent to start with.
 pub(crate) struct Birth {
     pub(crate) factory: Factory,
-    pub(crate) stream: StreamId,
+    /// The stream that begins if the journal is formatted.
+    pub(crate) fresh_stream: StreamId,
+    /// The application gave up what the journal's flash holds.
+    pub(crate) format: bool,
     pub(crate) seed: u64,
 }
 
@@ -97,15 +98,12 @@ pub(crate) struct Instance {
     own: UnsafeCell<Own>,
     agent: UnsafeCell<MaybeUninit<DeviceAgent>>,
     /// Lent to the agent when it starts, for ever.
-    journal: UnsafeCell<MaybeUninit<Journal>>,
-    /// As `journal`.
     link: UnsafeCell<MaybeUninit<Link>>,
 }
 
 /// `CAIRN_STORAGE_SIZE` of cairn.h, the same formula over the same configuration: what depends on the configuration,
 /// plus what does not, rounded up. `tests/` compares it with the C compiler's.
-pub const CAIRN_STORAGE_SIZE: usize = (cairn_config::JOURNAL_BYTES
-    + cairn_config::UPLINK_MAX
+pub const CAIRN_STORAGE_SIZE: usize = (cairn_config::UPLINK_MAX
     + 2 * transport::TX
     + 5 * cairn_config::AT_LINE_MAX / 2
     + 2 * cairn_config::PAYLOAD_MAX
@@ -113,7 +111,7 @@ pub const CAIRN_STORAGE_SIZE: usize = (cairn_config::JOURNAL_BYTES
     + STORAGE_WAITER * cairn_config::WAITERS)
     .next_multiple_of(8);
 const WIDE: bool = size_of::<usize>() == 8;
-const STORAGE_FIXED: usize = if WIDE { 4640 } else { 4480 };
+const STORAGE_FIXED: usize = if WIDE { 3328 } else { 3200 };
 const STORAGE_WAITER: usize = if WIDE { 32 } else { 24 };
 
 /// `CAIRN_EVIDENCE_MAX` of cairn.h.
@@ -135,10 +133,31 @@ const _: () = assert!(align_of::<Instance>() <= align_of::<cairn_storage_t>(), "
 
 static STATE: AtomicU8 = AtomicU8::new(UNINITIALISED);
 static INSTANCE: AtomicPtr<Instance> = AtomicPtr::new(ptr::null_mut());
+/// cairn_journal_format was called.
+static FORMAT: AtomicBool = AtomicBool::new(false);
 
 const UNINITIALISED: u8 = 0;
 const INITIALISING: u8 = 1;
 const INITIALISED: u8 = 2;
+
+/// Has the instance that cairn_init will make format the journal.
+///
+/// # Errors
+/// `CAIRN_E_ALREADY_INITIALISED` when there is an instance, or one is being made.
+pub(crate) fn format_journal() -> Result<(), cairn_result_t> {
+    port::locked(|| {
+        if STATE.load(Ordering::Relaxed) != UNINITIALISED {
+            return Err(cairn_result_t::CAIRN_E_ALREADY_INITIALISED);
+        }
+        FORMAT.store(true, Ordering::Relaxed);
+        Ok(())
+    })
+}
+
+/// Whether cairn_journal_format was called.
+pub(crate) fn formats_journal() -> bool {
+    FORMAT.load(Ordering::Relaxed)
+}
 
 /// The right to initialise: given once at a time.
 pub(crate) struct Initialising(());
@@ -247,23 +266,21 @@ impl Step<'_> {
         self.own().birth.take().map(|birth| (birth, Start(())))
     }
 
-    /// Makes the journal and the link in place, and lets `agent` make the agent over them in its place.
+    /// Makes the link in place, and lets `agent` make the agent over it in its place.
     ///
     /// # Errors
     /// What `agent` says.
     pub(crate) fn start<E>(
         &mut self,
         _: Start,
-        journal: impl FnOnce() -> Journal,
         link: impl FnOnce() -> Link,
-        agent: impl FnOnce(&mut MaybeUninit<DeviceAgent>, &'static mut Journal, &'static mut Link) -> Result<(), E>,
+        agent: impl FnOnce(&mut MaybeUninit<DeviceAgent>, &'static mut Link) -> Result<(), E>,
     ) -> Result<(), E> {
-        // SAFETY: there is one `Start` in the life of an instance, so this runs once, and nobody else ever refers to
-        // these two cells. The instance lives for ever, so the references may.
-        let (journal, link) =
-            unsafe { (place(&mut *self.0.journal.get(), journal), place(&mut *self.0.link.get(), link)) };
+        // SAFETY: there is one `Start` in the life of an instance, so this runs once, and nobody else ever refers to this
+        // cell. The instance lives for ever, so the reference may.
+        let link = unsafe { place(&mut *self.0.link.get(), link) };
         // SAFETY: as in `own`.
-        agent(unsafe { &mut *self.0.agent.get() }, journal, link)?;
+        agent(unsafe { &mut *self.0.agent.get() }, link)?;
         self.own().started = true;
         Ok(())
     }

@@ -2,18 +2,22 @@
 //! The functions of include/cairn_port.h, which the RTOS glue or the integrator supplies in C, behind safe names.
 //! Everything the C interface asks of the outside passes here.
 
-use core::ffi::c_void;
+use core::ffi::{c_int, c_void};
 
 use cairn::{
     ports::{Clock, Entropy, NoEntropy},
     time::{Millis, TimeQuality, WallTime},
 };
 
+use embedded_storage::nor_flash::{
+    ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
+};
+
 use crate::record::cairn_record_t;
 
 /// cbindgen:ignore
 mod c {
-    use super::{c_void, cairn_record_t};
+    use super::{c_int, c_void, cairn_record_t};
 
     unsafe extern "C" {
         pub(super) fn cairn_port_queue_put(record: *const cairn_record_t, wait_ms: u32) -> bool;
@@ -32,6 +36,9 @@ mod c {
         pub(super) fn cairn_port_wall(unix_ms: *mut u64) -> u8;
         pub(super) fn cairn_port_set_wall(unix_ms: u64, quality: u8);
         pub(super) fn cairn_port_entropy(out: *mut u8, length: usize) -> bool;
+        pub(super) fn cairn_port_flash_read(offset: u32, to: *mut c_void, length: usize) -> c_int;
+        pub(super) fn cairn_port_flash_program(offset: u32, from: *const c_void, length: usize) -> c_int;
+        pub(super) fn cairn_port_flash_erase(offset: u32, length: usize) -> c_int;
         #[cfg(feature = "at-modem")]
         pub(super) fn cairn_port_uart_read(buffer: *mut u8, capacity: usize) -> usize;
         #[cfg(feature = "at-modem")]
@@ -142,6 +149,70 @@ impl Entropy for PortEntropy {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
         // SAFETY: the slice is valid for writing its length.
         if unsafe { c::cairn_port_entropy(out.as_mut_ptr(), out.len()) } { Ok(()) } else { Err(NoEntropy) }
+    }
+}
+
+/// The journal's partition of cairn_port.h, which only the agent's task touches.
+#[derive(Debug)]
+pub(crate) struct PortFlash;
+
+/// Bytes that the port programs at a time, which never cross a multiple of them: whole words of every write size, and no
+/// page of a serial flash is crossed.
+const PROGRAM_MAX: usize = 64;
+
+/// Words on their way to the port, which may hand them to a driver that reads them as numbers.
+#[repr(align(8))]
+struct Words([u8; PROGRAM_MAX]);
+
+const fn done(answer: c_int) -> Result<(), NorFlashErrorKind> {
+    if answer == 0 { Ok(()) } else { Err(NorFlashErrorKind::Other) }
+}
+
+impl ErrorType for PortFlash {
+    type Error = NorFlashErrorKind;
+}
+
+impl ReadNorFlash for PortFlash {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        check_read(self, offset, bytes.len())?;
+        // SAFETY: the slice is valid for writing its length; the place is inside the partition.
+        done(unsafe { c::cairn_port_flash_read(offset, bytes.as_mut_ptr().cast(), bytes.len()) })
+    }
+
+    fn capacity(&self) -> usize {
+        cairn_config::JOURNAL_BYTES
+    }
+}
+
+impl NorFlash for PortFlash {
+    const WRITE_SIZE: usize = cairn_config::FLASH_WRITE_SIZE;
+    const ERASE_SIZE: usize = cairn_config::FLASH_ERASE_SIZE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
+        check_erase(self, from, to)?;
+        // SAFETY: takes numbers: whole erase units inside the partition.
+        done(unsafe { c::cairn_port_flash_erase(from, (to - from) as usize) })
+    }
+
+    fn write(&mut self, mut offset: u32, mut bytes: &[u8]) -> Result<(), Self::Error> {
+        check_write(self, offset, bytes.len())?;
+        while !bytes.is_empty() {
+            let until_boundary = PROGRAM_MAX - offset as usize % PROGRAM_MAX;
+            let (piece, rest) = bytes.split_at(until_boundary.min(bytes.len()));
+            let mut words = Words([0xff; PROGRAM_MAX]);
+            words.0.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
+            // SAFETY: `words` is aligned to 8 and at least as long as `piece`; whole words inside the partition, because the
+            // boundary is a multiple of the write size.
+            done(unsafe { c::cairn_port_flash_program(offset, words.0.as_ptr().cast(), piece.len()) })?;
+            #[allow(clippy::cast_possible_truncation, reason = "at most PROGRAM_MAX")]
+            {
+                offset += piece.len() as u32;
+            }
+            bytes = rest;
+        }
+        Ok(())
     }
 }
 

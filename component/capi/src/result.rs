@@ -4,7 +4,12 @@
 
 use core::ffi::{CStr, c_char};
 
-use cairn::{agent::SubmitError, factory::FactoryError, journal::JournalError, signer::SignerError};
+use cairn::{
+    agent::SubmitError,
+    factory::FactoryError,
+    journal::{JournalError, MountError},
+    signer::SignerError,
+};
 
 /// What a function of Cairn answers. `cairn_strerror` gives each value's text.
 #[repr(C)]
@@ -33,7 +38,7 @@ pub enum cairn_result_t {
     CAIRN_E_QUEUE_FULL = 9,
     /// The journal is full, and nothing in it may be reclaimed.
     CAIRN_E_JOURNAL_FULL = 10,
-    /// The journal's medium failed.
+    /// The journal's flash failed: it cannot be reached, or does not hold what is written to it.
     CAIRN_E_MEDIUM = 11,
     /// The agent's task did not answer in time. A record that was submitted may still be journaled.
     CAIRN_E_TIMEOUT = 12,
@@ -55,10 +60,19 @@ pub enum cairn_result_t {
     CAIRN_E_ENTROPY = 20,
     /// The signer does not work: no key, locked, gone, or a fault was detected.
     CAIRN_E_SIGNER = 21,
-    /// The batch's state forbids it: released twice, or it was given to the relay with its data.
+    /// The journal's or the batch's state forbids it.
     CAIRN_E_CONFLICT = 22,
     /// The record was lost before its batch was sealed; its place in the batch says so.
     CAIRN_E_LOST = 23,
+    /// The journal's flash holds something that is no journal. Is it the right partition? If nothing in it is wanted, have it
+    /// formatted by `cairn_journal_format`.
+    CAIRN_E_JOURNAL_FOREIGN = 24,
+    /// The journal was written by a version of Cairn with another format: run that version, or give up what the journal
+    /// holds by `cairn_journal_format`.
+    CAIRN_E_JOURNAL_VERSION = 25,
+    /// The journal was made with another `CONFIG_CAIRN_JOURNAL_BYTES`, `CONFIG_CAIRN_FLASH_WRITE_SIZE` or
+    /// `CONFIG_CAIRN_FLASH_ERASE_SIZE`: build with those, or give up what it holds by `cairn_journal_format`.
+    CAIRN_E_JOURNAL_GEOMETRY = 26,
 }
 
 impl cairn_result_t {
@@ -88,6 +102,9 @@ impl cairn_result_t {
         Self::CAIRN_E_SIGNER,
         Self::CAIRN_E_CONFLICT,
         Self::CAIRN_E_LOST,
+        Self::CAIRN_E_JOURNAL_FOREIGN,
+        Self::CAIRN_E_JOURNAL_VERSION,
+        Self::CAIRN_E_JOURNAL_GEOMETRY,
     ];
 
     const fn text(self) -> &'static CStr {
@@ -116,6 +133,11 @@ impl cairn_result_t {
             Self::CAIRN_E_SIGNER => c"the signer failed",
             Self::CAIRN_E_CONFLICT => c"the batch's state forbids it",
             Self::CAIRN_E_LOST => c"the record was lost",
+            Self::CAIRN_E_JOURNAL_FOREIGN => {
+                c"the flash holds something that is no journal; cairn_journal_format would overwrite it"
+            }
+            Self::CAIRN_E_JOURNAL_VERSION => c"the journal is of another version of its format",
+            Self::CAIRN_E_JOURNAL_GEOMETRY => c"the journal was made for another division of the flash",
         }
     }
 }
@@ -139,6 +161,17 @@ impl From<JournalError> for cairn_result_t {
             JournalError::NotFound => Self::CAIRN_E_NOT_FOUND,
             JournalError::Conflict => Self::CAIRN_E_CONFLICT,
             JournalError::Medium | JournalError::Counter => Self::CAIRN_E_MEDIUM,
+        }
+    }
+}
+
+impl From<MountError> for cairn_result_t {
+    fn from(error: MountError) -> Self {
+        match error {
+            MountError::NotFormatted => Self::CAIRN_E_JOURNAL_FOREIGN,
+            MountError::UnknownVersion => Self::CAIRN_E_JOURNAL_VERSION,
+            MountError::OtherGeometry => Self::CAIRN_E_JOURNAL_GEOMETRY,
+            MountError::Medium => Self::CAIRN_E_MEDIUM,
         }
     }
 }
@@ -189,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_no_result_has_a_text_too() {
-        for number in [-1, i32::MIN, i32::MAX, 24] {
+        for number in [-1, i32::MIN, i32::MAX, 27] {
             // SAFETY: cairn_strerror gives a C string that lives for ever.
             assert_eq!(unsafe { CStr::from_ptr(cairn_strerror(number)) }, c"unknown result");
         }

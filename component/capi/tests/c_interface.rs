@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The C interface as C sees it: the static library is built as a product builds it, linked by the C compiler with a
-//! port on POSIX threads, and used rightly and wrongly. The scenarios are in `c/scenarios.c`, each in a process of its
-//! own.
+//! port on POSIX threads, and used rightly and wrongly. The scenarios are in `c/scenarios.c` and `c/flash_scenarios.c`, each in
+//! a process of its own.
 //!
-//! Results no scenario reaches, and why: CAIRN_E_MEDIUM, CAIRN_E_LOST and CAIRN_E_CONFLICT need a journal that fails,
-//! and the one in RAM does not; CAIRN_E_SIGNER needs a fault in the processor.
+//! Results no scenario reaches, and why: CAIRN_E_LOST needs a record that rots in the open batch, which component/tests does to
+//! the agent; CAIRN_E_CONFLICT a journal that is used against its rules, which the agent never does; CAIRN_E_SIGNER a fault in
+//! the processor.
 
 use std::{
     fs,
@@ -17,8 +18,10 @@ use std::{
 use cairn::{
     batch::DeploymentId,
     factory::{FACTORY_MAX, Factory},
+    journal::layout::{FORMAT_VERSION, Geometry, Header, Snapshot},
     signer::Algorithm,
 };
+use cairn_capi::result::cairn_result_t;
 use cairn_evidence::verify::{Expectation, check_statement};
 
 /// What all tests share: made once.
@@ -26,6 +29,7 @@ struct Built {
     directory: PathBuf,
     library: PathBuf,
     scenarios: PathBuf,
+    flash_scenarios: PathBuf,
 }
 
 fn here() -> &'static Path {
@@ -78,19 +82,23 @@ fn built() -> &'static Built {
         // A copy: another cargo command may replace the file in the target directory.
         let library = directory.join("libcairn_capi.a");
         fs::copy(target.join("debug/libcairn_capi.a"), &library).unwrap();
-        let scenarios = directory.join("scenarios");
-        succeed(
-            compiler()
-                .arg("-I")
-                .arg(&directory)
-                .args(["-g", "-o"])
-                .arg(&scenarios)
-                .arg(here().join("tests/c/scenarios.c"))
-                .arg(here().join("tests/c/pthread_port.c"))
-                .arg(&library)
-                .args(["-lm", "-ldl"]),
-        );
-        Built { directory, library, scenarios }
+        let program = |name: &str| {
+            let program = directory.join(name);
+            succeed(
+                compiler()
+                    .arg("-I")
+                    .arg(&directory)
+                    .args(["-g", "-o"])
+                    .arg(&program)
+                    .arg(here().join(format!("tests/c/{name}.c")))
+                    .arg(here().join("tests/c/pthread_port.c"))
+                    .arg(&library)
+                    .args(["-lm", "-ldl"]),
+            );
+            program
+        };
+        let (scenarios, flash_scenarios) = (program("scenarios"), program("flash_scenarios"));
+        Built { directory, library, scenarios, flash_scenarios }
     })
 }
 
@@ -199,6 +207,70 @@ fn evidence_is_given_whole_or_refused_and_verifies() {
 #[test]
 fn a_full_journal_refuses_and_counts() {
     run("full_journal");
+}
+
+/// Runs a scenario of the flash with a good factory blob, and gives its lines.
+fn run_flash(scenario: &str, flash: &[&Path], more: &[String]) -> Vec<String> {
+    let good = blob(&format!("{scenario}-{}.bin", more.concat()), &factory());
+    let mut command = Command::new(&built().flash_scenarios);
+    let output = succeed(command.arg(scenario).arg(good).args(flash).args(more));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// A file for the flash of a scenario, blank but for what `image` begins with.
+fn flash_file(name: &str, image: &[u8]) -> PathBuf {
+    let mut cells = vec![0xff; cairn_config::JOURNAL_BYTES];
+    cells[..image.len()].copy_from_slice(image);
+    write_blob(name, &cells)
+}
+
+#[test]
+fn after_a_reboot_the_journal_goes_on_in_its_stream_and_gives_the_same_evidence() {
+    let flash = flash_file("reboot.flash", &[]);
+    let before = run_flash("reboot_before", &[&flash], &[]);
+    let after = run_flash("reboot_after", &[&flash], &[]);
+    let [stream, evidence] = &before[..] else { panic!("{before:?}") };
+    assert_eq!(&after[..2], [stream.clone(), evidence.clone()]);
+    for (line, seq) in [(evidence, 3), (&after[2], 7)] {
+        let evidence = cairn_evidence::cbor::decode(&hex::decode(line).unwrap()).expect("what docs/wire.cddl says");
+        assert_eq!((evidence.record.seq.0, evidence.anchor.batch.0), (seq, u32::from(seq == 7)));
+    }
+}
+
+/// CRC-32 as in docs/journal.md.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1)))
+    })
+}
+
+#[test]
+fn flash_that_holds_something_else_is_refused_untouched_until_the_application_gives_it_up() {
+    let geometry = Geometry::new(8, 4096, 2 * cairn_config::JOURNAL_BYTES);
+    let header = Header { generation: 0, geometry, snapshot: Snapshot::default() }.encode();
+    let mut newer = header;
+    newer[2] = FORMAT_VERSION + 1;
+    let check = crc32(&newer[..4]).to_le_bytes();
+    newer[4..8].copy_from_slice(&check);
+    let noise: Vec<u8> = (0_u32..9000).map(|at| (at * at >> 7).to_le_bytes()[0]).collect();
+    for (name, image, result) in [
+        ("foreign", &noise[..], cairn_result_t::CAIRN_E_JOURNAL_FOREIGN),
+        ("version", &newer, cairn_result_t::CAIRN_E_JOURNAL_VERSION),
+        ("geometry", &header, cairn_result_t::CAIRN_E_JOURNAL_GEOMETRY),
+    ] {
+        let flash = flash_file(&format!("{name}.flash"), image);
+        let before = fs::read(&flash).unwrap();
+        run_flash("refused_flash", &[&flash], &[(result as u32).to_string()]);
+        assert!(fs::read(&flash).unwrap() == before, "{name} was touched");
+        let streams = [0, 1].map(|round| run_flash("formatted_flash", &[&flash], &[format!("{name}{round}")]));
+        assert_ne!(streams[0], streams[1], "{name}: each format begins another stream");
+    }
+}
+
+#[test]
+fn flash_that_fails_has_its_own_error_and_costs_only_what_it_was_asked_for() {
+    run_flash("failing_flash", &[], &[]);
+    run_flash("unreachable_flash", &[], &[]);
 }
 
 #[test]

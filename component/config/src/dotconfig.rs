@@ -48,7 +48,7 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     int("WAITERS", "usize", 1, 32, "Tasks that may be inside `cairn_submit_wait` at the same time."),
     int("TASK_STACK_BYTES", "usize", 2048, 65536, "Stack of the agent's task, in bytes."),
     int("TASK_PRIORITY", "u32", 0, 31, "Priority of the agent's task, in the RTOS's own numbers."),
-    int("JOURNAL_BYTES", "usize", 1024, 1_048_576, "Size of the journal in RAM, in bytes."),
+    int("JOURNAL_BYTES", "usize", 2048, 16_777_216, "Flash that the journal uses, in bytes."),
     int("FLASH_WRITE_SIZE", "usize", 1, 32, "Word of the journal's flash, in bytes."),
     int("FLASH_ERASE_SIZE", "usize", 256, 131_072, "Erase unit of the journal's flash, in bytes."),
     int("UPLINK_MAX", "usize", 320, 1408, "Largest uplink, in bytes before OSCORE and CoAP are added."),
@@ -69,6 +69,14 @@ const CHOICES: &[&[&str]] = &[&["UPLOAD_DATA", "UPLOAD_HASH_ONLY"]];
 
 /// Uplink bytes that are not records: the anchor, its signature, the batch key, a record's time and kind; rounded up.
 const UPLINK_OVERHEAD: u64 = 256;
+
+/// Numbers of the journal's format, in bytes: the least sector, a sector's header, an entry's head, the most before a record's
+/// payload, and the longest payload that Cairn writes itself. A test of `cairn-capi` compares them with the component's.
+pub(crate) const SECTOR_MIN: u64 = 1024;
+pub(crate) const SECTOR_HEADER: u64 = 144;
+pub(crate) const ENTRY_HEAD: u64 = 8;
+pub(crate) const RECORD_PREFIX: u64 = 14;
+pub(crate) const IDENTITY_PAYLOAD: u64 = 106;
 
 /// Prefix of every symbol this crate answers for.
 pub(crate) const PREFIX: &str = "CONFIG_CAIRN_";
@@ -193,6 +201,41 @@ fn contradictions(values: &BTreeMap<&'static str, Value>) -> Vec<String> {
             payload + UPLINK_OVERHEAD
         ));
     }
+    errors.extend(flash_contradictions(values));
+    errors
+}
+
+/// What the journal asks of its flash; docs/journal.md says why. Whether two batches fit is checked when the library is
+/// compiled, which knows what they take.
+fn flash_contradictions(values: &BTreeMap<&'static str, Value>) -> Vec<String> {
+    let number = |name| match values.get(name) {
+        Some(Value::Int(number)) => *number,
+        _ => 0,
+    };
+    let (bytes, word, erase) = (number("JOURNAL_BYTES"), number("FLASH_WRITE_SIZE"), number("FLASH_ERASE_SIZE"));
+    let mut errors = Vec::new();
+    for (name, value) in [("FLASH_WRITE_SIZE", word), ("FLASH_ERASE_SIZE", erase)] {
+        if !value.is_power_of_two() {
+            errors.push(format!("{PREFIX}{name}={value}: must be a power of two"));
+        }
+    }
+    let sector = erase.max(SECTOR_MIN);
+    if bytes % sector != 0 || bytes < 2 * sector {
+        errors.push(format!(
+            "{PREFIX}JOURNAL_BYTES={bytes}: must be whole sectors of {sector} bytes, at least two \
+             ({PREFIX}FLASH_ERASE_SIZE={erase})"
+        ));
+    }
+    let granule = word.max(ENTRY_HEAD);
+    let record = 2 * SECTOR_HEADER.next_multiple_of(granule)
+        + (ENTRY_HEAD + RECORD_PREFIX + number("PAYLOAD_MAX").max(IDENTITY_PAYLOAD)).next_multiple_of(granule);
+    if record > sector {
+        errors.push(format!(
+            "{PREFIX}PAYLOAD_MAX={}: a longest record takes {record} bytes with the sector's header and does not fit a \
+             sector of {sector}",
+            number("PAYLOAD_MAX")
+        ));
+    }
     errors
 }
 
@@ -263,6 +306,36 @@ mod tests {
     fn an_uplink_that_cannot_carry_the_largest_record_is_refused() {
         let text = DEFAULT.replace("CONFIG_CAIRN_PAYLOAD_MAX=64", "CONFIG_CAIRN_PAYLOAD_MAX=1024");
         assert!(errors(&text).contains("cannot carry one record"));
+    }
+
+    #[test]
+    fn a_flash_that_the_journal_cannot_use_is_refused_with_the_reason() {
+        let with = |changes: &[(&str, &str)]| {
+            changes.iter().fold(DEFAULT.to_owned(), |text, (from, to)| {
+                assert!(text.contains(from), "{from}");
+                text.replace(from, to)
+            })
+        };
+        let (word, unit) = ("FLASH_WRITE_SIZE=8", "FLASH_ERASE_SIZE=4096");
+        assert!(errors(&with(&[(word, "FLASH_WRITE_SIZE=12")])).contains("must be a power of two"));
+        assert!(
+            errors(&with(&[(unit, "FLASH_ERASE_SIZE=3072")])).contains("FLASH_ERASE_SIZE=3072: must be a power of two")
+        );
+        assert!(
+            errors(&with(&[(unit, "FLASH_ERASE_SIZE=65536")])).contains("whole sectors of 65536 bytes, at least two")
+        );
+        let bytes = "JOURNAL_BYTES=65536";
+        assert!(errors(&with(&[(bytes, "JOURNAL_BYTES=10000")])).contains("whole sectors of 4096 bytes"));
+        let (payload, uplink) = ("PAYLOAD_MAX=64", "UPLINK_MAX=1024");
+        let long = [(unit, "FLASH_ERASE_SIZE=256"), (payload, "PAYLOAD_MAX=800"), (uplink, "UPLINK_MAX=1408")];
+        assert!(errors(&with(&long)).contains("takes 1112 bytes"));
+        for good in [
+            [(bytes, "JOURNAL_BYTES=2048"), (unit, "FLASH_ERASE_SIZE=256")],
+            [(bytes, "JOURNAL_BYTES=262144"), (unit, "FLASH_ERASE_SIZE=131072")],
+            [(word, "FLASH_WRITE_SIZE=1"), (unit, "FLASH_ERASE_SIZE=8192")],
+        ] {
+            Config::parse(&with(&good)).expect("a flash that works");
+        }
     }
 
     #[test]

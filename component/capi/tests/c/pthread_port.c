@@ -8,11 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 _Thread_local bool port_pretend_isr;
 volatile bool port_entropy_fails;
+volatile bool port_flash_fails;
+volatile bool port_flash_is_worn;
 volatile cairn_result_t port_agent_result;
 
 static pthread_mutex_t lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
@@ -198,6 +203,65 @@ size_t cairn_port_uart_write(const uint8_t *bytes, size_t length)
 {
     (void)bytes;
     return length;
+}
+
+/* The flash: blank memory, or a file. A word that is programmed twice, and an access that cairn_port.h does not promise, abort. */
+static uint8_t blank_flash[CONFIG_CAIRN_JOURNAL_BYTES];
+static uint8_t *flash;
+
+static void flash_rule(bool kept, const char *rule)
+{
+    if (!kept) {
+        fprintf(stderr, "port: flash: %s\n", rule);
+        abort();
+    }
+}
+
+static uint8_t *flash_at(uint32_t offset, size_t length)
+{
+    flash_rule(offset <= CONFIG_CAIRN_JOURNAL_BYTES && length <= CONFIG_CAIRN_JOURNAL_BYTES - offset, "out of bounds");
+    if (flash == NULL) {
+        flash = memset(blank_flash, 0xff, sizeof blank_flash);
+    }
+    return flash + offset;
+}
+
+void port_flash_file(const char *path)
+{
+    int file = open(path, O_RDWR);
+    must(file < 0 ? errno : 0);
+    void *mapped = mmap(NULL, CONFIG_CAIRN_JOURNAL_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    must(mapped == MAP_FAILED ? errno : 0);
+    flash = mapped;
+    must(close(file) < 0 ? errno : 0);
+}
+
+int cairn_port_flash_read(uint32_t offset, void *to, size_t length)
+{
+    memcpy(to, flash_at(offset, length), length);
+    return port_flash_fails ? -1 : 0;
+}
+
+int cairn_port_flash_program(uint32_t offset, const void *from, size_t length)
+{
+    uint8_t *at = flash_at(offset, length);
+    flash_rule(offset % CONFIG_CAIRN_FLASH_WRITE_SIZE == 0 && length % CONFIG_CAIRN_FLASH_WRITE_SIZE == 0, "half a word");
+    flash_rule((uintptr_t)from % 8u == 0, "from is not aligned");
+    flash_rule(length > 0 && offset / 64u == (offset + length - 1u) / 64u, "a multiple of 64 is crossed");
+    for (size_t i = 0; i < length; i++) {
+        flash_rule(at[i] == 0xff, "a word is programmed twice");
+    }
+    if (!port_flash_is_worn) {
+        memcpy(at, from, length);
+    }
+    return 0;
+}
+
+int cairn_port_flash_erase(uint32_t offset, size_t length)
+{
+    flash_rule(offset % CONFIG_CAIRN_FLASH_ERASE_SIZE == 0 && length % CONFIG_CAIRN_FLASH_ERASE_SIZE == 0, "half a unit");
+    memset(flash_at(offset, length), 0xff, length);
+    return 0;
 }
 
 _Noreturn void cairn_port_panic(void)

@@ -11,6 +11,13 @@ extern _Thread_local bool port_pretend_isr;
 /* The entropy source fails. */
 extern volatile bool port_entropy_fails;
 
+/* The flash cannot be reached; the flash takes no more bits but says it did. */
+extern volatile bool port_flash_fails;
+extern volatile bool port_flash_is_worn;
+
+/* Takes a file for the flash, instead of blank memory. Before the agent's first step. */
+void port_flash_file(const char *path);
+
 /* Starts and stops a thread that runs cairn_poll and cairn_port_wait in turns. */
 void port_agent_start(void);
 void port_agent_stop(void);

@@ -1,98 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* What an application does right and wrong with cairn.h, one scenario a process: `scenarios NAME FACTORY…`. The
  * library has one instance, so each begins fresh. tests/c_interface.rs runs them and says what each proves. */
-#define _GNU_SOURCE
-#include "cairn.h"
-#include "pthread_port.h"
+#include "scenario.h"
 
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#define PATIENCE_MS 60000u /* never reached unless something hangs */
-
-#define CHECK(condition)                                                                                              \
-    do {                                                                                                              \
-        if (!(condition)) {                                                                                           \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                           \
-            exit(1);                                                                                                  \
-        }                                                                                                             \
-    } while (0)
-
-#define EXPECT(call, result)                                                                                          \
-    do {                                                                                                              \
-        cairn_result_t got = (call);                                                                                  \
-        if (got != (result)) {                                                                                        \
-            fprintf(stderr, "%s:%d: %s is %d (%s), not %s\n", __FILE__, __LINE__, #call, got, cairn_strerror(got),    \
-                    #result);                                                                                         \
-            exit(1);                                                                                                  \
-        }                                                                                                             \
-    } while (0)
-
-static cairn_storage_t storage;
-static uint8_t blob[1024];
-static size_t blob_length;
-static const uint8_t payload[CONFIG_CAIRN_PAYLOAD_MAX + 1];
-
-static void load(const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    CHECK(file != NULL);
-    blob_length = fread(blob, 1, sizeof blob, file);
-    CHECK(blob_length > 0 && fclose(file) == 0);
-}
-
-static cairn_config_t config(void)
-{
-    return (cairn_config_t){.factory = blob, .factory_length = blob_length};
-}
-
-static void init(const char *factory)
-{
-    load(factory);
-    cairn_config_t with = config();
-    EXPECT(cairn_init(&storage, &with), CAIRN_OK);
-}
-
-static cairn_status_t status(void)
-{
-    cairn_status_t out;
-    EXPECT(cairn_status(&out), CAIRN_OK);
-    return out;
-}
-
-static cairn_result_t reading(size_t length)
-{
-    return cairn_submit(CAIRN_KIND_READING, CAIRN_PRIORITY_ROUTINE, payload, length);
-}
-
-static cairn_result_t reading_wait(uint32_t timeout_ms, uint64_t *seq)
-{
-    return cairn_submit_wait(CAIRN_KIND_READING, CAIRN_PRIORITY_ROUTINE, payload, 4, timeout_ms, seq);
-}
-
-static void until_idle(void)
-{
-    for (unsigned i = 0; i < PATIENCE_MS / 5u; i++) {
-        cairn_status_t now = status();
-        if (now.idle) {
-            return;
-        }
-        usleep(5000);
-    }
-    CHECK(!"idle at last");
-}
-
-/* Waits until the journal has signed `signatures` batches. */
-static void until_signed(uint32_t signatures)
-{
-    for (unsigned i = 0; i < PATIENCE_MS / 5u && status().signatures < signatures; i++) {
-        usleep(5000);
-    }
-    CHECK(status().signatures >= signatures);
-}
 
 static void before_init(char **unused)
 {
@@ -116,6 +27,7 @@ static void before_init(char **unused)
     EXPECT(cairn_poll(&wait_ms), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_run(), CAIRN_E_NOT_INITIALISED);
     port_pretend_isr = true;
+    EXPECT(cairn_journal_format(), CAIRN_E_CONTEXT);
     EXPECT(cairn_submit_from_isr(CAIRN_KIND_EVENT, CAIRN_PRIORITY_URGENT, payload, 1, NULL), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_wake_from_isr(NULL), CAIRN_E_NOT_INITIALISED);
     CHECK(strcmp(cairn_strerror(CAIRN_OK), "done") == 0);
@@ -159,6 +71,7 @@ static void wrong_init(char **factories)
     port_entropy_fails = false;
     EXPECT(cairn_init(&storage, &good), CAIRN_OK);
     EXPECT(cairn_init(&storage, &good), CAIRN_E_ALREADY_INITIALISED);
+    EXPECT(cairn_journal_format(), CAIRN_E_ALREADY_INITIALISED);
 }
 
 static void wrong_submissions(char **factories)
@@ -463,10 +376,7 @@ static void dead_link(char **factories)
     port_agent_stop();
 }
 
-static const struct {
-    const char *name;
-    void (*run)(char **arguments);
-} scenarios[] = {
+static const struct scenario scenarios[] = {
     {"before_init", before_init},
     {"wrong_init", wrong_init},
     {"wrong_submissions", wrong_submissions},
@@ -482,12 +392,5 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    for (size_t i = 0; argc >= 2 && i < sizeof scenarios / sizeof scenarios[0]; i++) {
-        if (strcmp(argv[1], scenarios[i].name) == 0) {
-            scenarios[i].run(argv + 2);
-            return 0;
-        }
-    }
-    fprintf(stderr, "no such scenario\n");
-    return 2;
+    return run_scenario(scenarios, sizeof scenarios / sizeof scenarios[0], argc, argv);
 }
