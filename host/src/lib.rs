@@ -5,6 +5,7 @@ pub mod chain;
 pub mod cli;
 pub mod deployment;
 pub mod facts;
+pub mod file_flash;
 pub mod files;
 pub mod modem;
 pub mod relay;

@@ -161,7 +161,7 @@ typedef enum {
      */
     CAIRN_E_SIGNER = 21,
     /*
-     The batch's state forbids it: released twice, or it was given to the relay with its data.
+     The journal's or the batch's state forbids it.
      */
     CAIRN_E_CONFLICT = 22,
     /*
@@ -804,7 +804,7 @@ extern "C" {
  @param config  What the agent needs to know; need not stay.
 
  Blocks: for milliseconds, to check the factory blob and to draw random bytes. Tasks: any, or main before the scheduler
- runs. Interrupts: no. May be called again after an error.
+ runs. Interrupts: no. May be called again after an error. Needs 1.5 kB of the caller's stack (1.1 kB on a Cortex-M3).
 
  Errors: CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL, CAIRN_E_STORAGE, CAIRN_E_ALREADY_INITIALISED,
  CAIRN_E_FACTORY_ABSENT, CAIRN_E_FACTORY_DAMAGED, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_ENTROPY.

@@ -252,7 +252,7 @@ fn flash_that_holds_something_else_is_refused_untouched_until_the_application_gi
     newer[2] = FORMAT_VERSION + 1;
     let check = crc32(&newer[..4]).to_le_bytes();
     newer[4..8].copy_from_slice(&check);
-    let noise: Vec<u8> = (0_u32..9000).map(|at| (at * at >> 7).to_le_bytes()[0]).collect();
+    let noise: Vec<u8> = (0_u32..9000).map(|at| ((at * at) >> 7).to_le_bytes()[0]).collect();
     for (name, image, result) in [
         ("foreign", &noise[..], cairn_result_t::CAIRN_E_JOURNAL_FOREIGN),
         ("version", &newer, cairn_result_t::CAIRN_E_JOURNAL_VERSION),

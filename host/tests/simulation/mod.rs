@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A device, a network, a relay and a chain on one virtual clock. Everything random comes from one seed.
+//! A device with its journal in a file, a network, a relay and a chain on one virtual clock. Everything random comes from one
+//! seed.
 
 mod network;
 mod random;
@@ -8,6 +9,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
+    path::Path,
     rc::Rc,
     sync::Mutex,
 };
@@ -15,7 +17,7 @@ use std::{
 use cairn::{
     agent::{Agent, Event as AgentEvent, Settings as AgentSettings, SubmitError, UploadMode},
     batch::BatchNumber,
-    journal::ram::RamJournal,
+    journal::{FlashJournal, MountError},
     merkle::root_from_path,
     ports::{Clock, Inbox, Submission, Ticket},
     power::schedule::{FixedInterval, Settings as ScheduleSettings},
@@ -33,6 +35,7 @@ use cairn_host::{
         Event,
         fake::{FakeChain, Orphans},
     },
+    file_flash::{FileFlash, Survives},
     relay::{
         anchoring::{Anchoring, Settings, locked},
         backoff::Steps,
@@ -43,6 +46,8 @@ use cairn_host::{
         tree,
     },
 };
+
+use tempfile::TempDir;
 
 use self::{
     network::{Network, RELAY, Stack},
@@ -67,6 +72,7 @@ const DEPTH: u64 = 4;
 pub(crate) struct Conditions {
     pub(crate) loss_percent: u64,
     pub(crate) delay_ms: (u64, u64),
+    pub(crate) device_restarts: bool,
     pub(crate) relay_restarts: bool,
     pub(crate) node_restarts: bool,
     pub(crate) reorgs: bool,
@@ -77,7 +83,9 @@ impl Conditions {
     /// A number for this cell, so that no two cells draw alike.
     fn cell(&self) -> u64 {
         let faults = [self.relay_restarts, self.node_restarts, self.reorgs].map(u64::from);
-        let parts = [self.seed, self.loss_percent, self.delay_ms.1].into_iter().chain(faults);
+        let parts = [self.seed, self.loss_percent, self.delay_ms.1, u64::from(self.device_restarts) << 1]
+            .into_iter()
+            .chain(faults);
         parts.fold(0, |cell, part| Random(cell ^ part).next())
     }
 }
@@ -86,6 +94,7 @@ impl std::ops::AddAssign for Happened {
     fn add_assign(&mut self, other: Self) {
         self.lost += other.lost;
         self.repeated += other.repeated;
+        self.device_restarts += other.device_restarts;
         self.relay_restarts += other.relay_restarts;
         self.node_outages += other.node_outages;
         self.reorgs += other.reorgs;
@@ -99,6 +108,7 @@ impl std::ops::AddAssign for Happened {
 pub(crate) struct Happened {
     pub(crate) lost: u32,
     pub(crate) repeated: u32,
+    pub(crate) device_restarts: u32,
     pub(crate) relay_restarts: u32,
     pub(crate) node_outages: u32,
     pub(crate) reorgs: u32,
@@ -150,7 +160,10 @@ impl Inbox for Queue {
     }
 }
 
-type Meter = Agent<RamJournal<8192, 16>, SoftwareSigner, CoapLink<Stack, 1400, 256>, Ticks, FixedInterval, 128, 1024>;
+const JOURNAL_BYTES: usize = 8192;
+type Flash = FileFlash<8, 1024>;
+type Journal = FlashJournal<Flash, JOURNAL_BYTES, 128>;
+type Meter = Agent<Journal, SoftwareSigner, CoapLink<Stack, 1400, 256>, Ticks, FixedInterval, 128, 1024>;
 
 /// A relay that runs.
 struct Running {
@@ -164,7 +177,11 @@ pub(crate) struct Simulation {
     ticks: Ticks,
     random: Random,
     network: Rc<RefCell<Network>>,
-    meter: Meter,
+    /// The journal's flash.
+    flash: TempDir,
+    /// `None` while it is switched off.
+    meter: Option<Meter>,
+    meter_up_at: u64,
     queue: Queue,
     chain: FakeChain,
     store: Mutex<Store>,
@@ -172,6 +189,8 @@ pub(crate) struct Simulation {
     relay_due: u64,
     node_up_at: Option<u64>,
     read: u64,
+    /// The last batch was asked for.
+    flushed: bool,
     pub(crate) happened: Happened,
 }
 
@@ -184,13 +203,15 @@ impl Simulation {
         let mut store = Store::in_memory(&HOME).unwrap();
         store.add_device(&device.provisioned(), START_MS).unwrap();
         chain.register(device.key.key_id());
-        let meter = meter(&device, &ticks, &network, random.next());
+        let flash = tempfile::tempdir().unwrap();
         let mut simulation = Self {
             conditions,
             ticks,
             random,
             network,
-            meter,
+            flash,
+            meter: None,
+            meter_up_at: 0,
             queue: Queue::default(),
             chain,
             store: Mutex::new(store),
@@ -198,9 +219,11 @@ impl Simulation {
             relay_due: 0,
             node_up_at: None,
             read: 0,
+            flushed: false,
             happened: Happened::default(),
         };
         simulation.start_relay();
+        simulation.start_meter();
         simulation
     }
 
@@ -228,6 +251,26 @@ impl Simulation {
         self.relay_due = 0;
     }
 
+    /// Switches the device on: what it knows is what its flash holds.
+    fn start_meter(&mut self) {
+        let (device, seed) = (TestDevice::new(3), self.random.next());
+        self.meter = Some(meter(&device, &self.ticks, &self.network, &self.flash.path().join("flash"), seed));
+    }
+
+    /// Power goes, and comes back after a while.
+    fn restart_meter(&mut self, now_ms: u64) {
+        let Some(mut meter) = self.meter.take() else { return };
+        self.count_exchanges(&mut meter);
+        self.meter_up_at = now_ms + self.random.between(1000, 5 * MINUTE);
+        self.happened.device_restarts += 1;
+    }
+
+    fn count_exchanges(&mut self, meter: &mut Meter) {
+        let totals = meter.status().totals;
+        self.happened.exchanges += totals.exchanges;
+        self.happened.failed_exchanges += totals.exchange_failures;
+    }
+
     /// Lets everything happen that happens.
     pub(crate) fn run(&mut self) {
         let mut block_at = BLOCK_MS;
@@ -240,6 +283,10 @@ impl Simulation {
                 poll_at = now;
             }
             poll_at = if self.deliver(now) { now } else { poll_at };
+            if self.meter.is_none() && now >= self.meter_up_at {
+                self.start_meter();
+                poll_at = now;
+            }
             if now >= poll_at {
                 poll_at = self.poll_meter().max(now + 1);
             }
@@ -260,12 +307,14 @@ impl Simulation {
             let fault = if now < FAULTS_END_MS { fault_at } else { END_MS };
             let arrival = self.network.borrow().next_arrival().unwrap_or(END_MS);
             let node = self.node_up_at.unwrap_or(END_MS);
-            let next = [poll_at, block_at, fault, next_reading, arrival, node, self.relay_due];
+            let meter = if self.meter.is_none() { self.meter_up_at } else { poll_at };
+            let next = [meter, block_at, fault, next_reading, arrival, node, self.relay_due];
             let next = next.into_iter().min().unwrap_or(END_MS);
             self.ticks.0.set(next.clamp(now + 1, END_MS));
         }
-        let totals = self.meter.status().totals;
-        (self.happened.exchanges, self.happened.failed_exchanges) = (totals.exchanges, totals.exchange_failures);
+        let mut meter = self.meter.take().expect("it is up when faults have ended");
+        self.count_exchanges(&mut meter);
+        self.meter = Some(meter);
         let network = self.network.borrow();
         (self.happened.lost, self.happened.repeated) = (network.lost, network.repeated);
     }
@@ -274,13 +323,15 @@ impl Simulation {
         let payload = minicbor::to_vec(100_000 + self.read * 57 + self.read * self.read % 13).unwrap();
         self.queue.waiting.push_back((self.ticks.wall(), payload));
         self.read += 1;
-        if self.read == READINGS {
-            self.meter.flush();
-        }
     }
 
     fn poll_meter(&mut self) -> u64 {
-        let wake = self.meter.poll(&mut self.queue, &mut |event: AgentEvent| {
+        let Some(meter) = &mut self.meter else { return END_MS };
+        if self.read == READINGS && !self.flushed {
+            meter.flush();
+            self.flushed = true;
+        }
+        let wake = meter.poll(&mut self.queue, &mut |event: AgentEvent| {
             assert!(!matches!(event, AgentEvent::Refused(_)), "{event:?}");
         });
         wake.map_or(END_MS, |at| at.0)
@@ -318,6 +369,9 @@ impl Simulation {
 
     fn fault(&mut self, now_ms: u64) {
         let conditions = self.conditions;
+        if conditions.device_restarts && self.random.percent(60) {
+            self.restart_meter(now_ms);
+        }
         if conditions.relay_restarts && self.random.percent(60) && self.relay.is_some() {
             // Dead, and back after a while; what it had in memory is gone.
             self.relay = None;
@@ -349,7 +403,8 @@ impl Simulation {
     /// Checks what must hold whatever happened.
     pub(crate) fn check(&mut self) {
         let cell = self.conditions;
-        let status = self.meter.status();
+        let meter = self.meter.as_mut().expect("up at the end");
+        let status = meter.status();
         let store = locked(&self.store);
         assert_eq!(self.queue.journaled.len() as u64, READINGS, "{cell:?}");
         assert_eq!(store.equivocations().unwrap().len(), 0, "{cell:?}");
@@ -404,7 +459,18 @@ impl Simulation {
     }
 }
 
-fn meter(device: &TestDevice, ticks: &Ticks, network: &Rc<RefCell<Network>>, seed: u64) -> Meter {
+/// The journal in a file, formatted when there is none yet.
+fn journal(path: &Path, stream: StreamId) -> Journal {
+    if !path.exists() {
+        let mut blank = Flash::create(path, JOURNAL_BYTES, Survives::Kill).unwrap();
+        assert!(Journal::is_fresh(&mut blank).unwrap());
+        Journal::format(&mut blank, stream).unwrap();
+    }
+    Journal::mount(Flash::open(path, Survives::Kill).unwrap()).unwrap_or_else(|error: MountError| panic!("{error:?}"))
+}
+
+fn meter(device: &TestDevice, ticks: &Ticks, network: &Rc<RefCell<Network>>, flash: &Path, seed: u64) -> Meter {
+    let journal = journal(flash, StreamId(device.stream.0));
     let provisioned = device.provisioned();
     let id_context = device.stream.0.to_be_bytes();
     let secrets =
@@ -430,7 +496,6 @@ fn meter(device: &TestDevice, ticks: &Ticks, network: &Rc<RefCell<Network>>, see
         seed,
     });
     let signer = SoftwareSigner::new(&[3; 32]).unwrap();
-    let journal = RamJournal::new(StreamId(device.stream.0));
     Agent::new(settings, journal, signer, link, ticks.clone(), schedule).unwrap_or_else(|error| panic!("{error:?}"))
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The MPS2 board (image AN385) as far as the lock uses it: console and modem UART, the modem's receive interrupt,
-//! random bytes of QEMU's host, the factory blob. The only file of the sample with `unsafe`. Registers: Arm DDI 0479,
-//! section 3.6.
+//! random bytes of QEMU's host, the factory blob. `unsafe` is here and in semihosting.rs, nowhere else in the sample. Registers:
+//! Arm DDI 0479, section 3.6.
 
 use core::{
     fmt,
@@ -11,8 +11,9 @@ use core::{
 use cairn::ports::{Entropy, NoEntropy};
 use cairn_freertos::wake::Waker;
 use cortex_m_rt::exception;
-use cortex_m_semihosting::syscall;
 use freertos_next::InterruptContext;
+
+use crate::semihosting::{HostFile, Mode};
 
 const CONSOLE: Uart = Uart(0x4000_4000);
 const MODEM: Uart = Uart(0x4000_5000);
@@ -165,18 +166,8 @@ pub struct HostEntropy;
 
 impl Entropy for HostEntropy {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
-        const FAILED: usize = usize::MAX;
-        let path = b"/dev/urandom\0";
-        // SAFETY: SYS_OPEN reads `path`, whose length without the zero it is told; mode 1 is "rb".
-        let file = unsafe { syscall!(OPEN, path.as_ptr(), 1, path.len() - 1) };
-        if file == FAILED {
-            return Err(NoEntropy);
-        }
-        // SAFETY: SYS_READ writes at most `out.len()` bytes at `out`; its answer is how many it did not.
-        let missing = unsafe { syscall!(READ, file, out.as_mut_ptr(), out.len()) };
-        // SAFETY: SYS_CLOSE of what was opened above.
-        unsafe { syscall!(CLOSE, file) };
-        if missing == 0 { Ok(()) } else { Err(NoEntropy) }
+        let random = HostFile::open(c"/dev/urandom", Mode::Read);
+        random.and_then(|mut random| random.read(out)).map_err(|_| NoEntropy)
     }
 }
 

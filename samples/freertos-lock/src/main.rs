@@ -7,6 +7,8 @@
 extern crate alloc;
 
 mod board;
+mod flash;
+mod semihosting;
 
 use alloc::boxed::Box;
 use core::{fmt::Write as _, net::SocketAddr, panic::PanicInfo};
@@ -16,7 +18,7 @@ use cairn::{
     agent::{Agent, Event, Settings, UploadMode},
     batch::DeploymentId,
     factory::Factory,
-    journal::ram::RamJournal,
+    journal::{FlashJournal, Journal as _, MountError},
     ports::{Clock as _, Entropy as _, Wait as _},
     power::schedule::{self, FixedInterval},
     record::{BlindSecret, Kind, Priority, StreamId},
@@ -34,6 +36,7 @@ use cairn_freertos::{
     wake::TaskWait,
 };
 use cortex_m_rt::entry;
+use flash::{FLASH_BYTES, HostFlash};
 use freertos_next::{CurrentTask, Duration, FreeRtosAllocator, FreeRtosUtils, Task, TaskPriority};
 
 #[global_allocator]
@@ -107,9 +110,9 @@ fn door(submitter: &Submitter<EVENT_MAX>) {
 
 type Modem = AtModem<ModemPort, TickClock, 1, TX, RX, 2, LINE>;
 type Link = CoapLink<Modem, TX, RX>;
-type Journal = RamJournal<4096, 8>;
+type Journal = FlashJournal<HostFlash, FLASH_BYTES, { cairn::agent::OWN_PAYLOAD_MAX }>;
 type LockAgent = Agent<
-    &'static mut Journal,
+    Journal,
     SoftwareSigner<HostEntropy>,
     &'static mut Link,
     TickClock,
@@ -122,6 +125,25 @@ fn random() -> u64 {
     let mut bytes = [0; 8];
     HostEntropy.fill(&mut bytes).expect("entropy: is semihosting on?");
     u64::from_be_bytes(bytes)
+}
+
+/// Takes up the journal. A flash as delivered gets one; whatever else is there nobody but its owner may give up.
+#[inline(never)]
+fn journal() -> Journal {
+    match Journal::mount(open_flash()) {
+        Err(MountError::NotFormatted) => {
+            let mut flash = open_flash();
+            assert_eq!(Journal::is_fresh(&mut flash), Ok(true), "the flash holds something that is no journal");
+            Journal::format(&mut flash, StreamId(random())).expect("a journal in a fresh flash");
+            Journal::mount(flash)
+        }
+        mounted => mounted,
+    }
+    .expect("the journal")
+}
+
+fn open_flash() -> HostFlash {
+    HostFlash::open().expect("freertos-lock.flash: is semihosting on?")
 }
 
 #[inline(never)]
@@ -149,7 +171,7 @@ fn signer(factory: &Factory) -> SoftwareSigner<HostEntropy> {
 /// The agent, where it stays for as long as the lock lives: too large to move, or to lie under a signature.
 #[inline(never)]
 fn agent(factory: &Factory, signer: SoftwareSigner<HostEntropy>, clock: &TickClock) -> &'static mut LockAgent {
-    let stream = StreamId(random());
+    let journal = journal();
     let settings = Settings {
         deployment: DeploymentId(factory.deployment),
         blind_secret: BlindSecret::new(factory.blind_secret),
@@ -167,8 +189,7 @@ fn agent(factory: &Factory, signer: SoftwareSigner<HostEntropy>, clock: &TickClo
         retry_max: Millis::from_secs(3_600),
         seed: random(),
     });
-    let journal = Box::leak(Box::new(RamJournal::new(stream)));
-    let link = Box::leak(Box::new(link(factory, stream, clock)));
+    let link = Box::leak(Box::new(link(factory, journal.stream(), clock)));
     Box::leak(Box::new(LockAgent::new(settings, journal, signer, link, clock.clone(), schedule).expect("an agent")))
 }
 
