@@ -3,8 +3,7 @@
 //!
 //! [`FlashJournal`] keeps it in NOR flash: [`layout`] has every byte of a sector's header, [`entry`] of its
 //! entries, [`scan`] walks a sector, [`find`] finds entries, [`write`]
-//! makes them, [`mount`] begins, [`image`] is for whoever reads one elsewhere. [`ram::RamJournal`] keeps it in RAM, a new stream
-//! at each boot.
+//! makes them, [`mount`] begins, [`image`] is for whoever reads one elsewhere.
 
 use core::ops::Range;
 
@@ -27,7 +26,6 @@ pub mod image;
 pub mod layout;
 pub mod monotonic;
 pub mod mount;
-pub mod ram;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;
 #[cfg(not(feature = "sabotage"))]
