@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The whole way on virtual time: the real agent over the real CoAP and OSCORE client, a network that loses, delays and repeats
-//! datagrams, a device that loses power, the real relay killed and started again, and a chain whose node fails and whose blocks are reorganised. Whatever
-//! happens, every record ends up in exactly one batch, and every batch under exactly one posted root.
+//! datagrams, a device that loses power, the real relay killed and started again, and a chain whose node fails and whose blocks
+//! are reorganised. Whatever happens, every record ends up in exactly one batch, and every batch under exactly one posted root.
 
 mod device;
 mod simulation;

@@ -761,13 +761,14 @@ const char *cairn_strerror(int32_t result);
 
 /*
  The agent's task, for those who write their own: one step of bounded length, which may make a signature and erase flash.
- The first step starts the agent: it derives the public key and takes up the journal. Call it again after `wait_ms`, or when cairn_port_wake was called.
+ The first step starts the agent: it derives the public key and takes up the journal. Call it again after `wait_ms`, or when
+ cairn_port_wake was called.
 
  @param wait_ms Where the time until the next step goes, UINT32_MAX when only cairn_port_wake makes one due. May be
                 NULL.
 
- Blocks: for a signature and the flash operations of cairn_port.h. Tasks: always the same one. Interrupts and event callback: no. Needs
- CONFIG_CAIRN_TASK_STACK_BYTES of stack.
+ Blocks: for a signature and the flash operations of cairn_port.h. Tasks: always the same one. Interrupts and event callback:
+ no. Needs CONFIG_CAIRN_TASK_STACK_BYTES of stack.
 
  Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT while another step runs; at every call why the agent could not
  start: CAIRN_E_SIGNER, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_MEDIUM, CAIRN_E_JOURNAL_FULL, CAIRN_E_JOURNAL_FOREIGN,
