@@ -29,6 +29,20 @@ pub struct Deployment {
     /// Blocks that must stand upon a block before it counts as final.
     #[serde(default = "default_depth")]
     pub finality_depth: u64,
+    /// Whether a device has to be endorsed. A file that does not say so requires it.
+    #[serde(default)]
+    pub endorsement: EndorsementPolicy,
+}
+
+/// Whether a device has to be endorsed before its key is registered and its uplinks are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "camelCase")]
+pub enum EndorsementPolicy {
+    /// It has to be.
+    #[default]
+    Required,
+    /// Whoever provisions a device is believed.
+    Optional,
 }
 
 const fn default_depth() -> u64 {
@@ -89,6 +103,7 @@ mod tests {
             deployment_id: DeploymentId([9; 32]),
             block_number: 3,
             finality_depth: 2,
+            endorsement: EndorsementPolicy::Optional,
         };
         deployment.write_new(&path).unwrap();
         assert_eq!(Deployment::read(&path).unwrap(), deployment);
@@ -96,5 +111,8 @@ mod tests {
         let without = r#"{"chainId":1,"contract":"0x0000000000000000000000000000000000000001","deploymentId":"0xab","blockNumber":0}"#;
         fs::write(&path, without).unwrap();
         assert!(format!("{:#}", Deployment::read(&path).unwrap_err()).contains("32 bytes"));
+        let silent = without.replace("0xab", &"ab".repeat(32));
+        fs::write(&path, silent).unwrap();
+        assert_eq!(Deployment::read(&path).unwrap().endorsement, EndorsementPolicy::Required);
     }
 }

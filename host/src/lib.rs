@@ -4,6 +4,7 @@
 pub mod chain;
 pub mod cli;
 pub mod deployment;
+pub mod endorsement;
 pub mod facts;
 pub mod file_flash;
 pub mod files;

@@ -20,7 +20,7 @@ use cairn_host::{
     },
 };
 use device::{
-    DEPLOYMENT, HOME, START_MS, TestDevice,
+    HOME, RULES, START_MS, TestDevice,
     client::{ASK, Answer, Ask, Client},
 };
 
@@ -30,7 +30,7 @@ const FROM: &str = "10.0.0.9:40000";
 fn endpoint() -> Endpoint {
     let mut count = 0u8;
     Endpoint::new(
-        DEPLOYMENT,
+        RULES,
         Box::new(move |out| {
             out.iter_mut().for_each(|byte| {
                 count = count.wrapping_add(1);

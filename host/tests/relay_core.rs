@@ -11,12 +11,15 @@ use std::{
 
 use cairn::{
     batch::{BatchNumber, Commitment},
+    endorsement::Binding,
     record::{Kind, SequenceNumber},
     uplink::Level,
 };
 use cairn_evidence::SignatureError;
 use cairn_host::{
     chain::{Event, Fees, Ledger as _, Payload, fake::Orphans},
+    deployment::EndorsementPolicy,
+    endorsement::{Challenge, Endorsed, Root},
     relay::{
         anchoring::locked,
         gather::Mode,
@@ -154,6 +157,39 @@ fn an_identity_record_that_names_another_device_is_refused() {
     let batch = device.seal(2, Kind::READING);
     let owner = TestDevice::new(1);
     assert_eq!(relay.take(owner.key, &batch.uplink(true)), Err(Rejection::OtherIdentity));
+}
+
+#[test]
+fn a_device_without_an_endorsement_is_refused_where_one_is_required() {
+    let mut relay = TestRelay::new(Mode::Root);
+    let (mut device, other) = (TestDevice::new(1), TestDevice::new(2));
+    relay.admit(&device);
+    relay.admit(&other);
+    let uplink = device_batch(&mut device, 2);
+    relay.rules.endorsement = EndorsementPolicy::Required;
+    let refused = relay.take(device.key, &uplink).unwrap_err();
+    assert_eq!((refused.clone(), refused.coap_code().0), (Rejection::Unendorsed, 0x83));
+
+    let endorse = |device: &TestDevice, nonce: u8| {
+        let (nonce, kid) = ([nonce; 32], device.provisioned().kid);
+        let binding =
+            Binding { nonce, key: device.key, stream: device.stream, kid, deployment: relay.rules.deployment };
+        let root = Root::FactoryKey(other.key.key_id());
+        let endorsed = Endorsed { root, binding, device: device.key.device_id() };
+        let mut store = locked(&relay.store);
+        store.add_challenge(&nonce, device.key.key_id(), 5, 6).unwrap();
+        let drawn = Challenge { key: device.key.key_id(), kid, expires_ms: 6, used: false };
+        assert_eq!(store.challenge(&nonce).unwrap(), Some(drawn));
+        store.accept(&endorsed, b"as it came", 5).unwrap();
+        assert!(store.accept(&endorsed, b"another", 5).is_err(), "a nonce is used once");
+        assert_eq!(store.challenge(&nonce).unwrap(), Some(Challenge { used: true, ..drawn }));
+        let accepted = store.accepted(&nonce).unwrap().unwrap();
+        assert_eq!((accepted.key, &accepted.bytes[..]), (device.key.key_id(), &b"as it came"[..]));
+    };
+    endorse(&other, 3);
+    assert_eq!(relay.take(device.key, &uplink).unwrap_err(), Rejection::Unendorsed, "another one's");
+    endorse(&device, 4);
+    relay.take(device.key, &uplink).unwrap();
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{
         Address, LedgerView as _,
         evm::{EvmOwner, EvmView, Node},
     },
-    deployment::{DEFAULT_FINALITY_DEPTH, Deployment},
+    deployment::{DEFAULT_FINALITY_DEPTH, Deployment, EndorsementPolicy},
     files,
 };
 
@@ -63,6 +63,9 @@ pub(super) struct Deploy {
     /// Blocks that must stand upon a block of this chain before it counts as final
     #[arg(long, value_name = "BLOCKS", default_value_t = DEFAULT_FINALITY_DEPTH)]
     finality_depth: u64,
+    /// Whether devices have to be endorsed (docs/endorsement.md)
+    #[arg(long, value_enum, default_value_t = EndorsementPolicy::Required)]
+    endorsement: EndorsementPolicy,
 }
 
 #[derive(Debug, Args)]
@@ -116,6 +119,7 @@ async fn deploy(arguments: Deploy) -> anyhow::Result<()> {
         deployment_id: id,
         block_number: before.number + 1,
         finality_depth: arguments.finality_depth,
+        endorsement: arguments.endorsement,
     };
     deployment.write_new(&arguments.output)?;
     println!("{}", serde_json::to_string_pretty(&deployment)?);

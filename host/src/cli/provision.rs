@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cairn provision`: creates a device, or finishes one whose creation was interrupted, and revokes keys. The factory image is written
+//! `cairn provision`: creates a device, or finishes one whose creation was interrupted, and revokes keys. [`super::endorse`] has the
+//! verbs for endorsements. The factory image is written
 //! first, so that no secret exists that is not in a file; running the verb again with the same image does what is still to do.
 
 use std::{fs, net::SocketAddrV4, path::PathBuf, process::ExitCode};
@@ -14,10 +15,15 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::{contract::Owner, device_id, random};
+use super::{
+    contract::Owner,
+    device_id,
+    endorse::{self, ChallengeArguments, EndorseArguments},
+    random,
+};
 use crate::{
     chain::{KeyStatus, LedgerView as _, evm::Vouched},
-    deployment::Deployment,
+    deployment::{Deployment, EndorsementPolicy},
     files,
     relay::{
         server::unix_ms,
@@ -31,7 +37,8 @@ use crate::{
     subcommand_negates_reqs = true,
     after_help = "Example:\n  cairn provision --rpc http://127.0.0.1:8545 --key-file owner.key \\\n      \
                   --deployment deployment.json --db relay.sqlite --relay 10.0.2.2:5683 -o factory.bin\n\n\
-                  Running it again with the same image changes nothing that is done, and does what is still to do."
+                  Running it again with the same image changes nothing that is done, and does what is still to do.\n\
+                  Where the deployment requires endorsements, the key is registered by `cairn provision endorse`."
 )]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -42,6 +49,10 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Draw the nonce that a device is to be endorsed with
+    Challenge(ChallengeArguments),
+    /// Take a device's endorsement, and register its key
+    Endorse(Box<EndorseArguments>),
     /// Revoke a device's key, for good
     Revoke(Revoke),
     /// List the devices in a relay's database
@@ -141,6 +152,8 @@ fn key_id(text: &str) -> Result<KeyId, String> {
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match (arguments.verb, arguments.create) {
+        (Some(Verb::Challenge(challenge)), _) => endorse::challenge(&challenge)?,
+        (Some(Verb::Endorse(arguments)), _) => return endorse::endorse(&arguments).await,
         (Some(Verb::Revoke(revoke)), _) => revoke_key(&revoke).await?,
         (Some(Verb::List(list)), _) => print_list(&list)?,
         (None, Some(create)) => create_device(&create).await?,
@@ -160,8 +173,15 @@ async fn create_device(arguments: &Create) -> anyhow::Result<()> {
     };
     let (device, key_id) = (key.device_id(), key.key_id());
     add(&mut store, &factory, key)?;
-    let status = register(arguments, &deployment, device, key_id).await?;
-    store.note_key_status(key_id, status, unix_ms())?;
+    let status = if deployment.endorsement == EndorsementPolicy::Optional || store.is_endorsed(key_id)? {
+        let owner =
+            Owner { rpc: arguments.rpc.clone(), key_file: arguments.key_file.clone(), patience: arguments.patience };
+        let status = register(&owner, &deployment, device, key_id).await?;
+        store.note_key_status(key_id, status, unix_ms())?;
+        Some(status)
+    } else {
+        None
+    };
     print_device(arguments, &factory, key, status);
     Ok(())
 }
@@ -285,14 +305,13 @@ fn add(store: &mut Store, factory: &Factory, key: PublicKey) -> anyhow::Result<(
     }
 }
 
-async fn register(
-    arguments: &Create,
+/// Puts a key into the registry, or finds it there.
+pub(super) async fn register(
+    owner: &Owner,
     deployment: &Deployment,
     device: DeviceId,
     key: KeyId,
 ) -> anyhow::Result<KeyStatus> {
-    let owner =
-        Owner { rpc: arguments.rpc.clone(), key_file: arguments.key_file.clone(), patience: arguments.patience };
     let owner = owner.act_on(deployment)?;
     let before = owner.view().key_status(key).await?;
     ensure!(before.revoked_at == 0, "the key was revoked, and that is for good: the device needs another");
@@ -304,7 +323,8 @@ async fn register(
     Ok(owner.view().key_status(key).await?)
 }
 
-fn print_device(arguments: &Create, factory: &Factory, key: PublicKey, status: KeyStatus) {
+/// `status` is `None` when the key is registered only once the device was endorsed.
+fn print_device(arguments: &Create, factory: &Factory, key: PublicKey, status: Option<KeyStatus>) {
     let image = arguments.output.display().to_string();
     let facts = [
         ("deviceId", hex0x(&key.device_id().0)),
@@ -313,7 +333,7 @@ fn print_device(arguments: &Create, factory: &Factory, key: PublicKey, status: K
         ("kid", hex0x(&factory.kid)),
     ];
     if arguments.json {
-        let mut object = json!({ "alg": key.alg.cose(), "registeredAt": status.registered_at, "image": image });
+        let mut object = json!({ "alg": key.alg.cose(), "registeredAt": status.map_or(0, |status| status.registered_at), "image": image });
         for (name, value) in facts {
             object[name] = value.into();
         }
@@ -323,7 +343,12 @@ fn print_device(arguments: &Create, factory: &Factory, key: PublicKey, status: K
     for (name, value) in facts {
         println!("{name:<10} {value}");
     }
-    println!("{:<10} {}", "registered", super::show::utc_seconds(status.registered_at));
+    match status {
+        Some(status) => println!("{:<10} {}", "registered", super::show::utc_seconds(status.registered_at)),
+        None => {
+            println!("{:<10} once the device is endorsed: `cairn provision challenge`, then `endorse`", "registered");
+        }
+    }
     println!("{:<10} {image} (secret: flash it into the device, then destroy it)", "image");
 }
 

@@ -22,6 +22,7 @@ use crate::{
         backoff::Steps,
         endpoint::Endpoint,
         gather::{DirectRules, Mode},
+        intake::Rules,
         server,
         store::{Store, anchors::Equivocation},
     },
@@ -147,6 +148,7 @@ async fn serve(arguments: Run) -> anyhow::Result<ExitCode> {
     files::warn_if_readable_by_others(&arguments.db);
     let ledger = ledger(&arguments, &deployment).await?;
     let settings = settings(&arguments, &deployment);
+    let rules = Rules { deployment: deployment.deployment_id, endorsement: deployment.endorsement };
     let seed = u64::from_be_bytes(random()?);
     let entropy = |out: &mut [u8]| {
         // A predictable challenge would be none.
@@ -155,7 +157,7 @@ async fn serve(arguments: Run) -> anyhow::Result<ExitCode> {
             std::process::abort();
         }
     };
-    let endpoint = Endpoint::new(deployment.deployment_id, Box::new(entropy));
+    let endpoint = Endpoint::new(rules, Box::new(entropy));
     let socket = UdpSocket::bind(arguments.listen).await;
     let socket = socket.with_context(|| format!("cannot listen on {}", arguments.listen))?;
     tracing::info!(listen = %socket.local_addr()?, account = %ledger.account(), "relay runs");

@@ -5,10 +5,7 @@
 
 use std::{net::SocketAddr, sync::Mutex};
 
-use cairn::{
-    batch::DeploymentId,
-    uplink::{DOWNLINK_MAX, Downlink},
-};
+use cairn::uplink::{DOWNLINK_MAX, Downlink};
 use cairn_coap::{
     message::{Builder, Code, Head, Message, Options, Type, option},
     oscore::{Binding, Context, Identifiers, Inner, ReplayWindow, Secrets, UnprotectError},
@@ -17,7 +14,7 @@ use cairn_coap::{
 use super::{
     UnixMs,
     anchoring::locked,
-    intake::{self, IntakeError, Offer, Rejection},
+    intake::{self, IntakeError, Offer, Rejection, Rules},
     recent::Recent,
     store::{
         Store, StoreError,
@@ -43,7 +40,7 @@ pub type Entropy = Box<dyn FnMut(&mut [u8]) + Send>;
 
 /// The endpoint of one relay.
 pub struct Endpoint {
-    deployment: DeploymentId,
+    rules: Rules,
     entropy: Entropy,
     recent: Recent,
     message_id: u16,
@@ -86,10 +83,10 @@ impl From<StoreError> for Refused {
 impl Endpoint {
     /// An endpoint that has answered nothing yet.
     #[must_use]
-    pub fn new(deployment: DeploymentId, mut entropy: Entropy) -> Self {
+    pub fn new(rules: Rules, mut entropy: Entropy) -> Self {
         let mut message_id = [0; 2];
         entropy(&mut message_id);
-        Self { deployment, entropy, recent: Recent::default(), message_id: u16::from_be_bytes(message_id) }
+        Self { rules, entropy, recent: Recent::default(), message_id: u16::from_be_bytes(message_id) }
     }
 
     /// Takes one datagram, which is used up; gives the answer's bytes, if there is one.
@@ -252,7 +249,7 @@ impl Endpoint {
         if let Some(code) = refusal_of_request(inner) {
             return Plain::code(code);
         }
-        match intake::take(store, &self.deployment, device, inner.payload, offer, now) {
+        match intake::take(store, &self.rules, device, inner.payload, offer, now) {
             Ok(downlink) => Plain { payload: encoded(&downlink), ..Plain::code(Code::CHANGED) },
             Err(IntakeError::Rejected(rejection)) => {
                 tracing::warn!(kid = %hex::encode(device.kid), %rejection, "uplink refused");

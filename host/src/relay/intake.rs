@@ -20,6 +20,7 @@ use super::{
         devices::Device,
     },
 };
+use crate::deployment::EndorsementPolicy;
 
 /// Why an uplink is refused. What the device is told is [`Rejection::coap_code`]; the rest is for the relay's log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +28,9 @@ pub enum Rejection {
     /// Not an uplink, or data that does not decode.
     #[error("malformed uplink")]
     Malformed,
+    /// The deployment requires an endorsement, and the device has none.
+    #[error("the device is not endorsed")]
+    Unendorsed,
     /// The registry does not have the device's key.
     #[error("the device's key is not registered")]
     Unregistered,
@@ -79,7 +83,7 @@ impl Rejection {
         use cairn_coap::message::Code;
         match self {
             Self::Malformed => Code::BAD_REQUEST,
-            Self::Unregistered | Self::Revoked => Code::FORBIDDEN,
+            Self::Unendorsed | Self::Unregistered | Self::Revoked => Code::FORBIDDEN,
             Self::Equivocation { .. } => Code::CONFLICT,
             Self::Signature(_)
             | Self::Contradiction(_)
@@ -118,23 +122,35 @@ pub struct Offer {
     pub block_hash: Option<[u8; 32]>,
 }
 
+/// What a relay goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The deployment it serves.
+    pub deployment: DeploymentId,
+    /// Whether devices have to be endorsed.
+    pub endorsement: EndorsementPolicy,
+}
+
 /// Takes one uplink of `device`; when this returns a downlink, the anchor is durable.
 ///
 /// # Errors
 /// [`IntakeError`].
 pub fn take(
     store: &mut Store,
-    deployment: &DeploymentId,
+    rules: &Rules,
     device: &Device,
     uplink: &[u8],
     offer: &Offer,
     now: UnixMs,
 ) -> Result<Downlink, IntakeError> {
     let read = Uplink::decode(uplink).map_err(|_| Rejection::Malformed)?;
+    if rules.endorsement == EndorsementPolicy::Required && !store.is_endorsed(device.key_id())? {
+        return Err(Rejection::Unendorsed.into());
+    }
     check_registered(device)?;
     let anchor = &read.anchor;
     let (commitment, key) = (anchor.commitment(), device.key_id());
-    let digest = commitment.digest(deployment);
+    let digest = commitment.digest(&rules.deployment);
     signature::check(&device.key, &digest, &read.signature).map_err(Rejection::Signature)?;
     match store.batch(key, anchor.stream, anchor.batch)? {
         Some(kept) if kept.commitment == commitment => complete(store, &kept, device, &read, uplink)?,

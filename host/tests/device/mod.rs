@@ -21,11 +21,12 @@ use cairn::{
 use cairn_evidence::{Evidence, EvidenceKey, OwnedRecord, signature};
 use cairn_host::{
     chain::{KeyStatus, fake::FakeChain},
+    deployment::EndorsementPolicy,
     relay::{
         anchoring::{Anchoring, Settings, locked},
         backoff::Steps,
         gather::Mode,
-        intake::{self, IntakeError, Offer, Rejection},
+        intake::{self, IntakeError, Offer, Rejection, Rules},
         store::{Home, Store, devices::Device},
     },
 };
@@ -35,6 +36,8 @@ use zeroize::Zeroizing;
 pub(crate) const DEPLOYMENT: DeploymentId = DeploymentId([1; 32]);
 pub(crate) const HOME: Home =
     Home { deployment: DEPLOYMENT, chain_id: FakeChain::CHAIN_ID, contract: FakeChain::CONTRACT.0.0 };
+/// Devices of these tests come without endorsements, where the test is not about them.
+pub(crate) const RULES: Rules = Rules { deployment: DEPLOYMENT, endorsement: EndorsementPolicy::Optional };
 pub(crate) const START_MS: u64 = 1_767_225_600_000;
 pub(crate) const DEPTH: u64 = 3;
 
@@ -227,6 +230,7 @@ pub(crate) struct TestRelay {
     pub(crate) store: Mutex<Store>,
     pub(crate) chain: FakeChain,
     pub(crate) anchoring: Anchoring<FakeChain>,
+    pub(crate) rules: Rules,
     pub(crate) now_ms: u64,
 }
 
@@ -237,7 +241,7 @@ impl TestRelay {
 
     pub(crate) fn with(store: Store, chain: FakeChain, mode: Mode) -> Self {
         let anchoring = Anchoring::new(chain.clone(), settings(mode), 7);
-        Self { store: Mutex::new(store), chain, anchoring, now_ms: START_MS }
+        Self { store: Mutex::new(store), chain, anchoring, rules: RULES, now_ms: START_MS }
     }
 
     /// Puts a device into the database and its key into the registry.
@@ -249,7 +253,7 @@ impl TestRelay {
     pub(crate) fn take(&self, key: PublicKey, uplink: &[u8]) -> Result<Downlink, Rejection> {
         let mut store = locked(&self.store);
         let known = store.device_by_key(key.key_id()).unwrap().expect("admitted");
-        match intake::take(&mut store, &DEPLOYMENT, &known, uplink, &Offer::default(), self.now_ms) {
+        match intake::take(&mut store, &self.rules, &known, uplink, &Offer::default(), self.now_ms) {
             Ok(downlink) => Ok(downlink),
             Err(IntakeError::Rejected(rejection)) => Err(rejection),
             Err(IntakeError::Store(error)) => panic!("{error}"),

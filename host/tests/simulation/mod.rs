@@ -53,7 +53,7 @@ use self::{
     network::{Network, RELAY, Stack},
     random::Random,
 };
-use super::device::{DEPLOYMENT, HOME, START_MS, TestDevice, now};
+use super::device::{DEPLOYMENT, HOME, RULES, START_MS, TestDevice, now};
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
@@ -247,7 +247,7 @@ impl Simulation {
             retry: Steps { first_ms: 5000, most_ms: 5 * MINUTE },
         };
         let anchoring = Anchoring::new(self.chain.clone(), settings, self.random.next());
-        self.relay = Some(Running { endpoint: Endpoint::new(DEPLOYMENT, Box::new(entropy)), anchoring });
+        self.relay = Some(Running { endpoint: Endpoint::new(RULES, Box::new(entropy)), anchoring });
         self.relay_due = 0;
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The relay's database: one SQLite file in WAL mode with full synchronisation, so that what was answered "stored" survives a
-//! power cut. [`devices`], [`anchors`], [`postings`] and [`contexts`] hold the statements of one subject each. Every method is
+//! power cut. [`devices`], [`endorsements`], [`anchors`], [`postings`] and [`contexts`]
+//! hold the statements of one subject each. Every method is
 //! one transaction. Called by the relay, `cairn provision` and `cairn evidence`; never logs a secret.
 
 use std::{
@@ -14,15 +15,18 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 pub mod anchors;
 pub mod contexts;
 pub mod devices;
+pub mod endorsements;
 pub mod postings;
 
 /// How long a statement waits for another program's transaction.
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Version of the schema, in the file's `user_version`.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
-/// 64-bit numbers are stored as the signed number of the same bits.
+/// What makes each version out of the one before it. 64-bit numbers are stored as the signed number of the same bits.
+const STEPS: [&str; SCHEMA_VERSION as usize] = [SCHEMA, ENDORSEMENTS];
+
 const SCHEMA: &str = "
 CREATE TABLE home (                    -- one row: what this database is of
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -107,6 +111,25 @@ CREATE TABLE equivocation (            -- a second commitment of the same key, s
 ) STRICT;
 ";
 
+const ENDORSEMENTS: &str = "
+CREATE TABLE challenge (               -- nonces that devices are to be endorsed with
+    nonce BLOB PRIMARY KEY,
+    key_id BLOB NOT NULL REFERENCES device (key_id),
+    drawn_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE endorsement (             -- accepted ones; their nonces are used
+    nonce BLOB PRIMARY KEY REFERENCES challenge (nonce),
+    key_id BLOB NOT NULL REFERENCES device (key_id),
+    root INTEGER NOT NULL,             -- 0 a factory's key, 1 PSA initial attestation
+    root_name BLOB NOT NULL,           -- the attestation key's id, or the instance id
+    stream INTEGER NOT NULL,
+    bytes BLOB NOT NULL,               -- as it came
+    accepted_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX endorsed ON endorsement (key_id);
+";
+
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -172,11 +195,14 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(BUSY)?;
-        match db.pragma_query_value(None, "user_version", |row| row.get(0))? {
-            SCHEMA_VERSION => Ok(Self { db }),
-            0 => Err(StoreError::Damaged("schema")),
-            found => Err(StoreError::Newer { found }),
+        if version(&db)? == 0 {
+            return Err(StoreError::Damaged("schema"));
         }
+        let mut store = Self { db };
+        let transaction = store.write()?;
+        upgrade(&transaction)?;
+        transaction.commit()?;
+        Ok(store)
     }
 
     /// A database in memory, for tests.
@@ -193,18 +219,11 @@ impl Store {
         db.pragma_update(None, "synchronous", "FULL")?;
         db.pragma_update(None, "foreign_keys", true)?;
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        match found {
-            0 => {
-                transaction.execute_batch(SCHEMA)?;
-                transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-                transaction.execute(
-                    "INSERT INTO home VALUES (1, ?1, ?2, ?3)",
-                    params![home.deployment.0, home.chain_id.cast_signed(), home.contract],
-                )?;
-            }
-            SCHEMA_VERSION => {}
-            _ => return Err(StoreError::Newer { found }),
+        if upgrade(&transaction)? == 0 {
+            transaction.execute(
+                "INSERT INTO home VALUES (1, ?1, ?2, ?3)",
+                params![home.deployment.0, home.chain_id.cast_signed(), home.contract],
+            )?;
         }
         transaction.commit()?;
         let store = Self { db };
@@ -230,6 +249,21 @@ impl Store {
     fn write(&mut self) -> Result<rusqlite::Transaction<'_>, StoreError> {
         Ok(self.db.transaction_with_behavior(TransactionBehavior::Immediate)?)
     }
+}
+
+fn version(db: &Connection) -> Result<u32, StoreError> {
+    Ok(db.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+/// Brings the schema to this program's version; gives the version it had.
+fn upgrade(db: &Connection) -> Result<u32, StoreError> {
+    let found = version(db)?;
+    let steps = usize::try_from(found).ok().and_then(|done| STEPS.get(done..)).ok_or(StoreError::Newer { found })?;
+    for step in steps {
+        db.execute_batch(step)?;
+    }
+    db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    Ok(found)
 }
 
 /// Creates the file with mode 0600 when there is none; SQLite gives its WAL the same mode. What goes wrong here goes wrong again,
@@ -260,7 +294,9 @@ mod tests {
     #[test]
     fn what_is_asked_in_every_round_and_exchange_reads_no_whole_table() {
         let store = Store::in_memory(&HOME).unwrap();
-        for sql in [anchors::PROGRESS, anchors::WAITING, devices::TO_CHECK, postings::UNSETTLED] {
+        for sql in
+            [anchors::PROGRESS, anchors::WAITING, devices::TO_CHECK, endorsements::IS_ENDORSED, postings::UNSETTLED]
+        {
             let mut statement = store.db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next().unwrap() {
@@ -279,6 +315,26 @@ mod tests {
         let store = Store::open(&path, &HOME).unwrap();
         store.db.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
         drop(store);
-        assert!(matches!(Store::open(&path, &HOME), Err(StoreError::Newer { found: 2 })));
+        assert!(matches!(Store::open(&path, &HOME), Err(StoreError::Newer { found: 3 })));
+        assert!(matches!(Store::open_existing(&path), Err(StoreError::Newer { found: 3 })));
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_is_brought_up_to_date_with_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        for open in [|path: &Path| Store::open(path, &HOME), |path: &Path| Store::open_existing(path)] {
+            let path = folder.path().join("relay.sqlite");
+            let old = Connection::open(&path).unwrap();
+            old.execute_batch(SCHEMA).unwrap();
+            old.pragma_update(None, "user_version", 1).unwrap();
+            let home = params![HOME.deployment.0, HOME.chain_id.cast_signed(), HOME.contract];
+            old.execute("INSERT INTO home VALUES (1, ?1, ?2, ?3)", home).unwrap();
+            drop(old);
+            let store = open(&path).unwrap();
+            assert_eq!((store.home().unwrap(), version(&store.db).unwrap()), (HOME, SCHEMA_VERSION));
+            assert!(!store.is_endorsed(cairn::signer::KeyId([0; 20])).unwrap());
+            drop(store);
+            std::fs::remove_file(&path).unwrap();
+        }
     }
 }
