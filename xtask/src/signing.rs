@@ -68,6 +68,14 @@ const ROWS: &[Row] = &[
         flash_bytes: 34_000,
     },
     Row {
+        name: "libsecp256k1",
+        target: SAMPLE_TARGET,
+        features: "libsecp256k1",
+        instructions: 710_000,
+        stack_bytes: 1_800,
+        flash_bytes: 28_000,
+    },
+    Row {
         name: "secp256k1 on Cortex-M0, small",
         target: "thumbv6m-none-eabi",
         features: "",
@@ -108,7 +116,7 @@ pub(crate) fn bench() -> Result<ExitCode> {
 
 fn test(context: &Context, log: &mut Log) -> Result<Outcome> {
     let (project, toolchain) = (&context.project, context.toolchain()?);
-    for features in ["", "es256"] {
+    for features in ["", "es256", "libsecp256k1"] {
         let bench = Bench::build(project, toolchain, log, SAMPLE_TARGET, features)?;
         let paths = bench.paths(project, log)?;
         ensure!(paths.pairs == 16 && paths.are_one(), "features '{features}': {paths:?}");

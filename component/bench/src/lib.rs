@@ -17,6 +17,10 @@ use cortex_m_semihosting::{
     hprintln,
 };
 
+#[cfg(all(feature = "es256", not(feature = "libsecp256k1")))]
+pub use cairn::signer::software::P256Signer as Measured;
+#[cfg(not(any(feature = "es256", feature = "libsecp256k1")))]
+pub use cairn::signer::software::SoftwareSigner as Measured;
 pub use cortex_m_rt::entry;
 pub use cortex_m_semihosting;
 
@@ -84,6 +88,29 @@ impl Meter {
         assert_ne!(touched, low, "more stack than was painted");
         Cost { instructions: ticks * INSTRUCTIONS_PER_TICK, stack_bytes: top - touched }
     }
+}
+
+/// The signer that is measured.
+#[cfg(feature = "libsecp256k1")]
+pub type Measured = cairn_libsecp256k1::Libsecp256k1Signer<'static>;
+
+/// A signer with `secret`, if it is one.
+#[cfg(not(feature = "libsecp256k1"))]
+#[inline(always)]
+#[must_use]
+pub fn open(secret: &[u8; 32]) -> Option<Measured> {
+    Measured::new(secret).ok()
+}
+
+/// A signer with `secret`, if it is one. The one before must have been dropped.
+#[cfg(feature = "libsecp256k1")]
+#[inline(always)]
+#[must_use]
+pub fn open(secret: &[u8; 32]) -> Option<Measured> {
+    static mut STORAGE: cairn_libsecp256k1::Storage = cairn_libsecp256k1::Storage::new();
+    // SAFETY: one thread, no interrupts, and the signer before is gone: every image here has one at a time.
+    let storage = unsafe { &mut *(&raw mut STORAGE) };
+    Measured::new(storage, secret).ok()
 }
 
 /// Ends the run with success.

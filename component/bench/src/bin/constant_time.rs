@@ -7,12 +7,8 @@
 mod image {
     use core::hint::black_box;
 
-    #[cfg(feature = "es256")]
-    use cairn::signer::software::P256Signer as Measured;
-    #[cfg(not(feature = "es256"))]
-    use cairn::signer::software::SoftwareSigner as Measured;
     use cairn::signer::{Digest, Signer as _};
-    use cairn_bench::{cortex_m_semihosting::hprintln, entry, finish, trace_begin, trace_end};
+    use cairn_bench::{cortex_m_semihosting::hprintln, entry, finish, open, trace_begin, trace_end};
 
     /// How many keys, each with a digest of its own.
     const PAIRS: usize = if cfg!(feature = "all-pairs") { 1_000 } else { 16 };
@@ -58,9 +54,9 @@ mod image {
                 _ => (random.bytes(), random.bytes()),
             };
             trace_begin();
-            let signer = Measured::new(black_box(&secret));
+            let signer = open(black_box(&secret));
             trace_end();
-            let Ok(mut signer) = signer else { panic!("no key") };
+            let Some(mut signer) = signer else { panic!("no key") };
             trace_begin();
             let signature = signer.sign(black_box(&Digest(digest)));
             leak(&secret);

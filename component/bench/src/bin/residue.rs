@@ -8,12 +8,8 @@
 mod image {
     use core::{hint::black_box, mem::size_of, ops::Range, ptr};
 
-    #[cfg(feature = "es256")]
-    use cairn::signer::software::P256Signer as Measured;
-    #[cfg(not(feature = "es256"))]
-    use cairn::signer::software::SoftwareSigner as Measured;
     use cairn::signer::{Digest, Signer as _};
-    use cairn_bench::{cortex_m_semihosting::hprintln, entry, finish};
+    use cairn_bench::{Measured, cortex_m_semihosting::hprintln, entry, finish, open};
 
     /// In flash, so that the image itself has it nowhere in RAM.
     static SECRET: [u8; 32] = [
@@ -44,7 +40,7 @@ mod image {
 
     #[inline(never)]
     fn make(slot: &mut Option<Measured>) {
-        *slot = Measured::new(black_box(&SECRET)).ok();
+        *slot = open(black_box(&SECRET));
     }
 
     #[inline(never)]
