@@ -31,6 +31,12 @@ const RETRY_BASE: Millis = Millis::from_secs(30);
 /// Longest pause between retries.
 const RETRY_MAX: Millis = Millis::from_secs(3600);
 
+/// How long records of hash-only batches are kept at least; 0 hours are for ever.
+const RETENTION: Option<Millis> = match cairn_config::RETENTION_HOURS {
+    0 => None,
+    hours => Some(Millis(hours as u64 * 3_600_000)),
+};
+
 /// One step. Milliseconds until the next is due, `None` when only news make one due.
 ///
 /// # Errors
@@ -115,6 +121,7 @@ fn start(
         clock_step: Millis(u64::from(cairn_config::CLOCK_STEP_MS)),
         relay_step_max: Millis::from_secs(cairn_config::RELAY_STEP_MAX_S),
         sender_sequence_block: u64::from(cairn_config::SENDER_SEQUENCE_BLOCK),
+        retention: RETENTION,
     };
     let schedule = FixedInterval::new(schedule::Settings {
         interval: Millis::from_secs(cairn_config::UPLOAD_INTERVAL_S),

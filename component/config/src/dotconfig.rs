@@ -55,6 +55,7 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     int("UPLOAD_INTERVAL_S", "u32", 60, 2_592_000, "Seconds between two batches."),
     boolean("UPLOAD_DATA", "The relay is given the records; it makes the evidence."),
     boolean("UPLOAD_HASH_ONLY", "The relay is given anchors only; records stay on the device until released."),
+    int("RETENTION_HOURS", "u32", 0, 175_200, "Hours after which records of hash-only batches are released; 0 is never."),
     int("CLOCK_STEP_MS", "u32", 100, 3_600_000, "Wall-clock steps from this many milliseconds on get a clock record."),
     int("RELAY_STEP_MAX_S", "u32", 0, 2_592_000, "Seconds by which a relay may move a clock that was set."),
     int("SENDER_SEQUENCE_BLOCK", "u32", 8, 65536, "OSCORE sender sequence numbers reserved at a time."),

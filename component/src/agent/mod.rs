@@ -5,13 +5,14 @@
 //!
 //! Here: construction, `poll`, the inbox. [`open_batch`]: what will be sealed next. [`sealing`]: seal and sign.
 //! [`exchange`]: uplinks and downlinks. [`evidence`]: what the device itself can prove. [`clock_step`]: the wall clock.
-//! [`loss`]: what rotted after it was sealed. [`status`]: what is told to the outside.
+//! [`loss`]: what rotted after it was sealed. [`retention`]: what is old enough to go. [`status`]: what is told to the outside.
 
 mod clock_step;
 mod evidence;
 mod exchange;
 mod loss;
 mod open_batch;
+mod retention;
 mod sealing;
 mod status;
 
@@ -33,6 +34,7 @@ use crate::{
 };
 use clock_step::ClockWatch;
 use open_batch::OpenBatch;
+use retention::Retention;
 
 /// Longest payload that Cairn itself journals: no payload buffer may be shorter.
 pub const OWN_PAYLOAD_MAX: usize = IDENTITY_PAYLOAD_BYTES;
@@ -72,6 +74,9 @@ pub struct Settings {
     pub relay_step_max: Millis,
     /// Sender sequence numbers reserved at a time.
     pub sender_sequence_block: u64,
+    /// Records of hash-only batches are released when they are this old and their batch is final; `None`: only
+    /// [`Agent::release`] releases.
+    pub retention: Option<Millis>,
 }
 
 /// Why an agent did not start.
@@ -116,6 +121,7 @@ pub struct Agent<J, S, L, C, P, const PAYLOAD: usize, const UPLINK: usize> {
     watch: ClockWatch,
     /// The batch that a loss record was journaled for.
     loss_told: Option<BatchNumber>,
+    retention: Retention,
     totals: Totals,
     more_submissions: bool,
     payload: [u8; PAYLOAD],
@@ -194,6 +200,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             pause_until: Millis(0),
             watch,
             loss_told: None,
+            retention: Retention::default(),
             totals: Totals::default(),
             more_submissions: false,
             payload: [0; PAYLOAD],
@@ -235,6 +242,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         self.drive_exchange(on_event);
         self.watch_clock(on_event);
         self.drain(inbox, on_event);
+        self.release_what_is_old();
         let wake_at = self.follow_schedule(on_event);
         let now = self.clock.now();
         let link_at = if self.exchange.is_some() { self.link.wake_at() } else { None };

@@ -2,7 +2,7 @@
 //! A world for the agent on virtual time: clocks, an inbox, a signer that can fail, and a link whose other end is a relay
 //! that checks everything it is told. Used by the agent's behaviour tests.
 
-#![allow(unreachable_pub, reason = "a module of test crates")]
+#![allow(unreachable_pub, dead_code, reason = "a module of several test crates")]
 
 use std::{cell::RefCell, collections::VecDeque, ops::Range, rc::Rc};
 
@@ -310,7 +310,7 @@ pub struct Device {
     pub world: Port,
     pub flash: SharedFlash,
     pub boots: u32,
-    upload: UploadMode,
+    pub settings: Settings,
     inbox: Queue,
     pub key: PublicKey,
     pub next_poll: Option<u64>,
@@ -326,6 +326,7 @@ pub fn settings(upload: UploadMode) -> Settings {
         clock_step: Millis(2_000),
         relay_step_max: Millis(HOUR),
         sender_sequence_block: 4,
+        retention: None,
     }
 }
 
@@ -341,11 +342,13 @@ impl Device {
         let key = SoftwareSigner::new(&[0x11; 32]).unwrap().public_key().unwrap();
         let flash = SharedFlash(Rc::new(RefCell::new(MockFlash::new(wall_offset))));
         Log::format(&mut flash.clone(), STREAM).unwrap();
-        let agent = Self::boot(upload, &world, &flash, key);
-        Self { agent, inbox: Queue(world.clone(), Vec::new()), world, flash, boots: 1, upload, key, next_poll: Some(0) }
+        let settings = settings(upload);
+        let agent = Self::boot(&settings, &world, &flash, key);
+        let inbox = Queue(world.clone(), Vec::new());
+        Self { agent, inbox, world, flash, boots: 1, settings, key, next_poll: Some(0) }
     }
 
-    fn boot(upload: UploadMode, world: &Port, flash: &SharedFlash, key: PublicKey) -> TestAgent {
+    fn boot(settings: &Settings, world: &Port, flash: &SharedFlash, key: PublicKey) -> TestAgent {
         let schedule = schedule::FixedInterval::new(schedule::Settings {
             interval: Millis(12 * HOUR),
             urgent_delay: Millis(1_000),
@@ -354,7 +357,7 @@ impl Device {
             seed: 5,
         });
         Agent::new(
-            settings(upload),
+            settings.clone(),
             Log::mount(flash.clone()).expect("a journal mounts"),
             TestSigner(SoftwareSigner::new(&[0x11; 32]).unwrap(), world.clone()),
             TestLink(world.clone(), key, Vec::new()),
@@ -371,7 +374,7 @@ impl Device {
             let mut world = self.world();
             (world.exchange, world.granted) = (None, 0..0);
         }
-        self.agent = Self::boot(self.upload, &self.world, &self.flash, self.key);
+        self.agent = Self::boot(&self.settings, &self.world, &self.flash, self.key);
         self.boots += 1;
     }
 

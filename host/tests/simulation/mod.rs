@@ -487,6 +487,7 @@ fn meter(device: &TestDevice, ticks: &Ticks, network: &Rc<RefCell<Network>>, fla
         clock_step: Millis(60_000),
         relay_step_max: Millis(HOUR),
         sender_sequence_block: 16,
+        retention: None,
     };
     let schedule = FixedInterval::new(ScheduleSettings {
         interval: Millis(SEAL_EVERY_MS),

@@ -181,6 +181,7 @@ fn agent(factory: &Factory, signer: SoftwareSigner<HostEntropy>, clock: &TickClo
         clock_step: Millis(2_000),
         relay_step_max: Millis::from_secs(60),
         sender_sequence_block: 64,
+        retention: None,
     };
     let schedule = FixedInterval::new(schedule::Settings {
         interval: Millis::from_secs(86_400),
