@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The journal: records, batch states and counters. The agent is its only caller.
 //!
-//! [`FlashJournal`] keeps it in NOR flash: [`layout`] has every byte of a sector's header, [`entry`] of its
-//! entries, [`scan`] walks a sector, [`find`] finds entries, [`write`]
-//! makes them, [`mount`] begins, [`image`] is for whoever reads one elsewhere.
+//! [`FlashJournal`] keeps it in NOR flash: [`layout`] has every byte of a sector's header, [`entry`] of its entries, [`scan`]
+//! walks a sector, [`find`] finds entries, [`write`] makes them, [`cell`] is what is kept beside records and batches and
+//! [`carry`] how, [`format`] begins a stream, [`mount`] takes it up, [`image`] is for whoever reads one elsewhere.
+//! [`monotonic`] finds out that the flash was rolled back.
 
 use core::ops::Range;
 
