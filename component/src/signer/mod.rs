@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A key and the thing that signs with it. The agent calls it once per batch; which implementation is behind it is
-//! chosen at build time. [`software`] is the portable one.
+//! chosen at build time. [`software`] is the portable one; `se050` (feature `signer-se050`) an external chip.
 
 use sha2::{Digest as _, Sha256};
 
@@ -8,6 +8,8 @@ use crate::keccak::keccak256;
 
 mod foreign;
 mod points;
+#[cfg(feature = "signer-se050")]
+pub mod se050;
 mod secp256k1;
 #[cfg(feature = "signer-sim")]
 pub mod sim;
@@ -110,7 +112,8 @@ pub enum SignerError {
     Gone,
     /// The element did not answer in time.
     TimeOut,
-    /// Two signatures over the same digest differed: something disturbed the computation.
+    /// Two signatures over the same digest differed, or the key does not verify the one there is: something disturbed
+    /// the computation.
     FaultDetected,
     /// The algorithm's signatures have no recovery id.
     NotRecoverable,
