@@ -30,6 +30,7 @@ const REQUIRE_SM: u32 = 0x0002_0000;
 const ALLOW_ATTESTATION: u32 = 0x0000_8000;
 
 /// The applet and what it remembers while it has power.
+#[derive(Clone)]
 pub(crate) struct Applet {
     pub(crate) memory: Memory,
     /// Platform keys, and whether a channel is required.

@@ -23,6 +23,7 @@ pub(crate) enum Event {
 }
 
 /// Sequence numbers and what is on its way.
+#[derive(Clone)]
 pub(crate) struct Endpoint {
     /// N(S) that the host's next I-block must have.
     awaited: bool,

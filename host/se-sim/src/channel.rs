@@ -22,6 +22,7 @@ pub struct Keys {
 }
 
 /// A channel that the host has authenticated, or is about to.
+#[derive(Clone)]
 pub(crate) struct Channel {
     enc: [u8; 16],
     mac: [u8; 16],

@@ -27,11 +27,13 @@ pub struct Options {
     pub information_bytes: u8,
     /// After how much work it asks for more time, in milliseconds.
     pub patience_ms: u32,
+    /// How many times faster than a real chip it works: tests that sweep over its transfers wait for fewer of them.
+    pub haste: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, keys: None, information_bytes: 254, patience_ms: 900 }
+        Self { seed: 1, keys: None, information_bytes: 254, patience_ms: 900, haste: 1 }
     }
 }
 
@@ -46,6 +48,7 @@ enum Health {
     Dead,
 }
 
+#[derive(Clone)]
 struct Work {
     command: Vec<u8>,
     left_us: u64,
@@ -55,13 +58,15 @@ struct Work {
     asked: bool,
 }
 
+#[derive(Clone)]
 struct Reply {
     block: Vec<u8>,
     read: usize,
     from_us: u64,
 }
 
-/// A secure element.
+/// A secure element. A clone is another chip with the same keys, in the same state.
+#[derive(Clone)]
 pub struct Chip {
     options: Options,
     applet: Applet,
@@ -113,6 +118,20 @@ impl Chip {
     #[must_use]
     pub const fn transfers(&self) -> u64 {
         self.transfers
+    }
+
+    /// Forgets the faults that are armed and have not happened; a chip that hangs stays so until its power is cut.
+    pub fn disarm_all(&mut self) {
+        self.plan.clear();
+        self.armed.clear();
+        self.waits_forever = false;
+    }
+
+    /// Makes a dead chip live again, without power and with the memory it had: what a test uses for a host that died.
+    pub fn replace(&mut self) {
+        self.health = Health::Well;
+        self.disarm_all();
+        self.power(false);
     }
 
     /// How many faults have been armed and have not happened.
@@ -285,7 +304,7 @@ impl Chip {
         match event {
             Event::Reply(block) => self.say(block),
             Event::Command(command) => {
-                let left_us = Applet::duration_us(&command);
+                let left_us = Applet::duration_us(&command) / u64::from(self.options.haste.max(1));
                 self.reply = None;
                 self.work = Some(Work { command, left_us, until_us: 0, asked: false });
                 self.go_on();

@@ -31,7 +31,7 @@ pub(super) enum LinkError {
     Gone,
     /// The budget is spent.
     TimeOut,
-    /// The exchange failed and both sides have started again at sequence number zero: the command may be repeated.
+    /// The exchange failed; the chip listens and has started again at sequence number zero.
     Resynchronised,
     /// The exchange failed and the connection with it.
     Broken,

@@ -280,9 +280,10 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
         if let Err(trouble) = result
             && trouble.is_worth_another_attempt()
         {
-            // In step again: the command alone is repeated. A secure channel counts commands and is not in step.
-            let in_step = trouble == Trouble::Link(LinkError::Resynchronised) && self.keys.is_none();
-            if !in_step {
+            if trouble == Trouble::Link(LinkError::Resynchronised) {
+                // The chip listens, and may have restarted unseen: the connection starts again, the power stays.
+                self.state = State::On;
+            } else {
                 self.power_cycle();
             }
             result = self.attempt(&mut operation);

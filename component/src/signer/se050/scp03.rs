@@ -138,7 +138,7 @@ impl Channel {
         if plain.is_empty() {
             return Ok(plain);
         }
-        if plain.len() % BLOCK != 0 {
+        if !plain.len().is_multiple_of(BLOCK) {
             return Err(ChannelError::Malformed);
         }
         // The response's counter block has its first bit set (Amendment D section 6.2.7).
@@ -197,7 +197,7 @@ fn first_half(mac: &[u8; BLOCK]) -> [u8; MAC_BYTES] {
 /// ISO/IEC 7816-4 padding: 0x80, then zeros to a whole block.
 fn pad<const N: usize>(data: &mut Vec<u8, N>) -> Result<(), ChannelError> {
     data.push(0x80).map_err(|_| ChannelError::TooLong)?;
-    while data.len() % BLOCK != 0 {
+    while !data.len().is_multiple_of(BLOCK) {
         data.push(0).map_err(|_| ChannelError::TooLong)?;
     }
     Ok(())

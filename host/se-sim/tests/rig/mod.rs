@@ -8,7 +8,7 @@ use cairn::{
     ports::{Entropy, NoEntropy},
     signer::{
         Algorithm, Digest, PublicKey, Signature,
-        se050::{ChipCurve, GateError, ObjectId, PlatformKeys, PowerGate, Se050, Settings},
+        se050::{AlwaysOn, ChipCurve, GateError, ObjectId, PlatformKeys, PowerGate, Se050, Settings},
     },
 };
 use cairn_se_sim::{Board, Bus, Chip, Clock, Keys, Options};
@@ -71,6 +71,12 @@ impl Rig {
         Self { board: Board::new(Chip::new(options)), switched: Rc::default(), options }
     }
 
+    /// Another board with a chip in the same state.
+    pub(crate) fn copy(&self) -> Self {
+        let chip = self.chip(|chip| chip.clone());
+        Self { board: Board::new(chip), switched: Rc::default(), options: self.options }
+    }
+
     /// A driver that knows the chip's platform keys, where it has some.
     pub(crate) fn signer<C: ChipCurve>(&self, change: impl FnOnce(&mut Settings)) -> Driver<C> {
         self.signer_with(self.options.keys.map(|(keys, _)| keys), change)
@@ -86,6 +92,12 @@ impl Rig {
         let keys = keys.map(|Keys { version, enc, mac }| PlatformKeys { version, enc, mac });
         let gate = Gate { board: self.board.clone(), switched: self.switched.clone() };
         Se050::new(self.board.bus(0x48), self.board.clock(), gate, Counting(0), keys, settings)
+    }
+
+    /// A driver on a board without a power switch.
+    pub(crate) fn unswitched<C: ChipCurve>(&self) -> Se050<C, Bus, Clock, AlwaysOn, Counting> {
+        let keys = self.options.keys.map(|(Keys { version, enc, mac }, _)| PlatformKeys { version, enc, mac });
+        Se050::new(self.board.bus(0x48), self.board.clock(), AlwaysOn, Counting(0), keys, Settings::new(KEY))
     }
 
     pub(crate) fn chip<T>(&self, look: impl FnOnce(&mut Chip) -> T) -> T {
