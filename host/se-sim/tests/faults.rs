@@ -68,6 +68,12 @@ fn chips() -> [Options; 4] {
     ]
 }
 
+/// The first two of them, all with `CAIRN_LONG=1` (`cargo xtask test --long`).
+fn some_chips() -> impl Iterator<Item = Options> {
+    let all = std::env::var_os("CAIRN_LONG").is_some();
+    chips().into_iter().take(if all { 4 } else { 2 })
+}
+
 /// Runs `operation` on a copy of `rig`; its result and how long it took, in virtual microseconds.
 fn timed<T>(
     rig: &Rig,
@@ -138,7 +144,7 @@ fn a_fault_at_any_transfer_of_a_signature_is_got_over_and_harms_no_key() {
 
 #[test]
 fn a_board_that_cannot_cut_the_power_gets_over_all_but_a_latch_up() {
-    for options in chips() {
+    for options in some_chips() {
         let (rig, key) = provisioned(options);
         rig.chip(|chip| chip.power(true));
         let all = transfers(&rig, warm, |driver| assert!(sign(driver).is_ok()));
@@ -280,7 +286,7 @@ fn a_provisioning_that_is_disturbed_anywhere_ends_with_one_key_when_it_is_repeat
 
 #[test]
 fn attesting_and_destroying_disturbed_anywhere_say_what_is_true() {
-    for options in chips().into_iter().take(2) {
+    for options in some_chips() {
         let (rig, key) = provisioned(options);
         let attest = |driver: &mut Driver<Secp256k1>| driver.attest(NXP_ATTESTATION_KEY, &[3; 16]);
         let attesting = transfers(&rig, warm, |driver| assert!(attest(driver).is_ok()));

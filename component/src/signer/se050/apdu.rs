@@ -273,13 +273,15 @@ impl Version {
     }
 }
 
-/// r and s of a signature in DER: a SEQUENCE of two positive INTEGERs of at most 32 bytes (RFC 3279 section 2.2.3).
-pub(super) fn signature(der: &[u8]) -> Option<([u8; 32], [u8; 32])> {
+/// r ‖ s of a signature in DER: a SEQUENCE of two positive INTEGERs of at most 32 bytes (RFC 3279 section 2.2.3).
+pub(super) fn signature(der: &[u8]) -> Option<[u8; 64]> {
     let mut rest = der;
     let mut sequence = take(&mut rest, 0x30)?;
     let r = scalar(take(&mut sequence, 0x02)?)?;
     let s = scalar(take(&mut sequence, 0x02)?)?;
-    (rest.is_empty() && sequence.is_empty()).then_some((r, s))
+    let mut both = [0; 64];
+    both.iter_mut().zip(r.iter().chain(&s)).for_each(|(to, from)| *to = *from);
+    (rest.is_empty() && sequence.is_empty()).then_some(both)
 }
 
 fn scalar(integer: &[u8]) -> Option<[u8; 32]> {
@@ -345,15 +347,15 @@ mod tests {
     #[test]
     fn a_signature_is_two_positive_integers_and_nothing_else() {
         let der = |r: &str, s: &str| hex::decode(der_hex(r, s)).unwrap();
-        let padded = |last: u8| {
-            let mut scalar = [0; 32];
-            scalar[31] = last;
-            scalar
+        let padded = |r: u8, s: u8| {
+            let mut both = [0; 64];
+            (both[31], both[63]) = (r, s);
+            both
         };
-        assert_eq!(signature(&der("01", "02")), Some((padded(1), padded(2))));
-        assert_eq!(signature(&der("0080", "02")), Some((padded(0x80), padded(2))));
+        assert_eq!(signature(&der("01", "02")), Some(padded(1, 2)));
+        assert_eq!(signature(&der("0080", "02")), Some(padded(0x80, 2)));
         let full = format!("00{}", "ff".repeat(32));
-        assert_eq!(signature(&der(&full, &full)), Some(([0xff; 32], [0xff; 32])));
+        assert_eq!(signature(&der(&full, &full)), Some([0xff; 64]));
         assert_eq!(signature(&der("80", "02")), None, "negative");
         assert_eq!(signature(&der(&"01".repeat(33), "02")), None, "33 bytes");
         let mut longer = der("01", "02");

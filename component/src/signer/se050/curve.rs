@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The two curves as the chip knows them, and the check of every signature it makes: no signature leaves that the public
-//! key does not verify. Called by the element; never sees a secret.
+//! The two curves as the chip knows them. Called by the element; never sees a secret.
 
 use super::apdu::Parameter;
-use crate::signer::{Algorithm, Digest, PublicKey, Signature, YParity, software::Secp256k1};
+use crate::signer::{Algorithm, software::Secp256k1};
 
 /// A curve that the chip signs on. Chosen by type, so that a build without its arithmetic does not compile.
 pub trait ChipCurve: sealed::OnChip {}
 
 pub(super) mod sealed {
-    use super::{Algorithm, Digest, Parameter, PublicKey, Signature, YParity};
+    use super::{Algorithm, Parameter};
 
     /// What the element needs of a curve.
     pub trait OnChip {
@@ -20,11 +19,6 @@ pub(super) mod sealed {
         /// Its domain parameters, in the order they are set.
         #[allow(private_interfaces, reason = "a curve is chosen, not implemented, outside")]
         const PARAMETERS: [(Parameter, &'static [u8]); 5];
-
-        /// The signature r ‖ s with s in the lower half, and its recovery id where the algorithm has one; `None` when it
-        /// is not `key`'s over `digest`.
-        fn verified(key: &PublicKey, digest: &Digest, r: [u8; 32], s: [u8; 32])
-        -> Option<(Signature, Option<YParity>)>;
     }
 }
 
@@ -66,13 +60,6 @@ impl sealed::OnChip for Secp256k1 {
             ],
         ),
     ];
-
-    fn verified(key: &PublicKey, digest: &Digest, r: [u8; 32], s: [u8; 32]) -> Option<(Signature, Option<YParity>)> {
-        let low = k256::ecdsa::Signature::from_scalars(r, s).ok()?.normalize_s();
-        let signature = Signature(low.to_bytes().into());
-        let parity = key.y_parity(digest, &signature)?;
-        Some((signature, Some(parity)))
-    }
 }
 
 #[cfg(feature = "es256")]
@@ -123,13 +110,4 @@ impl sealed::OnChip for crate::signer::software::P256 {
             ],
         ),
     ];
-
-    fn verified(key: &PublicKey, digest: &Digest, r: [u8; 32], s: [u8; 32]) -> Option<(Signature, Option<YParity>)> {
-        use p256::ecdsa::{VerifyingKey, signature::hazmat::PrehashVerifier as _};
-        let low = p256::ecdsa::Signature::from_scalars(r, s).ok()?.normalize_s();
-        let mut sec1 = [4; 65];
-        sec1.iter_mut().skip(1).zip(&key.xy).for_each(|(to, from)| *to = *from);
-        VerifyingKey::from_sec1_bytes(&sec1).ok()?.verify_prehash(&digest.0, &low).ok()?;
-        Some((Signature(low.to_bytes().into()), None))
-    }
 }

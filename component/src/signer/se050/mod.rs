@@ -4,7 +4,7 @@
 //! this module that the public key does not verify.
 //!
 //! From the wire up: [`block`] is the form of a block, [`atr`] what the chip says of itself, [`link`] carries APDUs,
-//! [`apdu`] is the applet's commands, [`scp03`] protects them, [`curve`] verifies; [`Se050`] puts them together and
+//! [`apdu`] is the applet's commands, [`scp03`] protects them, [`curve`] says what it signs on; [`Se050`] puts them together and
 //! recovers from what goes wrong. [`PowerGate`] is the board's power switch. What was checked against what, and what has
 //! not been seen on a real chip, is in docs/signers.md.
 
@@ -266,14 +266,6 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
         self.operate(|chip| chip.read_attested(attester, freshness))
     }
 
-    /// Releases the bus, the delay being dropped; the chip keeps the power it has.
-    fn signed(&mut self, digest: &Digest) -> Result<(Signature, Option<YParity>), SignerError> {
-        let key = self.public_key()?;
-        let (r, s) = self.operate(|chip| chip.sign_digest(digest))?;
-        // Here, with the chip's power off again and the buffers released: verifying takes the most stack.
-        C::verified(&key, digest, r, s).ok_or(SignerError::FaultDetected)
-    }
-
     /// Does `operation` with the chip, a second time from the start when the first failed, and takes its power again.
     fn operate<T>(&mut self, mut operation: impl FnMut(&mut Self) -> Result<T, Trouble>) -> Result<T, Se050Error> {
         let mut result = self.attempt(&mut operation);
@@ -419,14 +411,21 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Signer for Se05
     }
 
     fn sign(&mut self, digest: &Digest) -> Result<Signature, SignerError> {
-        self.signed(digest).map(|(signature, _)| signature)
+        let key = self.public_key()?;
+        let signature = self.operate(|chip| chip.sign_digest(digest))?;
+        // Here, with the chip's power off again and the buffers released: verifying takes the most stack.
+        key.accept(digest, &signature)
     }
 
     fn sign_recoverable(&mut self, digest: &Digest) -> Result<(Signature, YParity), SignerError> {
         if C::ALGORITHM != Algorithm::Es256k {
             return Err(SignerError::NotRecoverable);
         }
-        let (signature, parity) = self.signed(digest)?;
-        Ok((signature, parity.ok_or(SignerError::NotRecoverable)?))
+        let key = self.public_key()?;
+        let signature = self.operate(|chip| chip.sign_digest(digest))?;
+        let signature = Signature::low(key.alg, &signature).ok_or(SignerError::FaultDetected)?;
+        // This is a verification as well.
+        let parity = key.y_parity(digest, &signature).ok_or(SignerError::FaultDetected)?;
+        Ok((signature, parity))
     }
 }

@@ -75,8 +75,8 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
         self.request(&Command::delete(self.settings.key.0)?).map(drop)
     }
 
-    /// r and s of a signature, not verified yet.
-    pub(super) fn sign_digest(&mut self, digest: &Digest) -> Result<([u8; 32], [u8; 32]), Trouble> {
+    /// r ‖ s of a signature, not verified yet.
+    pub(super) fn sign_digest(&mut self, digest: &Digest) -> Result<[u8; 64], Trouble> {
         let data = match self.request(&Command::sign(self.settings.key.0, &digest.0)?) {
             // The chip says the same of a key that is missing and of one that may not be used.
             Err(Trouble::Status(status)) if refuses_conditions(status) && !self.exists()? => {
