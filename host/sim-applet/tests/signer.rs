@@ -38,7 +38,9 @@ impl ApduChannel for Reader {
         let opened = self.exchange(&[0, 0x70, 0, 0, 1])?;
         let channel = match opened[..] {
             [channel @ 1..=3, 0x90, 0] => channel,
-            [first, second] => return Err(ChannelError::Status(StatusWord(u16::from_be_bytes([first, second])))),
+            [first, second] if first != 0x90 => {
+                return Err(ChannelError::Status(StatusWord(u16::from_be_bytes([first, second]))));
+            }
             _ => return Err(ChannelError::Garbled),
         };
         self.1 = Some(channel);
@@ -184,8 +186,8 @@ fn a_session_that_somebody_left_open_is_closed_first() {
 }
 
 #[test]
-fn every_fault_of_the_card_at_every_command_gives_a_right_signature_or_a_typed_error_and_then_it_works_again() {
-    let (mut signed, mut refused) = (0, std::collections::BTreeMap::<String, usize>::new());
+fn one_fault_of_the_card_at_any_command_is_overcome_with_a_right_signature() {
+    let mut signed = 0;
     let digests = [Digest([0xD1; 32]), Digest([0xD2; 32])];
     for (case, (name, (applet, simulated))) in cases().into_iter().enumerate() {
         // The card's signatures are RFC 6979's: there is one right one for each digest.
@@ -209,32 +211,43 @@ fn every_fault_of_the_card_at_every_command_gives_a_right_signature_or_a_typed_e
                 let context = format!("{name} {protocol:?} {fault:?} at {at} of {commands}");
                 let reader = Reader::new(simulated.clone(), protocol, Plan::once(at, *fault));
                 let mut signer = SimSigner::new(reader.clone(), applet);
-                match signer.sign(&digests[0]) {
-                    Ok(signature) => {
-                        signed += 1;
-                        assert_eq!(signature, right[0], "{context}");
-                    }
-                    Err(error) => *refused.entry(format!("{error:?}")).or_default() += 1,
-                }
+                assert_eq!(signer.sign(&digests[0]), Ok(right[0]), "{context}");
+                signed += 1;
                 assert!(reader.commands() <= 3 * commands + 8, "{context}: {} commands", reader.commands());
                 assert_eq!(signer.sign(&digests[1]), Ok(right[1]), "{context}, then");
             }
         }
     }
-    // What may pass is overcome; what the card means is told.
-    assert!(signed > 500, "{signed} {refused:?}");
-    let kinds: Vec<&str> = refused.keys().map(String::as_str).collect();
-    assert_eq!(kinds, ["Gone", "Locked", "NotProvisioned"], "{refused:?}");
+    assert!(signed > 500, "{signed}");
 }
 
 #[test]
-fn a_fault_that_does_not_pass_is_told_in_a_bounded_number_of_commands() {
-    for (name, (applet, simulated)) in cases() {
-        for fault in Fault::KINDS.iter().filter(|fault| matches!(fault, Fault::Card(_))) {
-            let reader = Reader::new(simulated(), Protocol::T0, Plan::always(1..200, *fault));
+fn a_fault_that_stays_is_told_as_what_it_is_in_a_bounded_number_of_commands() {
+    for (fault, expected) in [
+        ("6985", SignerError::Locked),
+        ("6982", SignerError::Locked),
+        ("6983", SignerError::Locked),
+        ("6A82", SignerError::NotProvisioned),
+        ("6A88", SignerError::NotProvisioned),
+        ("6F00", SignerError::FaultDetected),
+        ("6400", SignerError::FaultDetected),
+        ("cut", SignerError::FaultDetected),
+        ("flip400", SignerError::FaultDetected),
+        ("9000", SignerError::FaultDetected),
+        ("6100", SignerError::FaultDetected),
+        ("6E00", SignerError::Gone),
+        ("6D00", SignerError::Gone),
+        ("6700", SignerError::Gone),
+        ("power", SignerError::Gone),
+        ("power-after", SignerError::Gone),
+    ] {
+        for (name, (applet, simulated)) in cases() {
+            // From READ PUBLIC KEY on: the reader of this test reads the answers before it differently.
+            let plan = Plan::always(3..1000, fault.parse().unwrap());
+            let reader = Reader::new(simulated(), Protocol::T1, plan);
             let result = SimSigner::new(reader.clone(), applet).sign(&Digest([1; 32]));
-            assert!(result.is_err(), "{name} {fault:?}: {result:?}");
-            assert!(reader.commands() < 150, "{name} {fault:?}: {} commands", reader.commands());
+            assert!(reader.commands() < 300, "{name} {fault}: {} commands", reader.commands());
+            assert_eq!(result, Err(expected), "{name} {fault}");
         }
     }
 }

@@ -38,6 +38,8 @@ pub trait CardModem {
     /// # Errors
     /// [`CardFailure`].
     fn card_answer(&mut self, out: &mut [u8]) -> nb::Result<usize, CardFailure>;
+    /// As [`AtModem::doubt`].
+    fn doubt(&mut self);
     /// As [`AtModem::wake_at`].
     fn wake_at(&self) -> Option<Millis>;
 }
@@ -62,6 +64,10 @@ where
 
     fn card_answer(&mut self, out: &mut [u8]) -> nb::Result<usize, CardFailure> {
         self.card_answer(out)
+    }
+
+    fn doubt(&mut self) {
+        self.doubt();
     }
 
     fn wake_at(&self) -> Option<Millis> {
@@ -98,6 +104,10 @@ impl<M: CardModem> CardModem for Shared<'_, M> {
         self.0.borrow_mut().card_answer(out)
     }
 
+    fn doubt(&mut self) {
+        self.0.borrow_mut().doubt();
+    }
+
     fn wake_at(&self) -> Option<Millis> {
         self.0.borrow().wake_at()
     }
@@ -131,6 +141,13 @@ impl<M: UdpClientStack> UdpClientStack for Shared<'_, M> {
         self.0.borrow_mut().close(socket)
     }
 }
+
+/// Numbers of +CME ERROR (3GPP TS 27.007 section 9.2.1) that a modem may mean "no channel is free" by.
+const NOT_ALLOWED: u16 = 3;
+const SIM_FAILURE: u16 = 13;
+const UNKNOWN: u16 = 100;
+/// Sessions of `AT+CCHO` that are tried: what a card of four channels has.
+const SESSIONS: u16 = 3;
 
 /// How the modem's firmware lets commands through to the card.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -188,7 +205,15 @@ impl<M: CardModem, W: Wait> SimCard<M, W> {
 
     fn open_session(&mut self, aid: &[u8]) -> Result<(), ChannelError> {
         let mut session = [0; 2];
-        match self.ask(CardAsk::Open, aid, &mut session)? {
+        let mut opened = self.ask(CardAsk::Open, aid, &mut session);
+        if let Err(ChannelError::Refused(None | Some(NOT_ALLOWED | SIM_FAILURE | UNKNOWN))) = opened {
+            // None may be free: those that this device opened and never heard of, or forgot when it restarted.
+            for lost in 1..=SESSIONS {
+                let _ = self.ask(CardAsk::Close(lost), &[], &mut [0; 2]);
+            }
+            opened = self.ask(CardAsk::Open, aid, &mut session);
+        }
+        match opened? {
             2 => {
                 self.opened = Some(Opened::Session(u16::from_be_bytes(session)));
                 Ok(())
@@ -204,7 +229,7 @@ impl<M: CardModem, W: Wait> SimCard<M, W> {
         let length = self.command(CardAsk::Basic, &open, &mut answer)?;
         let channel = match answer.get(..length).and_then(StatusWord::split) {
             Some(([channel @ 1..=19], StatusWord::OK)) => *channel,
-            Some(([], word)) => return Err(ChannelError::Status(word)),
+            Some(([], word)) if word != StatusWord::OK => return Err(ChannelError::Status(word)),
             _ => return Err(ChannelError::Garbled),
         };
         self.opened = Some(Opened::Channel(channel));
@@ -247,6 +272,11 @@ impl<M: CardModem, W: Wait> ApduChannel for SimCard<M, W> {
                 self.ask(CardAsk::Generic, &bytes, response)
             }
         }
+    }
+
+    fn abandon(&mut self) {
+        self.modem.doubt();
+        self.close();
     }
 
     fn close(&mut self) {

@@ -58,13 +58,6 @@ impl StatusWord {
     pub const fn selected(self) -> bool {
         self.0 == Self::OK.0 || self.waiting().is_some()
     }
-
-    /// The element may do better when asked again: it failed without a reason (6F), its memory did (64, 65), or it lost
-    /// the channel (6881, 6999).
-    #[must_use]
-    pub const fn is_transient(self) -> bool {
-        matches!(self.0.to_be_bytes()[0], 0x6F | 0x64 | 0x65) || matches!(self.0, 0x6881 | 0x6999)
-    }
 }
 
 /// docs/signers.md has the table.
@@ -134,24 +127,23 @@ mod tests {
     }
 
     #[test]
-    fn every_status_word_means_one_error_and_only_some_are_tried_again() {
-        for (word, error, transient) in [
-            (0x6A82, SignerError::NotProvisioned, false),
-            (0x6A88, SignerError::NotProvisioned, false),
-            (0x6982, SignerError::Locked, false),
-            (0x6983, SignerError::Locked, false),
-            (0x6984, SignerError::Locked, false),
-            (0x6985, SignerError::Locked, false),
-            (0x6F00, SignerError::FaultDetected, true),
-            (0x6400, SignerError::FaultDetected, true),
-            (0x6581, SignerError::FaultDetected, true),
-            (0x6881, SignerError::Gone, true),
-            (0x6D00, SignerError::Gone, false),
-            (0x6E00, SignerError::Gone, false),
-            (0x6700, SignerError::Gone, false),
+    fn every_status_word_means_one_error() {
+        for (word, error) in [
+            (0x6A82, SignerError::NotProvisioned),
+            (0x6A88, SignerError::NotProvisioned),
+            (0x6982, SignerError::Locked),
+            (0x6983, SignerError::Locked),
+            (0x6984, SignerError::Locked),
+            (0x6985, SignerError::Locked),
+            (0x6F00, SignerError::FaultDetected),
+            (0x6400, SignerError::FaultDetected),
+            (0x6581, SignerError::FaultDetected),
+            (0x6881, SignerError::Gone),
+            (0x6D00, SignerError::Gone),
+            (0x6E00, SignerError::Gone),
+            (0x6700, SignerError::Gone),
         ] {
-            let word = StatusWord(word);
-            assert_eq!((SignerError::from(word), word.is_transient()), (error, transient), "{word:x?}");
+            assert_eq!(SignerError::from(StatusWord(word)), error, "{word:x}");
         }
     }
 

@@ -61,6 +61,12 @@ pub trait ApduChannel {
 
     /// Closes the channel as well as it can. Does nothing when none is open.
     fn close(&mut self);
+
+    /// As [`ApduChannel::close`], after something went wrong: an answer may still come, or may have been another
+    /// command's, and must not be taken for the next one's.
+    fn abandon(&mut self) {
+        self.close();
+    }
 }
 
 /// Why one attempt did not succeed.
@@ -74,21 +80,13 @@ enum Trouble {
     Signature,
 }
 
-/// Whole dialogues per call: one again after what may pass.
+/// Whole dialogues per call: one again after anything but silence, which would double the time a caller waits. Also after
+/// a plain no: that may have been the answer to another command.
 const ATTEMPTS: u8 = 2;
 
 impl Trouble {
-    /// Whether a new channel may help. Not after silence: that would double the time a caller waits.
-    const fn may_pass(self) -> bool {
-        match self {
-            Self::Channel(ChannelError::Interrupted | ChannelError::Garbled | ChannelError::Refused(None))
-            | Self::Answer
-            | Self::Signature => true,
-            // Failure, busy, wrong (27.007 section 9.2.1): the codes of a card that is starting or was disturbed.
-            Self::Channel(ChannelError::Refused(Some(code))) => matches!(code, 0 | 4 | 13 | 14 | 15 | 100),
-            Self::Channel(ChannelError::Status(word)) | Self::Status(word) => word.is_transient(),
-            Self::Channel(ChannelError::Gone | ChannelError::TimeOut) => false,
-        }
+    const fn is_silence(self) -> bool {
+        matches!(self, Self::Channel(ChannelError::Gone | ChannelError::TimeOut))
     }
 }
 
@@ -184,11 +182,16 @@ impl<C: ApduChannel> SimSigner<C> {
                 Ok(()) => work(&mut Session { channel: &mut self.channel, class: &mut self.class, with_le: true }),
                 Err(error) => Err(Trouble::Channel(error)),
             };
-            self.channel.close();
             match worked {
-                Ok(result) => return Ok(result),
-                Err(trouble) if trouble.may_pass() => last = trouble,
-                Err(trouble) => return Err(trouble.into()),
+                Ok(result) => {
+                    self.channel.close();
+                    return Ok(result);
+                }
+                Err(trouble) => last = trouble,
+            }
+            self.channel.abandon();
+            if last.is_silence() {
+                break;
             }
         }
         Err(last.into())

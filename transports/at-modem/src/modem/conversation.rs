@@ -131,6 +131,10 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize,
         }
     }
 
+    pub(super) const fn doubt(&mut self) {
+        (self.synchronised, self.late) = (false, true);
+    }
+
     pub(super) const fn card_limit(&self) -> Millis {
         self.settings.card_limit
     }
@@ -310,7 +314,9 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize,
             Ok(()) => {
                 self.card.accepted();
                 // An OK without its answer may be that of another command.
-                (self.synchronised, self.late) = if self.card.sound() { (true, self.late) } else { (false, true) };
+                if !self.card.sound() {
+                    self.doubt();
+                }
             }
             Err(Failure::Refused(Some(code))) if code == self.dialect.card.busy => self.begin(Task::CardPause),
             Err(Failure::Refused(code)) => self.card.end(Err(CardFailure::Refused(code))),

@@ -239,6 +239,12 @@ where
         self.conversation.card.take(out)
     }
 
+    /// The last answer may not have been the one to the last command: before the next, the modem is asked `AT` and what
+    /// comes shortly after is dropped.
+    pub fn doubt(&mut self) {
+        self.conversation.doubt();
+    }
+
     /// When to call again at the latest, if the UART is silent until then; `None` when nothing is under way.
     pub fn wake_at(&self) -> Option<Millis> {
         self.conversation.wake_at()

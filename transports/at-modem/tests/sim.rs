@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The SIM behind the modem, on virtual time: the simulated card of `cairn-sim-applet` answers the driver's AT commands, and
+//! the driver's serial port carries datagrams besides. What becomes of every fault of card and modem at every command.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, VecDeque},
+    convert::Infallible,
+    rc::Rc,
+};
+
+use cairn::{
+    ports::{Clock, Wait},
+    signer::{Digest, PublicKey, Signature, Signer, SignerError, sim::Applet, sim::SimSigner},
+    time::{Millis, WallTime},
+};
+use cairn_at_modem::{
+    AtModem, Settings, Socket,
+    dialect::{BC66, BC660K},
+    sim::{APDU, Access, Shared, SimCard},
+};
+use cairn_sim_applet::{Applet as Simulated, At, Card, Fault, Plan, Protocol, Reply, fault::ModemFault};
+use embedded_nal::UdpClientStack;
+
+const PRIVATE: &[u8] = &[0x01];
+const PUBLIC: &[u8] = &[0x02];
+const SECRET: [u8; 32] = [0x5A; 32];
+const DIGESTS: [Digest; 2] = [Digest([0xD1; 32]), Digest([0xD2; 32])];
+/// How long the modem takes to say anything.
+const LATENCY_MS: u64 = 40;
+
+type Modem = AtModem<Port, Ticks, 1, 256, 128, 2, 320, APDU>;
+
+/// The wire, the modem with the card in it, and the time.
+struct World {
+    now: u64,
+    to_driver: VecDeque<u8>,
+    from_driver: Vec<u8>,
+    half: Vec<u8>,
+    /// What the modem is going to say, by time and order.
+    said: BTreeMap<(u64, usize), Vec<u8>>,
+    at: At,
+    /// How long a late answer takes: longer than a command's limit of 20 s.
+    late_ms: u64,
+    /// How many bytes the modem sleeps through before it listens.
+    asleep: usize,
+    commands: Vec<String>,
+    waits: usize,
+    lines: usize,
+}
+
+#[derive(Clone)]
+struct Port(Rc<RefCell<World>>);
+
+impl embedded_io::ErrorType for Port {
+    type Error = Infallible;
+}
+
+impl embedded_io::ReadReady for Port {
+    fn read_ready(&mut self) -> Result<bool, Infallible> {
+        Ok(!self.0.borrow().to_driver.is_empty())
+    }
+}
+
+impl embedded_io::Read for Port {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
+        let mut world = self.0.borrow_mut();
+        let taken = buffer.len().min(world.to_driver.len());
+        for (slot, byte) in buffer.iter_mut().zip(world.to_driver.drain(..taken)) {
+            *slot = byte;
+        }
+        Ok(taken)
+    }
+}
+
+impl embedded_io::Write for Port {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        self.0.borrow_mut().from_driver.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+#[derive(Clone)]
+struct Ticks(Rc<RefCell<World>>);
+
+impl Clock for Ticks {
+    fn now(&self) -> Millis {
+        Millis(self.0.borrow().now)
+    }
+    fn wall(&self) -> WallTime {
+        WallTime::default()
+    }
+}
+
+/// The task's wait: the modem acts, and when it is silent the time passes.
+#[derive(Clone)]
+struct Asleep(Rc<RefCell<World>>);
+
+impl Wait for Asleep {
+    fn wait(&mut self, until: Option<Millis>) {
+        let mut world = self.0.borrow_mut();
+        world.waits += 1;
+        assert!(world.waits < 100_000, "it never ends: {:?}", world.commands);
+        world.act();
+        if world.to_driver.is_empty() {
+            let until = until.expect("who waits for the card says until when");
+            let next = world.said.keys().next().map_or(u64::MAX, |said| said.0);
+            world.now = world.now.max(until.0.min(next));
+            world.act();
+        }
+    }
+}
+
+impl World {
+    fn say(&mut self, lines: &[Vec<u8>]) {
+        self.say_after(LATENCY_MS, lines);
+    }
+
+    fn say_after(&mut self, delay: u64, lines: &[Vec<u8>]) {
+        for line in lines {
+            self.lines += 1;
+            self.said.insert((self.now + delay, self.lines), [b"\r\n", &line[..], b"\r\n"].concat());
+        }
+    }
+
+    fn act(&mut self) {
+        while let Some(first) = self.said.first_entry().filter(|first| first.key().0 <= self.now) {
+            self.to_driver.extend(first.remove());
+        }
+        for byte in std::mem::take(&mut self.from_driver) {
+            if self.asleep > 0 {
+                self.asleep -= 1;
+            } else if byte == b'\r' {
+                let command = String::from_utf8(std::mem::take(&mut self.half)).unwrap();
+                self.execute(&command);
+                self.commands.push(command);
+            } else {
+                self.half.push(byte);
+            }
+        }
+    }
+
+    fn execute(&mut self, command: &str) {
+        // What is left of a line that was slept through.
+        if !command.starts_with("AT") {
+            return;
+        }
+        let lines = |text: &[&str]| text.iter().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>();
+        let (name, parameters) = command.split_once('=').unwrap_or((command, ""));
+        let parameters: Vec<&str> = parameters.split(',').map(|parameter| parameter.trim_matches('"')).collect();
+        if let Some(reply) = self.at.command(&name["AT".len()..], &parameters) {
+            return self.reply(reply);
+        }
+        let answer = match name {
+            "AT+CEREG?" => lines(&["+CEREG: 1,1", "OK"]),
+            "AT+QIOPEN" => lines(&["OK", "+QIOPEN: 0,0"]),
+            "AT+QICLOSE" => lines(&["OK", "CLOSE OK"]),
+            "AT+QISEND" | "AT+QISENDEX" => lines(&["OK", "SEND OK"]),
+            _ => lines(&["OK"]),
+        };
+        self.say(&answer);
+    }
+
+    fn reply(&mut self, reply: Reply) {
+        match reply {
+            Reply::Lines(lines) => self.say(&lines),
+            Reply::Refusal(Some(number)) => self.say(&[format!("+CME ERROR: {number}").into_bytes()]),
+            Reply::Refusal(None) => self.say(&[b"ERROR".to_vec()]),
+            Reply::Late(lines) => self.say_after(self.late_ms, &lines),
+            Reply::Silence => {}
+            Reply::Restart => self.say(&[b"RDY".to_vec(), b"+CFUN: 1".to_vec()]),
+        }
+    }
+}
+
+/// One of the ways to the card and what is on it.
+#[derive(Clone)]
+struct Case {
+    name: &'static str,
+    access: Access,
+    applet: Applet,
+    simulated: Simulated,
+    protocol: Protocol,
+}
+
+fn cases() -> Vec<Case> {
+    let iot_safe = Simulated::iot_safe(PRIVATE, PUBLIC).with_secret(&SECRET);
+    let secp256k1 = Simulated::secp256k1().with_secret(&SECRET);
+    let applet = Applet::iot_safe(PRIVATE, PUBLIC);
+    let (t0, t1) = (Protocol::T0, Protocol::T1);
+    vec![
+        Case { name: "CGLA, IoT SAFE", access: Access::Channels, applet, simulated: iot_safe.clone(), protocol: t1 },
+        Case { name: "CSIM, IoT SAFE", access: Access::Generic, applet, simulated: iot_safe, protocol: t0 },
+        Case {
+            name: "CGLA, secp256k1",
+            access: Access::Channels,
+            applet: Applet::CAIRN_K1,
+            simulated: secp256k1.clone(),
+            protocol: t0,
+        },
+        Case {
+            name: "CSIM, secp256k1",
+            access: Access::Generic,
+            applet: Applet::CAIRN_K1,
+            simulated: secp256k1,
+            protocol: t1,
+        },
+    ]
+}
+
+fn world(case: &Case, plan: &Plan) -> Rc<RefCell<World>> {
+    let card = Card::new(vec![case.simulated.clone()], case.protocol, [7; 32], plan.clone());
+    Rc::new(RefCell::new(World {
+        now: 1_000,
+        to_driver: VecDeque::new(),
+        from_driver: Vec::new(),
+        half: Vec::new(),
+        said: BTreeMap::new(),
+        at: At::new(card, plan.clone()),
+        late_ms: 20_100,
+        asleep: 0,
+        commands: Vec::new(),
+        waits: 0,
+        lines: 0,
+    }))
+}
+
+fn modem(world: &Rc<RefCell<World>>) -> RefCell<Modem> {
+    let settings = Settings { survey: false, ..Settings::default() };
+    RefCell::new(AtModem::new(&BC660K, settings, Port(world.clone()), Ticks(world.clone())))
+}
+
+type Sim<'a> = SimSigner<SimCard<Shared<'a, Modem>, Asleep>>;
+
+fn signer<'a>(case: &Case, world: &Rc<RefCell<World>>, modem: &'a RefCell<Modem>) -> Sim<'a> {
+    SimSigner::new(SimCard::new(Shared::new(modem), Asleep(world.clone()), case.access), case.applet)
+}
+
+/// The key and the right signatures: the simulated card's are RFC 6979's.
+fn right(case: &Case) -> (PublicKey, [Signature; 2]) {
+    let world = world(case, &Plan::default());
+    let modem = modem(&world);
+    let mut signer = signer(case, &world, &modem);
+    let signatures = DIGESTS.map(|digest| signer.sign(&digest).unwrap());
+    let key = signer.public_key().unwrap();
+    for (digest, signature) in DIGESTS.iter().zip(&signatures) {
+        assert_eq!(key.accept(digest, &signature.0), Ok(*signature), "{}", case.name);
+    }
+    assert_eq!(world.borrow().at.card().open_channels(), 0, "{}", case.name);
+    (key, signatures)
+}
+
+fn send(modem: &RefCell<Modem>, world: &Rc<RefCell<World>>, socket: &mut Socket, datagram: &[u8]) {
+    let mut shared = Shared::new(modem);
+    let mut wait = Asleep(world.clone());
+    while let Err(error) = shared.send(socket, datagram) {
+        assert_eq!(error, nb::Error::WouldBlock);
+        wait.wait(modem.borrow().wake_at());
+    }
+}
+
+#[test]
+fn a_signature_wakes_the_modem_and_asks_the_card_in_these_words() {
+    let expected: [(usize, &[&str]); 2] = [
+        (0, &["AT+CCHO=\"A0000005590010\"", "AT+CGLA=1,18,\"80CD000003850102", "AT+CCHC=1"]),
+        (
+            1,
+            &[
+                "AT+CSIM=10,\"0070000001\"",
+                "AT+CSIM=24,\"01A4040007A0000005590010\"",
+                "AT+CSIM=18,\"81CD00000385010200\"",
+            ],
+        ),
+    ];
+    for (case, expected) in expected {
+        let case = &cases()[case];
+        let world = world(case, &Plan::default());
+        let modem = modem(&world);
+        signer(case, &world, &modem).public_key().unwrap();
+        let commands = world.borrow().commands.clone();
+        assert_eq!(commands[..4], ["AT", "ATE0", "AT+CMEE=1", "AT+CFUN=1"], "{}", case.name);
+        let for_card =
+            |command: &&String| ["AT+CSIM", "AT+CCH", "AT+CGLA"].iter().any(|name| command.starts_with(name));
+        let card: Vec<&String> = commands.iter().filter(for_card).collect();
+        for (command, expected) in card.iter().zip(expected) {
+            assert!(command.starts_with(expected), "{command} is not {expected}");
+        }
+        assert!(!commands.iter().any(|command| command.contains("CEREG?")), "it needs no network");
+    }
+}
+
+#[test]
+fn a_sleeping_modem_is_woken_for_a_signature() {
+    for case in cases() {
+        let world = world(&case, &Plan::default());
+        let modem = modem(&world);
+        let mut signer = signer(&case, &world, &modem);
+        let (key, signatures) = right(&case);
+        assert_eq!(signer.public_key(), Ok(key));
+        world.borrow_mut().now += 3_600_000;
+        // Three attempts are lost, and most of a fourth.
+        world.borrow_mut().asleep = 11;
+        assert_eq!(signer.sign(&DIGESTS[0]), Ok(signatures[0]), "{}", case.name);
+    }
+}
+
+#[test]
+fn a_modem_that_is_off_is_gone_after_its_wake_attempts_and_back_when_it_is() {
+    let case = &cases()[0];
+    let world = world(case, &Plan::default());
+    let modem = modem(&world);
+    let mut signer = signer(case, &world, &modem);
+    world.borrow_mut().asleep = usize::MAX;
+    let begun = world.borrow().now;
+    assert_eq!(signer.sign(&DIGESTS[0]), Err(SignerError::Gone));
+    assert_eq!(world.borrow().now - begun, 5_000);
+    world.borrow_mut().asleep = 0;
+    assert_eq!(signer.sign(&DIGESTS[0]), Ok(right(case).1[0]));
+}
+
+#[test]
+fn signatures_and_datagrams_take_turns_on_one_port() {
+    for case in cases() {
+        let (_, signatures) = right(&case);
+        // Codes around every answer, a datagram among them.
+        let plan = Plan::always(1..100, Fault::Modem(ModemFault::Codes));
+        let world = world(&case, &plan);
+        let modem = modem(&world);
+        let mut signer = signer(&case, &world, &modem);
+        let mut shared = Shared::new(&modem);
+        let mut socket = shared.socket().unwrap();
+        shared.connect(&mut socket, "192.0.2.7:5683".parse().unwrap()).unwrap();
+        for round in 0..3 {
+            assert_eq!(signer.sign(&DIGESTS[round % 2]), Ok(signatures[round % 2]), "{} {round}", case.name);
+            send(&modem, &world, &mut socket, b"uplink");
+            let mut bytes = [0; 8];
+            if round > 0 {
+                // 9000 as a datagram, not as a status word.
+                assert_eq!(shared.receive(&mut socket, &mut bytes).map(|received| received.0), Ok(2), "{}", case.name);
+                assert_eq!(bytes[..2], [0x90, 0x00]);
+            }
+        }
+        let sends = world.borrow().commands.iter().filter(|command| command.starts_with("AT+QISEND")).count();
+        assert_eq!((sends, modem.borrow().counters().reboots), (3, 0), "{}", case.name);
+    }
+}
+
+#[test]
+fn a_datagram_on_its_way_goes_out_between_the_commands_of_a_signature() {
+    for case in cases() {
+        let (_, signatures) = right(&case);
+        let world = world(&case, &Plan::default());
+        let modem = modem(&world);
+        let mut shared = Shared::new(&modem);
+        let mut socket = shared.socket().unwrap();
+        shared.connect(&mut socket, "192.0.2.7:5683".parse().unwrap()).unwrap();
+        assert_eq!(shared.send(&mut socket, b"uplink"), Err(nb::Error::WouldBlock));
+        assert_eq!(signer(&case, &world, &modem).sign(&DIGESTS[0]), Ok(signatures[0]), "{}", case.name);
+        assert_eq!(shared.send(&mut socket, b"uplink"), Ok(()), "{}", case.name);
+        let commands = world.borrow().commands.clone();
+        let at = |prefix: &str| commands.iter().position(|command| command.starts_with(prefix)).unwrap();
+        let card = if case.access == Access::Channels { "AT+CCHO" } else { "AT+CSIM" };
+        assert!(at(card) < at("AT+CEREG?"), "who waits for the card goes first: {commands:?}");
+    }
+}
+
+#[test]
+fn a_busy_card_is_asked_again_and_in_the_end_given_up() {
+    let case = &cases()[0];
+    let busy = Fault::Modem(ModemFault::Cme(14));
+    let few = world(case, &Plan::always(1..10, busy));
+    let modem_few = modem(&few);
+    assert_eq!(signer(case, &few, &modem_few).sign(&DIGESTS[0]), Ok(right(case).1[0]));
+    let for_ever = world(case, &Plan::always(1..1000, busy));
+    let modem_for_ever = modem(&for_ever);
+    let begun = for_ever.borrow().now;
+    assert_eq!(signer(case, &for_ever, &modem_for_ever).sign(&DIGESTS[0]), Err(SignerError::TimeOut));
+    assert!(for_ever.borrow().now - begun <= 61_000);
+}
+
+#[test]
+fn sessions_lost_to_a_restart_of_the_device_are_closed_when_none_is_free() {
+    for case in cases() {
+        let (_, signatures) = right(&case);
+        let world = world(&case, &Plan::default());
+        for _ in 0..3 {
+            let aid = case.applet.aid.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+            world.borrow_mut().at.command("+CCHO", &[&aid]).unwrap();
+        }
+        assert_eq!(world.borrow().at.card().open_channels(), 3);
+        let modem = modem(&world);
+        let mut signer = signer(&case, &world, &modem);
+        match case.access {
+            Access::Channels => assert_eq!(signer.sign(&DIGESTS[0]), Ok(signatures[0]), "{}", case.name),
+            // Channels that somebody else may use are not closed.
+            Access::Generic => assert_eq!(signer.sign(&DIGESTS[0]), Err(SignerError::Gone), "{}", case.name),
+        }
+    }
+}
+
+#[test]
+fn the_other_modem_reaches_its_card_alike() {
+    let case = &cases()[0];
+    let world = world(case, &Plan::default());
+    let modem: RefCell<Modem> =
+        RefCell::new(AtModem::new(&BC66, Settings::default(), Port(world.clone()), Ticks(world.clone())));
+    assert_eq!(signer(case, &world, &modem).sign(&DIGESTS[0]), Ok(right(case).1[0]));
+}
+
+/// Longest that one call may take: a command's limit, waking the modem to close the channel, and both once more.
+const BOUND_MS: u64 = 60_000;
+
+#[test]
+fn every_fault_at_every_command_gives_a_right_signature_or_a_typed_error_in_bounded_time_and_then_it_works_again() {
+    let longest = Cell::new(0);
+    let mut told = BTreeMap::<String, usize>::new();
+    for (number, case) in cases().into_iter().enumerate() {
+        let (_, signatures) = right(&case);
+        let whole = world(&case, &Plan::default());
+        let modem_whole = modem(&whole);
+        signer(&case, &whole, &modem_whole).sign(&DIGESTS[0]).unwrap();
+        let (at_card, at_modem) = (whole.borrow().at.card().commands(), whole.borrow().at.commands());
+        let points = Fault::KINDS.iter().flat_map(|fault| {
+            let last = if matches!(fault, Fault::Card(_)) { at_card } else { at_modem };
+            (1..=last).map(move |at| (at, *fault))
+        });
+        // The modem's faults all, the card's (host/sim-applet has them without a modem) one in three.
+        let sampled =
+            |(index, (_, fault)): &(usize, (usize, Fault))| matches!(fault, Fault::Modem(_)) || index % 3 == number % 3;
+        // Late answers come before, while and after the driver lets them pass, and in the middle of what it asks next.
+        let delays = |fault| {
+            if fault == Fault::Modem(ModemFault::Late) { (20_020..21_000).step_by(60) } else { (1..2).step_by(1) }
+        };
+        let points = points.enumerate().filter(sampled).map(|(_, point)| point);
+        for (at, fault, delay) in points.flat_map(|(at, fault)| delays(fault).map(move |delay| (at, fault, delay))) {
+            let context = format!("{} {fault:?} {delay} at {at}", case.name);
+            let world = world(&case, &Plan::once(at, fault));
+            world.borrow_mut().late_ms = delay;
+            let modem = modem(&world);
+            let mut signer = signer(&case, &world, &modem);
+            let begun = world.borrow().now;
+            let first = signer.sign(&DIGESTS[0]);
+            let took = world.borrow().now - begun;
+            longest.set(longest.get().max(took));
+            assert!(took <= BOUND_MS, "{context}: {took} ms");
+            match first {
+                Ok(signature) => assert_eq!(signature, signatures[0], "{context}"),
+                Err(error) => *told.entry(format!("{error:?}")).or_default() += 1,
+            }
+            // A late answer is on its way while the next signature is asked for.
+            assert_eq!(signer.sign(&DIGESTS[1]), Ok(signatures[1]), "{context}, then");
+            // An answer to AT+CCHO or MANAGE CHANNEL that was never heard, or taken for another's.
+            assert!(world.borrow().at.card().open_channels() <= 2, "{context}: channels left open");
+        }
+    }
+    let kinds: Vec<&str> = told.keys().map(String::as_str).collect();
+    assert_eq!(kinds, ["TimeOut"], "one fault is overcome, but for silence: {told:?}");
+    assert!(longest.get() >= 20_000, "no fault made it wait");
+}
+
+#[test]
+fn a_fault_that_stays_is_told_as_what_it_is_in_bounded_time() {
+    use SignerError::{FaultDetected, Gone, Locked, NotProvisioned, TimeOut};
+    for (plan, channels, generic) in [
+        ("silent", TimeOut, TimeOut),
+        ("no-ok", TimeOut, TimeOut),
+        ("error", Gone, Gone),
+        ("cme10", Gone, Gone),
+        ("cme11", Locked, Locked),
+        ("cme13", Gone, Gone),
+        ("lost", FaultDetected, FaultDetected),
+        ("half", FaultDetected, FaultDetected),
+        ("garbage", FaultDetected, FaultDetected),
+        ("restart", Gone, Gone),
+        ("restart-after", Gone, Gone),
+        ("power", Gone, Gone),
+        ("cut", Gone, FaultDetected),
+        ("6985", Gone, Locked),
+        ("6A82", Gone, NotProvisioned),
+        ("6F00", Gone, FaultDetected),
+    ] {
+        for case in cases() {
+            let context = format!("{} {plan}", case.name);
+            let world = world(&case, &Plan::always(1..1000, plan.parse().unwrap()));
+            let modem = modem(&world);
+            let begun = world.borrow().now;
+            let expected = if case.access == Access::Channels { channels } else { generic };
+            assert_eq!(signer(&case, &world, &modem).sign(&DIGESTS[0]), Err(expected), "{context}");
+            let took = world.borrow().now - begun;
+            assert!(took <= BOUND_MS, "{context}: {took} ms");
+        }
+    }
+}
+
+#[test]
+fn an_applet_or_a_key_that_is_not_there_is_not_provisioned() {
+    for case in cases() {
+        let world = world(&case, &Plan::default());
+        let modem = modem(&world);
+        let absent = Applet { aid: &[0xF0, 1, 2, 3, 4], ..case.applet };
+        assert_eq!(
+            signer(&Case { applet: absent, ..case.clone() }, &world, &modem).public_key(),
+            Err(SignerError::NotProvisioned),
+            "{}",
+            case.name
+        );
+        let absent = Applet { public_key: b"nobody", ..case.applet };
+        assert_eq!(
+            signer(&Case { applet: absent, ..case.clone() }, &world, &modem).public_key(),
+            Err(SignerError::NotProvisioned),
+            "{}",
+            case.name
+        );
+    }
+}
