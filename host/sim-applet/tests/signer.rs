@@ -234,7 +234,7 @@ fn a_fault_that_stays_is_told_as_what_it_is_in_a_bounded_number_of_commands() {
         ("cut", SignerError::FaultDetected),
         ("flip400", SignerError::FaultDetected),
         ("9000", SignerError::FaultDetected),
-        ("6100", SignerError::FaultDetected),
+        ("6100", SignerError::Gone),
         ("6E00", SignerError::Gone),
         ("6D00", SignerError::Gone),
         ("6700", SignerError::Gone),
