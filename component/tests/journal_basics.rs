@@ -283,7 +283,7 @@ fn a_blank_flash_is_fresh_also_after_a_first_format_was_cut_anywhere_until_there
                 Err(error) => assert!(fresh && error == MountError::NotFormatted, "cut {at} {cut:?}: {error:?}"),
             }
             if formatted.is_ok() {
-                assert!(at > 2 * 152 / 4, "a format is an erase and two headers: {at} operations");
+                assert!(at > 2 * 160 / 4, "a format is an erase and two headers: {at} operations");
                 break;
             }
         }

@@ -144,7 +144,7 @@ fn agrees(flash: &Flash) -> Findings {
     let mut journal = Log::mount(&mut flash).unwrap();
     assert_eq!(
         journal.kept(),
-        SequenceNumber(findings.mounted.kept_seq)..SequenceNumber(findings.mounted.state.next_seq)
+        SequenceNumber(findings.mounted.kept().start)..SequenceNumber(findings.mounted.kept().end)
     );
     assert_eq!((journal.stream(), journal.generation()), (findings.mounted.state.stream, findings.mounted.newest));
     let mut buf = [0; 128];

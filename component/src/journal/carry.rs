@@ -13,6 +13,7 @@ use super::{
     cell::{BudgetState, CellSet, Spending},
     entry::{Head, Item, body},
     flash::FlashJournal,
+    head::Context,
     layout::{Geometry, Header, Snapshot},
     scan::{Place, Seen, look},
     write::{ATTEMPTS, holds, program, write_header},
@@ -95,8 +96,8 @@ impl Cells {
         let mut cells = Self { spending: state.cells.spending.then_some(None), budget: None };
         let [first, second] = places.spending;
         for offset in [first, second, places.budget].into_iter().filter(|&offset| offset != 0) {
-            // A cell's time is nobody's.
-            if let Seen::Good(found) = look(flash, geometry, state.stream, 0, Place { generation, offset })? {
+            let context = Context { stream: state.stream, generation, ..Context::default() };
+            if let Seen::Good(found) = look(flash, geometry, &context, offset)? {
                 match found.item {
                     Item::Spending(spending) => cells.spending = Some(spending),
                     Item::Budget(budget) => cells.budget = Some(budget),
@@ -147,15 +148,18 @@ pub(super) fn open_sector<F: NorFlash>(
 /// Programs a cell and reads it back.
 fn say<F: NorFlash>(flash: &mut F, header: &Header, item: &Item, place: Place) -> bool {
     let Header { generation, geometry, snapshot } = header;
+    let context = Context { stream: snapshot.stream, generation: *generation, ..Context::default() };
     let begin = item.body(0);
     #[allow(clippy::cast_possible_truncation, reason = "the low byte is what is stored")]
-    let head = Head::of(item, &begin, &[], snapshot.next_seq as u8, snapshot.stream, *generation);
+    let head = Head::of(item, &begin, &[], snapshot.next_seq as u8, &context);
     // What a failed write left is seen by reading it back.
     let _: Result<(), _> = program(flash, geometry.address(*generation) + place.offset, &head, &begin, &[]);
-    holds(flash, geometry, snapshot.stream, 0, place, &head)
+    holds(flash, geometry, &context, place.offset, &head)
 }
 
-impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, CAPACITY, PAYLOAD> {
+impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: bool>
+    FlashJournal<F, CAPACITY, PAYLOAD, GIVES_WAY>
+{
     /// What the cells say now.
     pub(super) fn cells(&mut self) -> Result<Cells, JournalError> {
         Cells::read(&mut self.flash, &Self::GEOMETRY, self.newest, &self.state, self.cells)

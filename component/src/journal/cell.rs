@@ -85,6 +85,9 @@ pub struct CellSet {
 }
 
 impl CellSet {
+    /// No cells.
+    pub const NONE: Self = Self { spending: false, budget: false };
+
     /// The cells of every journal: none has more.
     pub const ALL: Self = Self { spending: true, budget: true };
 

@@ -8,7 +8,6 @@ use super::{
     BatchState,
     bytes::{Reader, put, put_varint, unzigzag, zigzag},
     cell::{BUDGET_MAX, BudgetState, Intent, Spending},
-    crc::{Crc32, crc8},
 };
 use crate::{
     batch::{Anchor, AnchorFlags, BatchNumber, Commitment},
@@ -18,8 +17,7 @@ use crate::{
     time::{TimeQuality, WallTime},
 };
 
-/// Bytes of an entry before its body.
-pub const HEAD_BYTES: usize = 8;
+pub use super::head::{HEAD_BYTES, Head};
 
 /// Longest body beside a record's: a signature.
 pub const BODY_MAX: usize = body::SIGNATURE;
@@ -100,6 +98,58 @@ pub enum Item {
     Spending(Option<Spending>),
     /// State of the power budget.
     Budget(BudgetState),
+    /// A sector is being moved: what must live of it is copied behind this, and its unsealed records that may give way are
+    /// displaced from now on.
+    Moving {
+        /// Its generation. All older sectors are needed no more.
+        generation: u32,
+        /// The first number that was in no batch.
+        unsealed: u64,
+    },
+    /// All sectors before one are needed no more.
+    Moved {
+        /// The first that still counts.
+        before: u32,
+    },
+    /// Copies of records follow.
+    Run(Run),
+    /// A record, copied under its own number; its payload follows.
+    Copy {
+        /// What it is about.
+        kind: Kind,
+        /// How long it may wait.
+        priority: Priority,
+        /// When it was submitted.
+        time: WallTime,
+        /// Bytes of the body before the payload.
+        prefix: usize,
+        /// Bytes of the payload.
+        payload: usize,
+    },
+    /// Consecutive records gave way to urgent ones, and have no copy.
+    Displaced {
+        /// How many.
+        count: u32,
+    },
+}
+
+/// What copies are read by. It is in the checksum of every copy, so that no copy is ever read by another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// The number of the next copy.
+    pub first: u64,
+    /// What times are relative to: the time in the header of the sector that the record was written to, milliseconds.
+    pub base_ms: u64,
+}
+
+impl Run {
+    fn encode(&self) -> [u8; body::RUN] {
+        let mut bytes = [0; body::RUN];
+        let (first, base_ms) = bytes.split_at_mut(8);
+        first.copy_from_slice(&self.first.to_le_bytes());
+        base_ms.copy_from_slice(&self.base_ms.to_le_bytes());
+        bytes
+    }
 }
 
 /// A cell's number, the first byte of its body.
@@ -109,15 +159,19 @@ mod cell {
 }
 
 /// An entry's type, 4 bits. 0 and 15 are no types: an erased or zeroed word is no entry.
-mod tag {
-    pub(super) const RECORD: u8 = 1;
-    pub(super) const SEAL: u8 = 2;
-    pub(super) const SIGNATURE: u8 = 3;
-    pub(super) const LEVEL: u8 = 4;
-    pub(super) const RELEASE: u8 = 5;
-    pub(super) const SENDER_SEQUENCE: u8 = 6;
-    pub(super) const LOST: u8 = 7;
-    pub(super) const CELL: u8 = 8;
+pub(super) mod tag {
+    pub(in super::super) const RECORD: u8 = 1;
+    pub(in super::super) const SEAL: u8 = 2;
+    pub(in super::super) const SIGNATURE: u8 = 3;
+    pub(in super::super) const LEVEL: u8 = 4;
+    pub(in super::super) const RELEASE: u8 = 5;
+    pub(in super::super) const SENDER_SEQUENCE: u8 = 6;
+    pub(in super::super) const LOST: u8 = 7;
+    pub(in super::super) const CELL: u8 = 8;
+    pub(in super::super) const MOVE: u8 = 9;
+    pub(in super::super) const RUN: u8 = 10;
+    pub(in super::super) const COPY: u8 = 11;
+    pub(in super::super) const DISPLACED: u8 = 12;
 }
 
 /// Body lengths of the entries that are no records.
@@ -142,13 +196,21 @@ pub mod body {
     pub const SPENDING: usize = SETTLED + 32 + 16;
     /// State of the power budget, at most.
     pub const BUDGET: usize = 1 + super::BUDGET_MAX;
+    /// The beginning of a move.
+    pub const MOVING: usize = 4 + 8;
+    /// The end of a move.
+    pub const MOVED: usize = 4;
+    /// What copies are read by.
+    pub const RUN: usize = 8 + 8;
+    /// Displaced records.
+    pub const DISPLACED: usize = 4;
 }
 
 /// Bit 7 of a seal's flags byte: the relay is given the records.
 const WITH_DATA: u8 = 1 << 7;
 
 impl Item {
-    const fn tag(&self) -> u8 {
+    pub(super) const fn tag(&self) -> u8 {
         match self {
             Self::Record { .. } => tag::RECORD,
             Self::Seal { .. } => tag::SEAL,
@@ -158,6 +220,10 @@ impl Item {
             Self::SenderSequence { .. } => tag::SENDER_SEQUENCE,
             Self::Lost { .. } => tag::LOST,
             Self::Spending(_) | Self::Budget(_) => tag::CELL,
+            Self::Moving { .. } | Self::Moved { .. } => tag::MOVE,
+            Self::Run(_) => tag::RUN,
+            Self::Copy { .. } => tag::COPY,
+            Self::Displaced { .. } => tag::DISPLACED,
         }
     }
 
@@ -167,7 +233,7 @@ impl Item {
     pub fn body(&self, base_ms: u64) -> Vec<u8, BODY_MAX> {
         let mut out = Vec::new();
         match self {
-            Self::Record { kind, priority, time, .. } => {
+            Self::Record { kind, priority, time, .. } | Self::Copy { kind, priority, time, .. } => {
                 put_varint(&mut out, u64::from(kind.0));
                 put(&mut out, &[*priority as u8 | (time.quality as u8) << 2]);
                 put_varint(&mut out, zigzag(time.unix_ms.wrapping_sub(base_ms)));
@@ -198,6 +264,13 @@ impl Item {
                 put(&mut out, &[cell::BUDGET]);
                 put(&mut out, budget.bytes());
             }
+            Self::Moving { generation, unsealed } => {
+                put(&mut out, &generation.to_le_bytes());
+                put(&mut out, &unsealed.to_le_bytes());
+            }
+            Self::Moved { before } => put(&mut out, &before.to_le_bytes()),
+            Self::Run(run) => put(&mut out, &run.encode()),
+            Self::Displaced { count } => put(&mut out, &count.to_le_bytes()),
         }
         out
     }
@@ -208,7 +281,7 @@ impl Item {
     pub fn decode(tag: u8, first: &[u8], length: usize, base_ms: u64, stream: StreamId) -> Option<Self> {
         let mut r = Reader(first);
         let item = match tag {
-            tag::RECORD => {
+            tag::RECORD | tag::COPY => {
                 let kind = Kind(u16::try_from(r.varint()?).ok()?);
                 let [flags] = r.try_array()?;
                 let unix_ms = base_ms.wrapping_add(unzigzag(r.varint()?));
@@ -216,7 +289,11 @@ impl Item {
                 let prefix = first.len() - r.0.len();
                 let priority = Priority::from_number(flags & 3)?;
                 let payload = length.checked_sub(prefix)?;
-                return Some(Self::Record { kind, priority, time: WallTime { unix_ms, quality }, prefix, payload });
+                let time = WallTime { unix_ms, quality };
+                return Some(match tag {
+                    tag::RECORD => Self::Record { kind, priority, time, prefix, payload },
+                    _ => Self::Copy { kind, priority, time, prefix, payload },
+                });
             }
             tag::SEAL => {
                 let (anchor, with_data) = r.try_seal(stream)?;
@@ -239,6 +316,10 @@ impl Item {
                 Self::Lost { seq, reason: LossReason(u16::from_le_bytes(r.try_array()?)) }
             }
             tag::CELL => r.try_cell()?,
+            tag::MOVE if length == body::MOVED => Self::Moved { before: r.try_u32()? },
+            tag::MOVE => Self::Moving { generation: r.try_u32()?, unsealed: r.try_u64()? },
+            tag::RUN => Self::Run(Run { first: r.try_u64()?, base_ms: r.try_u64()? }),
+            tag::DISPLACED => Self::Displaced { count: r.try_u32()? },
             _ => return None,
         };
         (r.0.is_empty() && length == first.len()).then_some(item)
@@ -253,68 +334,6 @@ const fn level(number: u8) -> Option<BatchState> {
         5 => BatchState::Final,
         _ => return None,
     })
-}
-
-/// The first eight bytes of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// The entry's type.
-    pub tag: u8,
-    /// Bytes of its body.
-    pub body: usize,
-    /// Low byte of the number the record gets, or that the next record will get.
-    pub low: u8,
-    /// CRC-32 over stream, generation, the head's first four bytes and the body.
-    pub crc: u32,
-}
-
-impl Head {
-    /// The head of `item` with `payload` behind its body's beginning, and the CRC-32 over all of it.
-    #[must_use]
-    pub fn of(item: &Item, begin: &[u8], payload: &[u8], low: u8, stream: StreamId, generation: u32) -> Self {
-        let mut head = Self { tag: item.tag(), body: begin.len() + payload.len(), low, crc: 0 };
-        let mut crc = head.crc_start(stream, generation);
-        crc.update(begin);
-        crc.update(payload);
-        head.crc = crc.value();
-        head
-    }
-
-    fn first_half(&self) -> [u8; 4] {
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "bodies are at most 4095 bytes, checked when the journal is made"
-        )]
-        let [low, high] = ((self.body as u16) << 4 | u16::from(self.tag)).to_le_bytes();
-        [low, high, self.low, crc8(&[low, high, self.low])]
-    }
-
-    /// The CRC-32 before the body is taken in.
-    pub(crate) fn crc_start(&self, stream: StreamId, generation: u32) -> Crc32 {
-        let mut crc = Crc32::new();
-        crc.update(&stream.0.to_le_bytes());
-        crc.update(&generation.to_le_bytes());
-        crc.update(&self.first_half());
-        crc
-    }
-
-    /// The head's bytes.
-    #[must_use]
-    pub fn encode(&self) -> [u8; HEAD_BYTES] {
-        let [a, b, c, d] = self.first_half();
-        let [e, f, g, h] = self.crc.to_le_bytes();
-        [a, b, c, d, e, f, g, h]
-    }
-
-    /// Reads a head; `None` when its CRC-8 is wrong or it is of no type.
-    #[must_use]
-    pub fn decode(bytes: &[u8; HEAD_BYTES]) -> Option<Self> {
-        let [low, high, seq, check, crc @ ..] = *bytes;
-        let number = u16::from_le_bytes([low, high]);
-        let tag = low & 15;
-        let sound = check == crc8(&[low, high, seq]) && tag != 0 && tag != 15;
-        sound.then_some(Self { tag, body: usize::from(number >> 4), low: seq, crc: u32::from_le_bytes(crc) })
-    }
 }
 
 fn put_seal<const N: usize>(out: &mut Vec<u8, N>, anchor: &Anchor, with_data: bool) {
@@ -384,7 +403,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::head::Context, *};
 
     fn anchor() -> Anchor {
         Anchor {
@@ -399,7 +418,7 @@ mod tests {
         }
     }
 
-    fn items() -> Vec<Item, 14> {
+    fn items() -> Vec<Item, 18> {
         let reclaim = Reclaim { batch: 6, seq: u64::MAX };
         let time = WallTime { unix_ms: 1_768_345_200_000, quality: TimeQuality::Authenticated };
         let intent = Intent { nonce: 12, digest: Hash([0x66; 32]), fee: u128::MAX };
@@ -417,13 +436,18 @@ mod tests {
             Item::Spending(Some(Spending { next_nonce: 12, pending: None })),
             Item::Spending(Some(Spending { next_nonce: 13, pending: Some(intent) })),
             Item::Budget(BudgetState::new(&[14; BUDGET_MAX]).unwrap()),
+            Item::Moving { generation: 12, unsealed: 13 },
+            Item::Moved { before: 14 },
+            Item::Run(Run { first: 15, base_ms: 16 }),
+            Item::Copy { kind: Kind(17), priority: Priority::Bulk, time, prefix: 5, payload: 7 },
+            Item::Displaced { count: 18 },
         ]
         .into_iter()
         .collect()
     }
 
     fn whole(item: &Item) -> std::vec::Vec<u8> {
-        let payload: &[u8] = if matches!(item, Item::Record { .. }) { &[1; 7] } else { &[] };
+        let payload: &[u8] = if matches!(item, Item::Record { .. } | Item::Copy { .. }) { &[1; 7] } else { &[] };
         [&item.body(1_768_345_000_000)[..], payload].concat()
     }
 
@@ -431,11 +455,12 @@ mod tests {
     fn every_item_reads_back_and_no_shorter_or_longer_body_does() {
         let lengths = [17, body::SEAL, body::SIGNATURE, body::LEVEL, body::FINAL, body::RELEASE, 8, body::LOST];
         let cells = [1, body::SETTLED, body::SPENDING, body::BUDGET];
-        for (item, length) in items().iter().zip(lengths.into_iter().chain(cells)) {
+        let moved = [body::MOVING, body::MOVED, body::RUN, 12, body::DISPLACED];
+        for (item, length) in items().iter().zip(lengths.into_iter().chain(cells).chain(moved)) {
             let body = whole(item);
             let read = |body: &[u8]| Item::decode(item.tag(), body, body.len(), 1_768_345_000_000, StreamId(5));
             assert_eq!(read(&body), Some(*item));
-            if matches!(item, Item::Record { .. }) {
+            if matches!(item, Item::Record { .. } | Item::Copy { .. }) {
                 assert!((3..=RECORD_PREFIX_MAX).contains(&item.body(0).len()));
                 continue;
             }
@@ -451,7 +476,8 @@ mod tests {
     fn a_head_with_any_bit_flipped_is_none_or_fails_its_entry_s_checksum() {
         let item = items()[1];
         let body = item.body(0);
-        let head = Head::of(&item, &body, &[], 0x5a, StreamId(5), 77);
+        let context = Context { stream: StreamId(5), generation: 77, ..Context::default() };
+        let head = Head::of(&item, &body, &[], 0x5a, &context);
         let bytes = head.encode();
         assert_eq!(Head::decode(&bytes), Some(head));
         for bit in 0..64 {
@@ -467,10 +493,17 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_of_another_stream_or_generation_has_another_checksum() {
-        let item = items()[6];
-        let head = |stream, generation| Head::of(&item, &item.body(0), &[], 1, StreamId(stream), generation).crc;
-        assert_ne!(head(1, 1), head(2, 1));
-        assert_ne!(head(1, 1), head(1, 2));
+    fn an_entry_of_another_stream_or_generation_or_a_copy_of_another_run_has_another_checksum() {
+        let crc = |item: &Item, stream, generation, first| {
+            let run = Run { first, base_ms: 3 };
+            let context = Context { stream: StreamId(stream), generation, base_ms: 0, run };
+            Head::of(item, &item.body(0), &[], 1, &context).crc
+        };
+        for item in items() {
+            assert_ne!(crc(&item, 1, 1, 1), crc(&item, 2, 1, 1));
+            assert_ne!(crc(&item, 1, 1, 1), crc(&item, 1, 2, 1));
+            let copied = matches!(item, Item::Copy { .. } | Item::Displaced { .. });
+            assert_eq!(crc(&item, 1, 1, 1) != crc(&item, 1, 1, 2), copied, "{item:?}");
+        }
     }
 }

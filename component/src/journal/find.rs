@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! How the log finds entries: the sector by its header, halving; the entry by walking the sector. Reading on in order goes on
-//! where the last reading was.
+//! where the last reading was. What lives on as a copy only is found by walking the log, from where the last reading was.
 
 use embedded_storage::nor_flash::NorFlash;
 
 use super::{
-    BatchState, JournalError, SealedBatch,
+    BatchState, Journal, JournalError, SealedBatch,
     entry::Item,
     flash::FlashJournal,
     layout::{Header, Snapshot},
@@ -24,8 +24,8 @@ const NEAR: u64 = 32;
 /// A record's entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RecordEntry {
-    place: Place,
-    prefix: usize,
+    pub(super) place: Place,
+    pub(super) prefix: usize,
     pub(super) payload: usize,
     pub(super) kind: Kind,
     pub(super) priority: Priority,
@@ -39,10 +39,12 @@ pub(super) enum FoundRecord {
     Lost(LossReason),
 }
 
-impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, CAPACITY, PAYLOAD> {
+impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: bool>
+    FlashJournal<F, CAPACITY, PAYLOAD, GIVES_WAY>
+{
     /// Finds the record `seq`.
     pub(super) fn record(&mut self, seq: SequenceNumber) -> Result<FoundRecord, JournalError> {
-        if !(self.kept_seq..self.state.next_seq).contains(&seq.0) {
+        if !self.kept().contains(&seq) {
             return Err(JournalError::NotFound);
         }
         if seq.0 < self.state.loss_end
@@ -50,14 +52,65 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
         {
             return Ok(FoundRecord::Lost(reason));
         }
-        let found = match self.near(seq)? {
-            Some(found) => Some(found),
-            None => match self.sector_where(|snapshot| snapshot.next_seq <= seq.0)? {
-                Some(header) => self.record_within(self.walk(&header), seq)?,
-                None => None,
-            },
-        };
-        Ok(found.map_or(FoundRecord::Lost(LossReason::DAMAGED), FoundRecord::There))
+        if seq.0 >= self.kept_seq
+            && let Some(found) = self.original(seq)?
+        {
+            let displaced = self.state.displaces(found.place.generation, seq.0, found.kind, found.priority);
+            return Ok(if displaced { FoundRecord::Lost(LossReason::DISPLACED) } else { FoundRecord::There(found) });
+        }
+        let copy = if self.state.moved > 0 { self.copy(seq)? } else { None };
+        Ok(copy.unwrap_or(FoundRecord::Lost(LossReason::DAMAGED)))
+    }
+
+    /// Finds `seq` where it was first written.
+    fn original(&mut self, seq: SequenceNumber) -> Result<Option<RecordEntry>, JournalError> {
+        if let Some(found) = self.near(seq)? {
+            return Ok(Some(found));
+        }
+        match self.sector_where(|snapshot| snapshot.next_seq <= seq.0)? {
+            Some(header) => self.record_within(self.walk(&header), seq),
+            None => Ok(None),
+        }
+    }
+
+    /// Finds what became of `seq` among the copies: on from the cursor, then from the oldest sector up to it.
+    fn copy(&mut self, seq: SequenceNumber) -> Result<Option<FoundRecord>, JournalError> {
+        let mut begin = self.oldest;
+        if let Some(mut walk) = self.cursor {
+            if walk.place.generation == self.newest {
+                walk.limit = self.offset;
+            }
+            if let Some(found) = self.copy_within(walk, seq)? {
+                return Ok(Some(found));
+            }
+            begin = walk.place.generation.saturating_add(1);
+        }
+        for generation in (begin..=self.newest).chain(self.oldest..begin) {
+            let Some(header) = self.header(generation)? else { continue };
+            if let Some(found) = self.copy_within(self.walk(&header), seq)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Finds what became of `seq` among the copies further on in one sector; leaves the cursor before it.
+    fn copy_within(&mut self, mut walk: Walk, seq: SequenceNumber) -> Result<Option<FoundRecord>, JournalError> {
+        loop {
+            let before = walk;
+            let Some(step) = self.step(&mut walk)? else { return Ok(None) };
+            let found = match step.item {
+                Item::Copy { kind, priority, time, prefix, payload } if step.seq == seq.0 => {
+                    FoundRecord::There(RecordEntry { place: step.place, prefix, payload, kind, priority, time })
+                }
+                Item::Displaced { count } if (step.seq..step.seq.saturating_add(count.into())).contains(&seq.0) => {
+                    FoundRecord::Lost(LossReason::DISPLACED)
+                }
+                _ => continue,
+            };
+            self.cursor = Some(before);
+            return Ok(Some(found));
+        }
     }
 
     /// Finds `seq` by walking on from the cursor.
@@ -92,7 +145,11 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
 
     /// Why `seq` was given up, if it was. Walks from its sector to the end: losses are rare.
     fn loss_of(&mut self, seq: SequenceNumber) -> Result<Option<LossReason>, JournalError> {
-        let from = self.sector_where(|snapshot| snapshot.next_seq <= seq.0)?.map_or(self.oldest, |h| h.generation);
+        let from = match self.state.moved {
+            0 => self.sector_where(|snapshot| snapshot.next_seq <= seq.0)?.map_or(self.oldest, |h| h.generation),
+            // It was perhaps copied, before or behind its record's copy.
+            _ => self.oldest,
+        };
         self.first_from(from, |item| match item {
             Item::Lost { seq: lost, reason } if *lost == seq => Some(*reason),
             _ => None,
@@ -116,7 +173,16 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
                 }
             }
         }
-        Ok(self.signature_of(batch)?.map(|(anchor, with_data, _)| (anchor, with_data)))
+        if let Some((anchor, with_data, _)) = self.signature_of(batch)? {
+            return Ok(Some((anchor, with_data)));
+        }
+        if self.state.moved == 0 {
+            return Ok(None);
+        }
+        self.first_from(self.oldest, |item| match item {
+            Item::Seal { anchor, with_data } if anchor.batch.0 == batch => Some((*anchor, *with_data)),
+            _ => None,
+        })
     }
 
     fn signature_of(&mut self, batch: u32) -> Result<Option<(Anchor, bool, Signature)>, JournalError> {
@@ -161,7 +227,10 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
     }
 
     /// The newest sector whose header `is_before` takes. It takes all older ones too.
-    fn sector_where(&mut self, is_before: impl Fn(&Snapshot) -> bool) -> Result<Option<Header>, JournalError> {
+    pub(super) fn sector_where(
+        &mut self,
+        is_before: impl Fn(&Snapshot) -> bool,
+    ) -> Result<Option<Header>, JournalError> {
         let (mut low, mut high, mut found) = (self.oldest, self.newest + 1, None);
         while low < high {
             let middle = low + (high - low) / 2;
@@ -176,7 +245,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
         Ok(found)
     }
 
-    fn step(&mut self, walk: &mut Walk) -> Result<Option<Step>, JournalError> {
+    pub(super) fn step(&mut self, walk: &mut Walk) -> Result<Option<Step>, JournalError> {
         walk.next(&mut self.flash, &Self::GEOMETRY, self.state.stream)
             .map_err(|_: WalkError<F::Error>| JournalError::Medium)
     }

@@ -12,6 +12,7 @@ use super::{
     BatchState, Journal, JournalError, NewRecord, SealedBatch,
     carry::{CellPlaces, Cells},
     cell::{BudgetState, CellSet, Intent, Spending},
+    displace::RUN_COPIES,
     entry::{Item, RECORD_PREFIX_MAX, Reclaim, body},
     find::FoundRecord,
     layout::{Geometry, Snapshot},
@@ -34,8 +35,11 @@ const RESERVATIONS_KEPT: u64 = 16;
 /// A journal in the first `CAPACITY` bytes of a flash, for payloads of up to `PAYLOAD` bytes.
 ///
 /// Its RAM is its fields, below 256 bytes beside the flash driver, whatever the capacity.
+///
+/// With `GIVES_WAY`, the oldest unsealed routine records of a full journal give way to urgent ones; it then has 4 sectors or
+/// more and keeps one of them, and a little more, free to move others.
 #[derive(Debug)]
-pub struct FlashJournal<F, const CAPACITY: usize, const PAYLOAD: usize> {
+pub struct FlashJournal<F, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: bool = false> {
     pub(super) flash: F,
     pub(super) state: Snapshot,
     /// The sector that is written.
@@ -50,14 +54,16 @@ pub struct FlashJournal<F, const CAPACITY: usize, const PAYLOAD: usize> {
     pub(super) base_ms: u64,
     /// Where the cells are in the newest sector.
     pub(super) cells: CellPlaces,
-    /// The first record and the first batch that the oldest sector may hold.
+    /// The first record and the first batch that the oldest sector may hold. What is needed of earlier ones are copies.
     pub(super) kept_seq: u64,
     pub(super) kept_batch: u32,
     /// Before the record read last.
     pub(super) cursor: Option<Walk>,
 }
 
-impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, CAPACITY, PAYLOAD> {
+impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: bool>
+    FlashJournal<F, CAPACITY, PAYLOAD, GIVES_WAY>
+{
     /// How the flash is divided.
     pub const GEOMETRY: Geometry = Geometry::new(F::WRITE_SIZE, F::ERASE_SIZE, CAPACITY);
 
@@ -78,11 +84,14 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
         let usable = Self::usable(CellSet::ALL);
         assert!(usable > Self::waste(), "a sector is too short");
         let room = usable + (g.sectors as u64 - 1) * (usable - Self::waste());
-        let two = 2 * (record as u64 + Self::batch_room()) + Self::spending_room(CellSet::ALL);
+        let two = 2 * (record as u64 + Self::batch_room()) + Self::spending_room(CellSet::ALL) + Self::spare();
         assert!(
             two + RESERVATIONS_KEPT * Self::entry(body::SENDER_SEQUENCE) <= room,
             "there is no room for two batches"
         );
+        assert!(!GIVES_WAY || g.sectors >= 4, "records give way in a journal of 4 sectors or more");
+        let moved = RUN_COPIES * g.entry(body::RUN) + record;
+        assert!(!GIVES_WAY || g.entries_start() + moved <= g.sector, "a longest record cannot be moved to a sector");
     };
 
     pub(super) const fn entry(length: usize) -> u64 {
@@ -113,7 +122,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
     }
 
     /// Bytes that must stay free so that everything that is journaled can be finished, what is unsealed as one batch.
-    fn room_to_finish(&self) -> u64 {
+    pub(super) fn room_to_finish(&self) -> u64 {
         let unsealed = self.state.first_unsealed < self.state.next_seq;
         self.room_to_finish_sealed() + if unsealed { Self::batch_room() } else { 0 }
     }
@@ -127,7 +136,10 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
 
     /// Bytes that records leave free.
     pub(super) fn room_needed(&self) -> u64 {
-        self.room_to_finish_sealed() + Self::batch_room() + RESERVATIONS_KEPT * Self::entry(body::SENDER_SEQUENCE)
+        self.room_to_finish_sealed()
+            + Self::batch_room()
+            + RESERVATIONS_KEPT * Self::entry(body::SENDER_SEQUENCE)
+            + Self::spare()
     }
 
     /// Gives the flash back.
@@ -147,12 +159,13 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
     }
 
     fn known(&self, batch: BatchNumber) -> Result<(), JournalError> {
-        let kept = self.kept_batch..self.state.next_batch;
-        if kept.contains(&batch.0) { Ok(()) } else { Err(JournalError::NotFound) }
+        if self.batches().contains(&batch) { Ok(()) } else { Err(JournalError::NotFound) }
     }
 }
 
-impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> Journal for FlashJournal<F, CAPACITY, PAYLOAD> {
+impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: bool> Journal
+    for FlashJournal<F, CAPACITY, PAYLOAD, GIVES_WAY>
+{
     fn stream(&self) -> StreamId {
         self.state.stream
     }
@@ -177,8 +190,17 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> Journal for Flash
         Ok(seq)
     }
 
+    fn give_way(&mut self, record: &NewRecord<'_>, buf: &mut [u8]) -> Result<u32, JournalError> {
+        if !GIVES_WAY {
+            return Err(JournalError::Full);
+        }
+        let NewRecord { time, kind, priority, payload } = *record;
+        let item = Item::Record { kind, priority, time, prefix: 0, payload: payload.len() };
+        self.make_way(&item, payload, buf)
+    }
+
     fn kept(&self) -> Range<SequenceNumber> {
-        SequenceNumber(self.kept_seq)..SequenceNumber(self.state.next_seq)
+        SequenceNumber(self.kept_seq.min(self.state.reclaim_seq))..SequenceNumber(self.state.next_seq)
     }
 
     fn unsealed(&self) -> Range<SequenceNumber> {
@@ -283,7 +305,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> Journal for Flash
     }
 
     fn batches(&self) -> Range<BatchNumber> {
-        BatchNumber(self.kept_batch)..BatchNumber(self.state.next_batch)
+        BatchNumber(self.kept_batch.min(self.state.reclaim_batch))..BatchNumber(self.state.next_batch)
     }
 
     fn batch(&mut self, batch: BatchNumber) -> Result<SealedBatch, JournalError> {

@@ -29,7 +29,9 @@ struct Before {
     held: Marks,
 }
 
-impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, CAPACITY, PAYLOAD> {
+impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: bool>
+    FlashJournal<F, CAPACITY, PAYLOAD, GIVES_WAY>
+{
     /// Begins a journal, and a stream: the records of an earlier journal are given up.
     ///
     /// # Errors

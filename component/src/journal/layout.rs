@@ -2,6 +2,8 @@
 //! How the flash is divided, and every byte of a sector's header, as pure functions. docs/journal.md tells the same in prose.
 //! Called by the log and by whoever reads a flash image; touches no flash.
 
+use core::num::NonZeroU64;
+
 use heapless::Vec;
 
 use super::{
@@ -13,7 +15,7 @@ use super::{
 };
 use crate::{
     batch::{Anchor, Commitment},
-    record::StreamId,
+    record::{Kind, Priority, StreamId},
     time::{TimeQuality, WallTime},
 };
 
@@ -27,7 +29,7 @@ const MAGIC: [u8; 2] = *b"CJ";
 pub const PROLOGUE_BYTES: usize = 8;
 
 /// Bytes of a sector header before padding.
-pub const HEADER_BYTES: usize = 152;
+pub const HEADER_BYTES: usize = 160;
 
 /// Copies of a sector's header: rot in one takes nothing with it.
 pub const HEADER_COPIES: u32 = 2;
@@ -140,6 +142,11 @@ pub struct Snapshot {
     pub cells: CellSet,
     /// The stream was begun because the flash had been rolled back.
     pub after_rollback: bool,
+    /// Sectors before this generation are needed no more: what must live of them has a copy further on.
+    pub moved: u32,
+    /// While the sector of generation `moved` is being moved: how many numbers were in a batch when that began, plus one. Its
+    /// records behind them that may give way are displaced.
+    pub displacing: Option<NonZeroU64>,
 }
 
 /// A header's byte of flags.
@@ -161,6 +168,12 @@ const fn reached_index(state: BatchState) -> Option<usize> {
     }
 }
 
+/// Whether an unsealed record of this kind and priority gives way to an urgent one: what the application submitted and what is
+/// not urgent itself. What Cairn journals of its own accord stays.
+pub(super) const fn gives_way(kind: Kind, priority: Priority) -> bool {
+    kind.is_submittable() && !matches!(priority, Priority::Urgent)
+}
+
 impl Snapshot {
     /// Whether this can be: numbers follow one another, no batch is further than the one before it. What the log relies on.
     fn is_consistent(&self) -> bool {
@@ -169,6 +182,20 @@ impl Snapshot {
             && self.reclaim_seq <= self.first_unsealed
             && self.first_unsealed <= self.next_seq
             && self.reclaim_batch <= self.next_batch
+            && self.unsealed_when_moving().is_none_or(|unsealed| unsealed <= self.first_unsealed)
+    }
+
+    /// While the sector of generation `moved` is being moved: the first number that was in no batch when that began.
+    #[must_use]
+    pub fn unsealed_when_moving(&self) -> Option<u64> {
+        self.displacing.map(|plus_one| plus_one.get() - 1)
+    }
+
+    /// Whether the record `seq`, which is still in the sector of `generation`, was displaced by the move that is under way.
+    #[must_use]
+    pub fn displaces(&self, generation: u32, seq: u64, kind: Kind, priority: Priority) -> bool {
+        let unsealed = self.unsealed_when_moving().filter(|_| generation == self.moved);
+        unsealed.is_some_and(|unsealed| seq >= unsealed && gives_way(kind, priority))
     }
 
     /// How many batches have come at least as far as `state`.
@@ -189,15 +216,19 @@ impl Snapshot {
     /// Takes in what `item` says. The log does this for what it writes, and for what it reads when it mounts.
     pub fn apply(&mut self, item: &Item) {
         match item {
+            // Copies say what was said.
+            Item::Run(_) | Item::Copy { .. } | Item::Displaced { .. } => {}
+            Item::Moving { generation, unsealed } => {
+                (self.moved, self.displacing) = (*generation, NonZeroU64::new(unsealed.saturating_add(1)));
+            }
+            Item::Moved { before } => (self.moved, self.displacing) = (*before, None),
             Item::Record { time, .. } => {
                 self.next_seq = self.next_seq.saturating_add(1);
                 self.time = *time;
             }
             Item::Seal { anchor, .. } => self.seal(anchor),
             Item::Signature { anchor, .. } => {
-                if anchor.batch.0 >= self.next_batch {
-                    self.seal(anchor);
-                }
+                self.seal(anchor);
                 self.reach(BatchState::Signed, anchor.batch.0);
             }
             Item::Level { state, through, reclaim } => {
@@ -229,7 +260,11 @@ impl Snapshot {
         (self.flags() == flags).then_some(self)
     }
 
+    /// A batch is sealed once; what seals it again says so again.
     fn seal(&mut self, anchor: &Anchor) {
+        if anchor.batch.0 < self.next_batch {
+            return;
+        }
         self.first_unsealed = anchor.end().map_or(self.first_unsealed, |end| end.0);
         self.next_batch = anchor.batch.0.saturating_add(1);
         self.prev = anchor.commitment();
@@ -295,7 +330,8 @@ impl Header {
         put(&mut out, &s.prev.0);
         put(&mut out, &[s.time.quality as u8, s.flags(), 0, 0]);
         put(&mut out, &s.began.to_le_bytes());
-        put(&mut out, &[0; 4]);
+        put(&mut out, &s.moved.to_le_bytes());
+        put(&mut out, &s.displacing.map_or(0, NonZeroU64::get).to_le_bytes());
         let crc = crc32(&out);
         put(&mut out, &crc.to_le_bytes());
         out.into_array().unwrap_or([0; HEADER_BYTES])
@@ -343,8 +379,11 @@ impl Header {
         snapshot.time = WallTime { unix_ms, quality };
         let [flags, _, _] = r.array();
         snapshot.began = r.u32();
+        snapshot.moved = r.u32();
+        snapshot.displacing = NonZeroU64::new(r.u64());
         let Some(snapshot) = snapshot.with_flags(flags) else { return HeaderRead::Invalid };
-        if generation == u32::MAX || snapshot.began > generation || !snapshot.is_consistent() {
+        let opened = generation.max(snapshot.began).max(snapshot.moved);
+        if generation == u32::MAX || opened > generation || !snapshot.is_consistent() {
             return HeaderRead::Invalid;
         }
         HeaderRead::Valid(Self { generation, geometry: Geometry { granule, sector, sectors }, snapshot })
@@ -377,6 +416,8 @@ mod tests {
             began: 17,
             cells: CellSet { spending: true, budget: false },
             after_rollback: true,
+            moved: 17,
+            displacing: NonZeroU64::new(4),
         };
         Header { generation: 17, geometry: Geometry::new(4, 4096, 65536), snapshot }
     }
@@ -395,11 +436,13 @@ mod tests {
 
     #[test]
     fn a_header_whose_numbers_cannot_be_is_none() {
-        let impossible: [fn(&mut Snapshot); 4] = [
+        let impossible: [fn(&mut Snapshot); 6] = [
             |s| s.first_unsealed = s.next_seq + 1,
             |s| s.reclaim_seq = s.first_unsealed + 1,
             |s| s.reached[4] = s.reached[3] + 1,
             |s| s.reclaim_batch = s.next_batch + 1,
+            |s| s.moved = 18,
+            |s| s.displacing = NonZeroU64::new(s.first_unsealed + 2),
         ];
         for change in impossible {
             let mut header = header();

@@ -19,10 +19,12 @@ mod bytes;
 mod carry;
 pub mod cell;
 mod crc;
+mod displace;
 pub mod entry;
 mod find;
 pub mod flash;
 mod format;
+pub mod head;
 pub mod image;
 pub mod layout;
 pub mod monotonic;
@@ -118,6 +120,15 @@ pub trait Journal {
     /// # Errors
     /// [`JournalError::Full`], [`JournalError::TooLong`], [`JournalError::Medium`]; no number was used then.
     fn append(&mut self, record: &NewRecord<'_>) -> Result<SequenceNumber, JournalError>;
+
+    /// Makes room for an urgent record that [`Journal::append`] refused as [`JournalError::Full`]: the oldest unsealed records
+    /// that the application submitted and that are not urgent give way, and read as lost, [`LossReason::DISPLACED`], from then
+    /// on. Returns how many. `buf` is as long as the longest payload; what was in it is overwritten.
+    ///
+    /// # Errors
+    /// [`JournalError::Full`] when that does not help, and from a journal that does not do it: nothing was displaced.
+    /// [`JournalError::Medium`]: some may have been.
+    fn give_way(&mut self, record: &NewRecord<'_>, buf: &mut [u8]) -> Result<u32, JournalError>;
 
     /// Sequence numbers whose entries are kept: oldest kept to next given.
     fn kept(&self) -> Range<SequenceNumber>;
@@ -242,6 +253,10 @@ impl<J: Journal> Journal for &mut J {
 
     fn append(&mut self, record: &NewRecord<'_>) -> Result<SequenceNumber, JournalError> {
         (**self).append(record)
+    }
+
+    fn give_way(&mut self, record: &NewRecord<'_>, buf: &mut [u8]) -> Result<u32, JournalError> {
+        (**self).give_way(record, buf)
     }
 
     fn kept(&self) -> Range<SequenceNumber> {

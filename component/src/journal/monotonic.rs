@@ -222,6 +222,10 @@ impl<J: Journal, M: Monotonic> Journal for Guarded<J, M> {
         self.journal.append(record)
     }
 
+    fn give_way(&mut self, record: &NewRecord<'_>, buf: &mut [u8]) -> Result<u32, JournalError> {
+        self.journal.give_way(record, buf)
+    }
+
     fn kept(&self) -> Range<SequenceNumber> {
         self.journal.kept()
     }

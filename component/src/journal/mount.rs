@@ -2,6 +2,8 @@
 //! How a journal begins, and how it finds its place again: one read per sector for the headers, then a walk over the newest.
 //! Mounting writes nothing; [`super::format`] begins a stream.
 
+use core::ops::Range;
+
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use super::{
@@ -26,7 +28,9 @@ pub enum MountError {
     Medium,
 }
 
-impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, CAPACITY, PAYLOAD> {
+impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: bool>
+    FlashJournal<F, CAPACITY, PAYLOAD, GIVES_WAY>
+{
     /// Takes up the journal that the flash holds.
     ///
     /// # Errors
@@ -59,7 +63,7 @@ pub struct Mounted {
     pub base_ms: u64,
     /// Where the cells are in the newest sector.
     pub cells: CellPlaces,
-    /// The first record that the oldest sector may hold.
+    /// The first record that the oldest sector may hold. What is needed of earlier ones are copies.
     pub kept_seq: u64,
     /// The first batch that the oldest sector may hold.
     pub kept_batch: u32,
@@ -68,6 +72,18 @@ pub struct Mounted {
 }
 
 impl Mounted {
+    /// Numbers of the records that are kept.
+    #[must_use]
+    pub fn kept(&self) -> Range<u64> {
+        self.kept_seq.min(self.state.reclaim_seq)..self.state.next_seq
+    }
+
+    /// Numbers of the batches that are kept.
+    #[must_use]
+    pub fn kept_batches(&self) -> Range<u32> {
+        self.kept_batch.min(self.state.reclaim_batch)..self.state.next_batch
+    }
+
     /// Finds the journal in a flash that is divided as `geometry` says, from the flash's beginning. Reads only.
     ///
     /// # Errors
@@ -121,7 +137,8 @@ impl Mounted {
         let full = self.newest + 1 >= geometry.sectors;
         // Where the sector after the one looked at begins.
         let (mut next_seq, mut next_batch) = (newest.next_seq, newest.next_batch);
-        for generation in (first..self.newest).rev() {
+        // What was moved does not count, whatever is left of it.
+        for generation in (first.max(self.state.moved)..self.newest).rev() {
             let header = header_of(flash, geometry, generation, self.state.stream).map_err(|_| MountError::Medium)?;
             let needed = next_seq > self.state.reclaim_seq || next_batch > self.state.reclaim_batch;
             let next_to_open = full && generation == first;
@@ -185,8 +202,8 @@ impl Sector {
         loop {
             match sector.walk.next(flash, geometry, header.snapshot.stream) {
                 Ok(Some(step)) => {
-                    sector.state.next_seq = step.seq;
                     sector.state.apply(&step.item);
+                    sector.state.next_seq = sector.walk.next_seq;
                     sector.cells.note(&step.item, step.place.offset);
                 }
                 Ok(None) => return Ok(sector),

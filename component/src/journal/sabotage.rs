@@ -21,6 +21,8 @@ pub enum Mistake {
     ReclaimsEarly = 5,
     /// A sector whose opening was cut before the cells were said again counts as opened.
     TrustsCutOpening = 6,
+    /// A sector that is moved is given up before what must live of it is copied.
+    FreesBeforeCopying = 7,
 }
 
 #[cfg(feature = "sabotage")]

@@ -9,7 +9,8 @@ use embedded_storage::nor_flash::ReadNorFlash;
 
 use super::sabotage::{Mistake, makes};
 use super::{
-    entry::{BODY_MAX, HEAD_BYTES, Head, Item},
+    entry::{BODY_MAX, HEAD_BYTES, Head, Item, Run},
+    head::Context,
     layout::{Geometry, HEADER_BYTES, HEADER_COPIES, Header, HeaderRead},
 };
 use crate::record::StreamId;
@@ -71,17 +72,16 @@ pub fn read_header<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry, sector: 
     Ok(HeaderRead::Invalid)
 }
 
-/// Looks at what is at `place`: one entry at most.
+/// Looks at what is at `offset` in the sector of the context's generation: one entry at most.
 pub(crate) fn look<F: ReadNorFlash>(
     flash: &mut F,
     geometry: &Geometry,
-    stream: StreamId,
-    base_ms: u64,
-    place: Place,
+    context: &Context,
+    offset: u32,
 ) -> Result<Seen, F::Error> {
-    let start = geometry.address(place.generation);
+    let start = geometry.address(context.generation);
     let mut chunk = [0; CHUNK];
-    let first = read_chunk(flash, geometry, start, place.offset, &mut chunk)?;
+    let first = read_chunk(flash, geometry, start, offset, &mut chunk)?;
     let blank = first.iter().take_while(|&&byte| byte == 0xff).count();
     #[allow(clippy::cast_possible_truncation, reason = "at most a chunk")]
     let blank = blank as u32 / geometry.granule * geometry.granule;
@@ -91,12 +91,12 @@ pub(crate) fn look<F: ReadNorFlash>(
     let Some((head, mut piece)) = first.split_first_chunk::<HEAD_BYTES>() else { return Ok(Seen::Garbage) };
     let Some(head) = Head::decode(head) else { return Ok(Seen::Garbage) };
     let length = geometry.entry(head.body);
-    if place.offset + length > geometry.sector {
+    if offset + length > geometry.sector {
         return Ok(Seen::Garbage);
     }
-    let mut crc = head.crc_start(stream, place.generation);
+    let mut crc = head.crc_start(context);
     let mut begin = heapless::Vec::<u8, BODY_MAX>::new();
-    let (mut left, mut offset) = (head.body, place.offset);
+    let (mut left, mut offset) = (head.body, offset);
     loop {
         let body = piece.get(..left).unwrap_or(piece);
         crc.update(body);
@@ -116,7 +116,7 @@ pub(crate) fn look<F: ReadNorFlash>(
     if left > 0 || (crc.value() != head.crc && !makes(Mistake::NoChecksum)) {
         return Ok(Seen::Damaged(head, length));
     }
-    let item = Item::decode(head.tag, &begin, head.body, base_ms, stream);
+    let item = Item::decode(head.tag, &begin, head.body, context.base_of(head.tag), context.stream);
     Ok(item.map_or(Seen::Unknown(head, length), |item| Seen::Good(Found { item, low: head.low, length })))
 }
 
@@ -172,7 +172,9 @@ pub struct Walk {
     pub(crate) limit: u32,
     /// The number the next record gets.
     pub(crate) next_seq: u64,
-    base_ms: u64,
+    pub(crate) base_ms: u64,
+    /// What the copies that come are read by.
+    pub(crate) run: Run,
     /// The last thing was an entry, so that a head here is where a head belongs.
     trusted: bool,
     /// Behind everything that is not erased.
@@ -202,7 +204,7 @@ pub enum Content {
     Garbage,
     /// The head of an entry where one belongs; head or body is torn or rotten.
     Damaged(Head),
-    /// An entry, with the number its record has, or that the next record gets.
+    /// An entry, with the number its record has, or the first of those it names, or that the next record gets.
     Entry(u64, Item),
     /// An entry once more: it was written again because the flash reported a failure that was none. It does not count.
     Repeated(Item),
@@ -215,7 +217,7 @@ pub enum Content {
 pub(crate) struct Step {
     /// Where it is.
     pub(crate) place: Place,
-    /// The number its record has, or that the next record gets.
+    /// The number its record has, or the first of those it names, or that the next record gets.
     pub(crate) seq: u64,
     /// What it says.
     pub(crate) item: Item,
@@ -240,10 +242,17 @@ impl Walk {
             limit: geometry.sector,
             next_seq: header.snapshot.next_seq,
             base_ms: header.snapshot.time.unix_ms,
+            run: Run::default(),
             trusted: true,
             written: offset,
             sound: offset,
         }
+    }
+
+    /// The number that the next record gets.
+    #[must_use]
+    pub const fn next_seq(&self) -> u64 {
+        self.next_seq
     }
 
     /// The next good entry; `None` at the end.
@@ -277,7 +286,9 @@ impl Walk {
         if place.offset >= self.limit {
             return Ok(None);
         }
-        let (length, content) = match look(flash, geometry, stream, self.base_ms, place)? {
+        let Self { base_ms, run, .. } = *self;
+        let context = Context { stream, generation: place.generation, base_ms, run };
+        let (length, content) = match look(flash, geometry, &context, place.offset)? {
             Seen::Blank(length) => (length, Content::Blank),
             Seen::Damaged(head, length) if self.trusted => (length, Content::Damaged(head)),
             Seen::Damaged(..) | Seen::Garbage => (geometry.granule, Content::Garbage),
@@ -299,13 +310,24 @@ impl Walk {
 
     /// Gives the entry its number. One that runs behind was written twice because the flash reported a failure that was none.
     fn count(&mut self, item: Item, low: u8) -> Content {
+        if let Item::Run(run) = item {
+            self.run = run;
+        }
+        let next = match item {
+            Item::Copy { .. } | Item::Displaced { .. } => &mut self.run.first,
+            _ => &mut self.next_seq,
+        };
         #[allow(clippy::cast_possible_truncation, reason = "the low byte is what is stored")]
-        let ahead = low.wrapping_sub(self.next_seq as u8);
+        let ahead = low.wrapping_sub(*next as u8);
         if ahead >= 0x80 {
             return Content::Repeated(item);
         }
-        let seq = self.next_seq.saturating_add(u64::from(ahead));
-        self.next_seq = if matches!(item, Item::Record { .. }) { seq.saturating_add(1) } else { seq };
+        let seq = next.saturating_add(u64::from(ahead));
+        *next = seq.saturating_add(match item {
+            Item::Record { .. } | Item::Copy { .. } => 1,
+            Item::Displaced { count } => u64::from(count),
+            _ => 0,
+        });
         Content::Entry(seq, item)
     }
 }

@@ -8,19 +8,21 @@ use super::{
     JournalError,
     carry::{SPENDING_COPIES, open_sector},
     cell::CellSet,
-    entry::{Head, Item, Reclaim},
+    entry::{Head, Item, Reclaim, Run},
     flash::FlashJournal,
+    head::Context,
     layout::{Geometry, HEADER_COPIES, Header, HeaderRead, Snapshot},
     mount::header_of,
     sabotage::{Mistake, makes},
     scan::{CHUNK, Place, Seen, Walk, look, read_header},
 };
-use crate::record::StreamId;
 
 /// Times an entry is written anew, further on, when it does not read back.
 pub(super) const ATTEMPTS: u32 = 3;
 
-impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, CAPACITY, PAYLOAD> {
+impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: bool>
+    FlashJournal<F, CAPACITY, PAYLOAD, GIVES_WAY>
+{
     /// Whether `item` may be journaled: what is journaled must leave room to finish everything.
     ///
     /// # Errors
@@ -39,25 +41,36 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
     }
 
     fn has_room_for(&self, item: &Item, payload: &[u8]) -> bool {
+        self.has_room_at(self.offset, self.free_sectors(), self.base_ms, item, payload)
+    }
+
+    /// Whether `item` is admitted when the log ends at `offset` of a sector with times relative to `base_ms`, and `free` sectors
+    /// hold nothing needed.
+    pub(super) fn has_room_at(&self, offset: u32, free: u32, base_ms: u64, item: &Item, payload: &[u8]) -> bool {
         let (cells, copies) = (self.state.cells.with(item), copies(item));
         let needed = self.room_needed() + Self::spending_room(cells) - Self::spending_room(self.state.cells);
-        let length = copies * self.entry_bytes(item, payload, self.base_ms);
-        if self.offset + length <= Self::GEOMETRY.sector {
-            let rest = u64::from(Self::GEOMETRY.sector - self.offset);
-            return Self::room_with(rest, self.free_sectors(), cells) >= needed + u64::from(length);
+        let length = copies * self.entry_bytes(item, payload, base_ms);
+        if offset + length <= Self::GEOMETRY.sector {
+            let rest = u64::from(Self::GEOMETRY.sector - offset);
+            return Self::room_with(rest, free, cells) >= needed + u64::from(length);
         }
         let length = copies * self.entry_bytes(item, payload, self.state.time.unix_ms);
-        let (rest, free) = (Self::usable(self.state.cells), self.free_sectors());
+        let rest = Self::usable(self.state.cells);
         free > 0 && Self::room_with(rest, free - 1, cells) >= needed + u64::from(length)
     }
 
-    fn entry_bytes(&self, item: &Item, payload: &[u8], base_ms: u64) -> u32 {
+    pub(super) fn entry_bytes(&self, item: &Item, payload: &[u8], base_ms: u64) -> u32 {
         Self::GEOMETRY.entry(item.body(base_ms).len() + payload.len())
     }
 
     /// Bytes that entries other than records can count on.
     pub(super) fn room(&self) -> u64 {
-        Self::room_with(u64::from(Self::GEOMETRY.sector - self.offset), self.free_sectors(), self.state.cells)
+        self.room_at(self.offset, self.free_sectors())
+    }
+
+    /// The same, when the log ends at `offset` and `free` sectors hold nothing needed.
+    pub(super) fn room_at(&self, offset: u32, free: u32) -> u64 {
+        Self::room_with(u64::from(Self::GEOMETRY.sector - offset), free, self.state.cells)
     }
 
     /// The same with `rest` bytes in the newest sector and `free` sectors to open.
@@ -66,14 +79,27 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
     }
 
     /// Sectors that hold nothing, or nothing needed.
-    fn free_sectors(&self) -> u32 {
+    pub(super) fn free_sectors(&self) -> u32 {
         Self::GEOMETRY.sectors.saturating_sub(self.newest - self.needed + 1)
     }
 
     /// Appends an entry. It is durable when this returns, and everything else is as it was when this fails.
     pub(super) fn put(&mut self, item: &Item, payload: &[u8]) -> Result<(), JournalError> {
+        #[allow(clippy::cast_possible_truncation, reason = "the low byte is what is stored")]
+        self.put_as(item, payload, self.state.next_seq as u8, Run::default())
+    }
+
+    /// Appends what is copied, under its own number.
+    pub(super) fn put_copy(&mut self, item: &Item, payload: &[u8], run: Run) -> Result<(), JournalError> {
+        #[allow(clippy::cast_possible_truncation, reason = "the low byte is what is stored")]
+        self.put_as(item, payload, run.first as u8, run)
+    }
+
+    /// Appends an entry with `low` as its number's low byte; of what is copied, the number and the time's base are in `run`.
+    fn put_as(&mut self, item: &Item, payload: &[u8], low: u8, run: Run) -> Result<(), JournalError> {
         for _ in 0..ATTEMPTS {
-            if self.offset + self.entry_bytes(item, payload, self.base_ms) > Self::GEOMETRY.sector {
+            let context = self.context(run);
+            if self.offset + self.entry_bytes(item, payload, context.base_of(item.tag())) > Self::GEOMETRY.sector {
                 let before = self.state;
                 if makes(Mistake::HeaderBeforeEntry) {
                     self.state.apply(item);
@@ -83,20 +109,24 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
                 opened?;
             }
             let place = Place { generation: self.newest, offset: self.offset };
-            let begin = item.body(self.base_ms);
-            #[allow(clippy::cast_possible_truncation, reason = "the low byte is what is stored")]
-            let low = self.state.next_seq as u8;
-            let head = Head::of(item, &begin, payload, low, self.state.stream, place.generation);
+            let context = self.context(run);
+            let begin = item.body(context.base_of(item.tag()));
+            let head = Head::of(item, &begin, payload, low, &context);
             // What a failed write left is seen by reading it back.
             let address = Self::GEOMETRY.address(place.generation) + place.offset;
             let _: Result<(), _> = program(&mut self.flash, address, &head, &begin, payload);
             self.offset += Self::GEOMETRY.entry(head.body);
-            if holds(&mut self.flash, &Self::GEOMETRY, self.state.stream, self.base_ms, place, &head) {
+            if holds(&mut self.flash, &Self::GEOMETRY, &context, place.offset, &head) {
                 self.state.apply(item);
                 return Ok(());
             }
         }
         Err(JournalError::Medium)
+    }
+
+    /// What entries in the newest sector depend on.
+    const fn context(&self, run: Run) -> Context {
+        Context { stream: self.state.stream, generation: self.newest, base_ms: self.base_ms, run }
     }
 
     /// Erases the next sector of the ring and opens it with a header. It is always erased first: whether a sector that looks
@@ -133,6 +163,16 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize> FlashJournal<F, C
         self.oldest = oldest;
         self.cursor = self.cursor.filter(|walk| walk.place.generation >= oldest);
         Ok(())
+    }
+
+    /// Lets go of all sectors before `generation`: what they held that is needed lives on as copies.
+    pub(super) fn give_up_before(&mut self, generation: u32) -> Result<(), JournalError> {
+        (self.oldest, self.needed) = (self.oldest.max(generation), self.needed.max(generation));
+        self.cursor = self.cursor.filter(|walk| walk.place.generation >= generation);
+        if let Some(header) = self.first_header(generation..self.newest + 1)? {
+            (self.kept_seq, self.kept_batch) = (header.snapshot.next_seq, header.snapshot.next_batch);
+        }
+        self.give_up_what_may_go()
     }
 
     /// Lets go of the oldest sectors that hold nothing needed. They stay readable until their space is.
@@ -222,17 +262,16 @@ pub(super) fn program<F: NorFlash>(
     }
 }
 
-/// Whether the entry with `head` is sound at `place`.
+/// Whether the entry with `head` is sound at `offset` of a sector.
 pub(super) fn holds<F: NorFlash>(
     flash: &mut F,
     geometry: &Geometry,
-    stream: StreamId,
-    base_ms: u64,
-    place: Place,
+    context: &Context,
+    offset: u32,
     head: &Head,
 ) -> bool {
     let length = geometry.entry(head.body);
-    let seen = look(flash, geometry, stream, base_ms, place);
+    let seen = look(flash, geometry, context, offset);
     seen.is_ok_and(|seen| matches!(seen, Seen::Good(found) if found.length == length && found.low == head.low))
 }
 

@@ -12,7 +12,7 @@ use cairn::{
         BatchState, MountError,
         entry::Item,
         image::{Content, Mounted, Walk, read_header},
-        layout::{Geometry, Header, HeaderRead},
+        layout::{Geometry, Header, HeaderRead, Snapshot},
     },
     record::LossReason,
     signer::Signature,
@@ -94,8 +94,15 @@ pub fn check(image: &[u8], place: &Place) -> Result<Findings, MountError> {
     let mut flash = Image(image.get(place.offset..).unwrap_or_default());
     let geometry = &place.geometry;
     let mounted = Mounted::find(&mut flash, geometry)?;
-    let mut count =
-        Count { place, records: BTreeSet::new(), lost: BTreeMap::new(), seals: BTreeMap::new(), torn: Vec::new() };
+    let mut count = Count {
+        place,
+        state: &mounted.state,
+        records: BTreeSet::new(),
+        lost: BTreeMap::new(),
+        displaced: BTreeMap::new(),
+        seals: BTreeMap::new(),
+        torn: Vec::new(),
+    };
     let mut headerless = Vec::new();
     for generation in mounted.oldest..=mounted.newest {
         match read_header(&mut flash, geometry, generation % geometry.sectors).map_err(|_| MountError::Medium)? {
@@ -116,7 +123,10 @@ pub fn check(image: &[u8], place: &Place) -> Result<Findings, MountError> {
 /// What the entries say, of all sectors that count.
 struct Count<'a> {
     place: &'a Place,
+    state: &'a Snapshot,
     records: BTreeSet<u64>,
+    /// From each of these numbers on, records before another were displaced.
+    displaced: BTreeMap<u64, u64>,
     lost: BTreeMap<u64, LossReason>,
     seals: BTreeMap<u32, ((Anchor, bool), Option<Signature>)>,
     torn: Vec<Torn>,
@@ -129,7 +139,7 @@ impl Count<'_> {
         let mut walk = Walk::new(header, geometry);
         while let Some(piece) = walk.piece(flash, geometry, header.snapshot.stream).map_err(|_| MountError::Medium)? {
             match piece.content {
-                Content::Entry(seq, item) => self.entry(seq, &item),
+                Content::Entry(seq, item) => self.entry(seq, &item, header.generation),
                 Content::Garbage | Content::Damaged(_) => self.torn(begin + piece.place.offset as usize, piece.length),
                 Content::Unknown(_) => return Ok(()),
                 Content::Blank | Content::Repeated(_) => {}
@@ -138,11 +148,15 @@ impl Count<'_> {
         Ok(())
     }
 
-    fn entry(&mut self, seq: u64, item: &Item) {
+    fn entry(&mut self, seq: u64, item: &Item, generation: u32) {
         match item {
-            Item::Record { .. } => {
+            Item::Record { kind, priority, .. } if self.state.displaces(generation, seq, *kind, *priority) => {
+                self.displace(seq, 1);
+            }
+            Item::Record { .. } | Item::Copy { .. } => {
                 self.records.insert(seq);
             }
+            Item::Displaced { count } => self.displace(seq, *count),
             Item::Lost { seq, reason } => {
                 self.lost.entry(seq.0).or_insert(*reason);
             }
@@ -158,6 +172,11 @@ impl Count<'_> {
         }
     }
 
+    fn displace(&mut self, first: u64, count: u32) {
+        let end = self.displaced.entry(first).or_default();
+        *end = (*end).max(first.saturating_add(count.into()));
+    }
+
     fn torn(&mut self, offset: usize, length: u32) {
         match self.torn.last_mut() {
             Some(last) if last.offset + last.length as usize == offset => last.length += length,
@@ -167,25 +186,29 @@ impl Count<'_> {
 
     /// A header may claim any number: only what is there is counted one by one.
     fn lost_of(&self, mounted: &Mounted) -> Vec<Lost> {
-        let kept = mounted.kept_seq..mounted.state.next_seq;
-        let there = self.records.range(kept.clone()).map(|seq| (*seq, None));
-        let given_up = self.lost.range(kept.clone()).map(|(seq, reason)| (*seq, Some(*reason)));
+        let kept = mounted.kept();
+        let there = self.records.range(kept.clone()).map(|seq| (*seq, (seq + 1, None)));
+        let displaced = self.displaced.range(..kept.end).filter(|&(_, end)| *end > kept.start);
+        let displaced = displaced
+            .map(|(first, end)| ((*first).max(kept.start), ((*end).min(kept.end), Some(LossReason::DISPLACED))));
+        let given_up = self.lost.range(kept.clone()).map(|(seq, reason)| (*seq, (seq + 1, Some(*reason))));
         // What was given up is lost, also where the record still reads.
-        let known: BTreeMap<u64, Option<LossReason>> = there.chain(given_up).collect();
+        let known: BTreeMap<u64, (u64, Option<LossReason>)> = there.chain(displaced).chain(given_up).collect();
         let mut all = Vec::<Lost>::new();
         let mut lose = |first: u64, last: u64, reason| match all.last_mut() {
             Some(lost) if lost.last + 1 == first && lost.reason == reason => lost.last = last,
             _ => all.push(Lost { first, last, reason }),
         };
         let mut expected = kept.start;
-        for (seq, reason) in known {
-            if expected < seq {
-                lose(expected, seq - 1, LossReason::DAMAGED);
+        for (first, (end, reason)) in known.into_iter().filter(|(_, (end, _))| *end > kept.start) {
+            if expected < first {
+                lose(expected, first - 1, LossReason::DAMAGED);
             }
-            if let Some(reason) = reason {
-                lose(seq, seq, reason);
+            let first = first.max(expected);
+            if let Some(reason) = reason.filter(|_| first < end) {
+                lose(first, end - 1, reason);
             }
-            expected = seq + 1;
+            expected = expected.max(end);
         }
         if expected < kept.end {
             lose(expected, kept.end - 1, LossReason::DAMAGED);
@@ -194,7 +217,7 @@ impl Count<'_> {
     }
 
     fn batches_of(&self, mounted: &Mounted) -> (Vec<Batch>, Vec<RangeInclusive<u32>>) {
-        let kept = mounted.kept_batch..mounted.state.next_batch;
+        let kept = mounted.kept_batches();
         let (mut there, mut rotten) = (Vec::new(), Vec::new());
         let mut expected = kept.start;
         for (&number, &((anchor, with_data), signature)) in self.seals.range(kept.clone()) {

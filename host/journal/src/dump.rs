@@ -160,16 +160,20 @@ impl Dump<'_> {
                 Content::Unknown(head) => What::Unknown(head),
                 Content::Repeated(item) => What::Repeated(item),
                 Content::Entry(seq, item) => {
-                    sector.lost(at, state.next_seq..seq);
+                    if !matches!(item, Item::Copy { .. } | Item::Displaced { .. }) {
+                        sector.lost(at, state.next_seq..seq);
+                    }
                     let mut payload = Vec::new();
-                    if let Item::Record { prefix, payload: length, .. } = item {
+                    if let Item::Record { prefix, payload: length, .. } | Item::Copy { prefix, payload: length, .. } =
+                        item
+                    {
                         payload.resize(length, 0);
                         // It was read a moment ago, from memory.
                         let _: Result<(), _> =
                             read_payload(&mut self.flash, geometry, piece.place, prefix, &mut payload);
                     }
-                    state.next_seq = seq;
                     state.apply(&item);
+                    state.next_seq = walk.next_seq();
                     What::Entry { seq, item, payload }
                 }
             };

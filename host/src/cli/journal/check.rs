@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `cairn journal check`: what a device would find in an image when it starts, in words or as one JSON object.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    ops::Range,
+};
 
 use anyhow::bail;
 use cairn::{
@@ -81,10 +84,10 @@ fn print_findings(out: &mut impl Write, journal: &Journal, findings: &Findings) 
         mounted.oldest, mounted.newest, mounted.needed
     )?;
     writeln!(out, "writes    {}", next_write(journal, findings))?;
-    writeln!(out, "records   kept {}; next number {}", span(mounted.kept_seq, state.next_seq), state.next_seq)?;
+    writeln!(out, "records   kept {}; next number {}", span(mounted.kept().start, state.next_seq), state.next_seq)?;
     writeln!(out, "          in no batch {}", span(state.first_unsealed, state.next_seq))?;
     writeln!(out, "lost      {}", listed(&findings.lost, lost_words))?;
-    let (kept, next) = (mounted.kept_batch, state.next_batch);
+    let Range { start: kept, end: next } = mounted.kept_batches();
     writeln!(out, "batches   kept {}; next number {next}", span(kept.into(), next.into()))?;
     let rotten = listed(&findings.rotten_batches, |range| span((*range.start()).into(), u64::from(*range.end()) + 1));
     writeln!(out, "          neither seal nor signature reads: {rotten}")?;
@@ -184,7 +187,7 @@ fn findings_json(journal: &Journal, findings: &Findings) -> Value {
         "generation": { "newest": mounted.newest, "oldest": mounted.oldest, "needed": mounted.needed },
         "next": { "seq": wide(state.next_seq), "batch": state.next_batch, "offset": mounted.offset,
                   "opensSector": mounted.offset >= geometry.sector, "openingWasCut": mounted.opening_was_cut },
-        "kept": { "seq": wide(mounted.kept_seq), "batch": mounted.kept_batch },
+        "kept": { "seq": wide(mounted.kept().start), "batch": mounted.kept_batches().start },
         "firstUnsealed": wide(state.first_unsealed),
         "lost": findings.lost.iter().map(lost).collect::<Vec<_>>(),
         "batches": findings.batches.iter().map(batch).collect::<Vec<_>>(),

@@ -30,7 +30,7 @@ Examples:
 Where the journal is in the image and how it divides the flash is read from its sectors' headers. Sectors come in the order they
 were opened. Each piece has its offset in the image and its length:
   record, seal, signature, level, release, sender sequence, loss,
-  spending, budget: entries (docs/journal.md); numbers of records are counted on
+  spending, budget, move, moved, run, copy, displaced: entries (docs/journal.md); numbers of records are counted on
                from the header, as the device does
   lost         records that were here by their numbers
   damaged      an entry's head where one belongs, but its checksum is wrong: torn by a power cut, or rotten
@@ -144,6 +144,8 @@ fn header_fields(kind: &'static str, header: &Header) -> Fields {
         ("quality", json!(quality_name(time.quality))),
         ("lastCommitment", hex(&prev.0)),
         ("streamBeganIn", json!(s.began)),
+        ("movedBefore", json!(s.moved)),
+        ("unsealedWhenMoving", s.unsealed_when_moving().map_or(Value::Null, wide)),
         ("hasSpending", json!(s.cells.spending)),
         ("hasBudget", json!(s.cells.budget)),
         ("afterRollback", json!(s.after_rollback)),

@@ -7,7 +7,7 @@ use cairn::{
     journal::{
         BatchState,
         cell::{Intent, Spending},
-        entry::{Item, Reclaim},
+        entry::{Item, Reclaim, Run},
     },
     record::{Kind, LossReason, Priority},
     time::{TimeQuality, WallTime},
@@ -54,6 +54,13 @@ pub(super) fn fields(seq: u64, item: &Item, payload: &[u8]) -> (&'static str, Fi
         Item::SenderSequence { end } => ("sender sequence", vec![("reservedBelow", wide(*end))]),
         Item::Spending(spending) => ("spending", spending_fields(spending.as_ref())),
         Item::Budget(budget) => ("budget", vec![("state", hex(budget.bytes()))]),
+        Item::Moving { generation, unsealed } => {
+            ("move", vec![("generation", json!(generation)), ("firstUnsealed", wide(*unsealed))])
+        }
+        Item::Moved { before } => ("moved", vec![("beforeGeneration", json!(before))]),
+        Item::Run(Run { first, base_ms }) => ("run", vec![("first", wide(*first)), ("timesFrom", wide(*base_ms))]),
+        Item::Copy { kind, priority, time, .. } => ("copy", record(seq, *kind, *priority, time, payload)),
+        Item::Displaced { count } => ("displaced", vec![("seq", wide(seq)), ("count", json!(count))]),
         Item::Lost { seq, reason } => ("loss", vec![("seq", wide(seq.0)), ("reason", json!(reason_name(*reason)))]),
     }
 }
