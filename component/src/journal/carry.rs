@@ -51,7 +51,7 @@ impl CellPlaces {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CellsSeen {
     pub(super) places: CellPlaces,
-    spending: Option<Item>,
+    spending: Option<Option<Spending>>,
     spendings: u32,
     others: bool,
 }
@@ -59,10 +59,9 @@ pub(super) struct CellsSeen {
 impl CellsSeen {
     pub(super) fn note(&mut self, item: &Item, offset: u32) {
         match item {
-            Item::Spending(_) => {
-                let again = self.spending.as_ref() == Some(item);
-                self.places.note(item, offset, again);
-                (self.spending, self.spendings) = (Some(*item), self.spendings + 1);
+            Item::Spending(spending) => {
+                self.places.note(item, offset, self.spending == Some(*spending));
+                (self.spending, self.spendings) = (Some(*spending), self.spendings.saturating_add(1));
             }
             Item::Budget(_) => self.places.note(item, offset, false),
             _ => self.others = true,

@@ -9,7 +9,7 @@ use std::{cell::RefCell, collections::VecDeque, ops::Range, rc::Rc};
 use cairn::{
     agent::{Agent, Event, Settings, SubmitError, UploadMode},
     batch::{Anchor, BatchNumber, Commitment, DeploymentId, Digest},
-    journal::FlashJournal,
+    journal::{FlashJournal, Journal},
     merkle::TreeHasher,
     ports::{Clock, Inbox, Link, LinkError, Outcome, Submission, Ticket},
     power::{cost::ExchangeCost, schedule},
@@ -189,7 +189,7 @@ impl Clock for Port {
     }
 }
 
-pub struct Queue(pub Port, Vec<u8>);
+pub struct Queue(pub Port, pub Vec<u8>);
 
 impl Inbox for Queue {
     fn take(&mut self) -> Option<Submission<'_>> {
@@ -300,9 +300,10 @@ impl NorFlash for SharedFlash {
     }
 }
 
-type Log = FlashJournal<SharedFlash, FLASH, PAYLOAD>;
+pub type Log = FlashJournal<SharedFlash, FLASH, PAYLOAD>;
 
-pub type TestAgent = Agent<Log, TestSigner, TestLink, Port, schedule::FixedInterval, PAYLOAD, UPLINK>;
+pub type AgentOver<J> = Agent<J, TestSigner, TestLink, Port, schedule::FixedInterval, PAYLOAD, UPLINK>;
+pub type TestAgent = AgentOver<Log>;
 
 /// A device and its world.
 pub struct Device {
@@ -330,6 +331,20 @@ pub fn settings(upload: UploadMode) -> Settings {
     }
 }
 
+/// An agent over some journal in a world.
+pub fn boot_over<J: Journal>(journal: J, settings: &Settings, world: &Port, key: PublicKey) -> AgentOver<J> {
+    let schedule = schedule::FixedInterval::new(schedule::Settings {
+        interval: Millis(12 * HOUR),
+        urgent_delay: Millis(1_000),
+        retry_base: Millis(60_000),
+        retry_max: Millis(HOUR),
+        seed: 5,
+    });
+    let signer = TestSigner(SoftwareSigner::new(&[0x11; 32]).unwrap(), world.clone());
+    let link = TestLink(world.clone(), key, Vec::new());
+    Agent::new(settings.clone(), journal, signer, link, world.clone(), schedule).expect("an agent starts")
+}
+
 impl Device {
     /// A device with a clock set by the network, at virtual time 0.
     pub fn new(upload: UploadMode) -> Self {
@@ -349,22 +364,7 @@ impl Device {
     }
 
     fn boot(settings: &Settings, world: &Port, flash: &SharedFlash, key: PublicKey) -> TestAgent {
-        let schedule = schedule::FixedInterval::new(schedule::Settings {
-            interval: Millis(12 * HOUR),
-            urgent_delay: Millis(1_000),
-            retry_base: Millis(60_000),
-            retry_max: Millis(HOUR),
-            seed: 5,
-        });
-        Agent::new(
-            settings.clone(),
-            Log::mount(flash.clone()).expect("a journal mounts"),
-            TestSigner(SoftwareSigner::new(&[0x11; 32]).unwrap(), world.clone()),
-            TestLink(world.clone(), key, Vec::new()),
-            world.clone(),
-            schedule,
-        )
-        .expect("an agent starts")
+        boot_over(Log::mount(flash.clone()).expect("a journal mounts"), settings, world, key)
     }
 
     /// The device starts again: what is not in flash is gone.
