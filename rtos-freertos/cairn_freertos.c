@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* The agent's task, the record queue and the waiters: the part of cairn_port.h that is about tasks. Called by the
- * library and by cairn_freertos_start; the clocks are in cairn_freertos_clock.c, UART and entropy are the product's.
- * No heap. */
+ * library and by cairn_freertos_start; the clocks are in cairn_freertos_clock.c; UART, entropy and flash are
+ * the product's. No heap. */
 #include "cairn_freertos.h"
 #include "cairn_freertos_internal.h"
 #include "cairn_port.h"

@@ -47,6 +47,15 @@ pub(crate) fn step(instance: &Instance) -> Result<Option<u64>, cairn_result_t> {
     let Some((agent, record)) = step.agent() else {
         return Err(refuse_all(instance));
     };
+    let next = advance(instance, agent, record);
+    serve(instance, agent);
+    publish(instance, agent);
+    Ok(next.map(|at| at.since(PortClock.now()).0))
+}
+
+/// Does what is wished and what is due. Never inlined: what the agent needs on the stack must not lie under evidence.
+#[inline(never)]
+fn advance(instance: &Instance, agent: &mut DeviceAgent, record: &mut cairn_record_t) -> Option<Millis> {
     let Wishes { flush, upload, radio_until } = instance.shared(|shared| core::mem::take(&mut shared.wishes));
     if let Some(upload) = upload {
         agent.set_upload(upload);
@@ -57,10 +66,7 @@ pub(crate) fn step(instance: &Instance) -> Result<Option<u64>, cairn_result_t> {
     if flush {
         agent.flush();
     }
-    let next = agent.poll(&mut PortInbox { instance, record }, &mut |event| tell(instance, &event));
-    serve(instance, agent);
-    publish(instance, agent);
-    Ok(next.map(|at| at.since(PortClock.now()).0))
+    agent.poll(&mut PortInbox { instance, record }, &mut |event| tell(instance, &event))
 }
 
 /// Starts the agent, in the first step. Never inlined, as all below that is large and rare: it must not lie under a

@@ -90,6 +90,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         Ok(e.writer().position())
     }
 
+    /// Never inlined, as [`Self::path_of`]: what each needs on the stack is gone when the next begins.
+    #[inline(never)]
     fn batch_of(&mut self, seq: SequenceNumber) -> Result<(SealedBatch, Signature), EvidenceError> {
         if self.journal.unsealed().contains(&seq) {
             return Err(EvidenceError::NotSealed);
@@ -108,6 +110,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         Err(EvidenceError::NotFound)
     }
 
+    #[inline(never)]
     fn path_of(&mut self, seq: SequenceNumber, batch: &SealedBatch) -> Result<Path<BATCH_DEPTH>, EvidenceError> {
         let anchor = &batch.anchor;
         let index = anchor.leaf_index(seq).ok_or(EvidenceError::NotFound)?;
