@@ -4,7 +4,7 @@
 //!
 //! Data flows one way, and a module knows only the ones before it:
 //! [`time`], [`keccak`], [`word`] → [`merkle`] → [`record`] → [`signer`] → [`batch`] → [`identity`], [`journal`], [`ledger`] →
-//! [`power`] → [`uplink`], [`factory`], [`cose`] → [`endorsement`] → [`ports`] → [`agent`].
+//! [`power`] → [`uplink`], [`factory`], [`cose`] → [`endorsement`] → [`ports`] → [`keys`], [`agent`].
 //!
 //! No heap, no recursion, no `unsafe`, no I/O: everything outside is a trait in [`ports`], [`journal`] or [`signer`].
 #![no_std]
@@ -21,6 +21,7 @@ pub mod factory;
 pub mod identity;
 pub mod journal;
 pub mod keccak;
+pub mod keys;
 pub mod ledger;
 pub mod merkle;
 pub mod ports;

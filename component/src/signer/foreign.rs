@@ -17,6 +17,18 @@ impl Algorithm {
         last.copy_from_slice(&low.to_be_bytes());
         order
     }
+
+    /// Whether 32 bytes, big-endian, are above 0 and below the group's order: a secret key, or half of a signature. Looks at
+    /// all of them whatever they are.
+    #[must_use]
+    pub fn is_scalar(self, bytes: &[u8; 32]) -> bool {
+        let (mut borrow, mut any) = (0_u16, 0_u8);
+        for (byte, order) in bytes.iter().zip(self.order()).rev() {
+            borrow = (u16::from(*byte).wrapping_sub(u16::from(order)).wrapping_sub(borrow) >> 8) & 1;
+            any |= byte;
+        }
+        borrow == 1 && any != 0
+    }
 }
 
 impl Signature {
@@ -24,21 +36,19 @@ impl Signature {
     /// not below the order.
     #[must_use]
     pub fn low(alg: Algorithm, signature: &[u8; 64]) -> Option<Self> {
-        let order = alg.order();
-        let (r, s) = signature.split_at(32);
-        let scalar = |bytes: &[u8]| bytes < &order[..] && bytes.iter().any(|byte| *byte != 0);
-        if !scalar(r) || !scalar(s) {
+        let (r, s) = (signature.first_chunk()?, signature.last_chunk()?);
+        if !alg.is_scalar(r) || !alg.is_scalar(s) {
             return None;
         }
         let mut other = [0; 32];
         let mut borrow = 0_u8;
-        for ((out, n), s) in other.iter_mut().zip(order).zip(s).rev() {
+        for ((out, n), s) in other.iter_mut().zip(alg.order()).zip(s).rev() {
             let (less, first) = n.overflowing_sub(*s);
             let (less, second) = less.overflowing_sub(borrow);
             (*out, borrow) = (less, u8::from(first || second));
         }
         let mut low = *signature;
-        if &other[..] < s {
+        if other < *s {
             low[32..].copy_from_slice(&other);
         }
         Some(Self(low))
