@@ -39,6 +39,8 @@ mod write;
 
 pub use carry::CellPlaces;
 pub use cell::{BUDGET_MAX, BudgetState, Intent, Spending};
+#[cfg(feature = "key-store")]
+pub(crate) use crc::crc32;
 pub use flash::FlashJournal;
 pub use monotonic::{GuardError, Guarded, Marks, RolledBack};
 pub use mount::MountError;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A software key's life: born from noise that is tested ([`noise`]), replaced, and buried
+//! A software key's life: born from noise that is tested ([`noise`]), kept sealed in flash (`store`), replaced, and buried
 //! so that nothing of it is left. Called by whoever starts a software signer; hardware keeps its keys itself.
 
 pub mod noise;
+#[cfg(feature = "key-store")]
+pub mod store;
 
 use zeroize::Zeroizing;
 
