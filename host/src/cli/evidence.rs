@@ -23,9 +23,10 @@ use crate::relay::{
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
-    /// Make the evidence of a record whose batch came with its data
+    /// Make the evidence of a record, or of a range of records, whose batches came with their data
     #[command(
-        after_help = "Example:\n  cairn evidence get --db relay.sqlite --device 0x9ba7… --seq 17 -o evidence.cbor"
+        after_help = "Examples:\n  cairn evidence get --db relay.sqlite --device 0x9ba7… --seq 17 -o evidence.cbor\n  \
+                      cairn evidence get --db relay.sqlite --device 0x9ba7… --seq 0-95 -o day/    # day/0.cbor, …"
     )]
     Get(Get),
     /// Add path and block to evidence that a device gave out itself
@@ -43,14 +44,32 @@ pub(super) struct Get {
     /// The device
     #[arg(long, value_name = "HEX", value_parser = device_id)]
     device: DeviceId,
-    /// The record's sequence number
-    #[arg(long, value_name = "NUMBER")]
-    seq: u64,
+    /// The record's sequence number, or the first and the last of a range: then -o names a directory
+    #[arg(long, value_name = "NUMBER[-NUMBER]", value_parser = numbers)]
+    seq: Numbers,
     /// The stream, when the device has several
     #[arg(long, value_name = "NUMBER")]
     stream: Option<u64>,
     #[command(flatten)]
     output: Output,
+}
+
+/// One sequence number, or a range with both ends in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Numbers {
+    One(u64),
+    Range(u64, u64),
+}
+
+fn numbers(text: &str) -> Result<Numbers, String> {
+    let number = |digits: &str| digits.parse::<u64>().map_err(|error| error.to_string());
+    match text.split_once('-') {
+        None => number(text).map(Numbers::One),
+        Some((first, last)) => match (number(first)?, number(last)?) {
+            (first, last) if first <= last => Ok(Numbers::Range(first, last)),
+            _ => Err("the first is behind the last".into()),
+        },
+    }
 }
 
 #[derive(Debug, Args)]
@@ -103,15 +122,28 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-fn write(evidence: &Evidence, output: &Output) -> anyhow::Result<()> {
-    let bytes = if output.json { (json::to_json(evidence) + "\n").into_bytes() } else { cbor::encode(evidence) };
-    fs::write(&output.output, bytes).with_context(|| format!("cannot write {}", output.output.display()))
+fn write(evidence: &Evidence, as_json: bool, path: &Path) -> anyhow::Result<()> {
+    let bytes = if as_json { (json::to_json(evidence) + "\n").into_bytes() } else { cbor::encode(evidence) };
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn get(arguments: &Get) -> anyhow::Result<()> {
     let store = Store::open_existing(&arguments.db)?;
     let stream = arguments.stream.map(StreamId);
-    write(&proof::of_record(&store, arguments.device, SequenceNumber(arguments.seq), stream)?, &arguments.output)
+    let Output { output, json } = &arguments.output;
+    let make = |seq, path: &Path| -> anyhow::Result<()> {
+        write(&proof::of_record(&store, arguments.device, SequenceNumber(seq), stream)?, *json, path)
+    };
+    match arguments.seq {
+        Numbers::One(seq) => make(seq, output),
+        Numbers::Range(first, last) => {
+            fs::create_dir_all(output).with_context(|| format!("cannot create {}", output.display()))?;
+            let kind = if *json { "json" } else { "cbor" };
+            (first..=last).try_for_each(|seq| {
+                make(seq, &output.join(format!("{seq}.{kind}"))).with_context(|| format!("record {seq}"))
+            })
+        }
+    }
 }
 
 fn complete(arguments: &Complete) -> anyhow::Result<()> {
@@ -119,7 +151,7 @@ fn complete(arguments: &Complete) -> anyhow::Result<()> {
     let mut evidence = cairn_evidence::read(&read(&arguments.file)?)?;
     ensure!(evidence.deployment == store.home()?.deployment, "the evidence is of another deployment");
     evidence.inclusion = Some(proof::of_anchor(&store, evidence.anchor.commitment(), &evidence.signature)?);
-    write(&evidence, &arguments.output)
+    write(&evidence, arguments.output.json, &arguments.output.output)
 }
 
 fn print(arguments: &Show) -> anyhow::Result<()> {
@@ -161,4 +193,19 @@ fn print_evidence(evidence: &Evidence) {
     let transaction = &inclusion.transaction;
     println!("  in         transaction 0x{}", hex::encode(transaction.hash));
     println!("  block      {} (0x{})", transaction.block_number, hex::encode(transaction.block_hash));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Numbers, numbers};
+
+    #[test]
+    fn a_range_has_both_its_ends_in_it_and_runs_forward() {
+        assert_eq!(numbers("17"), Ok(Numbers::One(17)));
+        assert_eq!(numbers("0-95"), Ok(Numbers::Range(0, 95)));
+        assert_eq!(numbers("4-4"), Ok(Numbers::Range(4, 4)));
+        for wrong in ["", "-", "5-", "-5", "7-3", "0..9", "1-2-3"] {
+            assert!(numbers(wrong).is_err(), "{wrong}");
+        }
+    }
 }

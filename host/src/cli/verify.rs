@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `cairn verify`: checks evidence against a ledger and says who, when, which record, which block; or names the step that failed.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use cairn::{batch::DeploymentId, signer::DeviceId};
 use cairn_evidence::{
@@ -9,7 +12,7 @@ use cairn_evidence::{
     verify::{check_inclusion, check_statement},
 };
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{deployment_id, device_id, evidence::read, show};
 use crate::{
@@ -22,8 +25,12 @@ use crate::{
 };
 
 const HELP: &str = "\
-Example:
+Examples:
   cairn verify evidence.cbor --rpc http://127.0.0.1:8545 --deployment deployment.json --device 0x9ba7…
+  cairn verify day/*.cbor --rpc http://127.0.0.1:8545 --deployment deployment.json --json
+
+Of several files each gets its verdict; with --json each is one line that names its file. The exit code is then that of the
+first that is refused.
 
 Steps, in this order; the first that fails is named: format, deployment, device, anchor, record, signature, ledger,
 transaction, root, block, key. No node is asked before `ledger`.
@@ -68,7 +75,8 @@ Exit codes:
 #[command(after_help = HELP)]
 pub(super) struct Arguments {
     /// Evidence: CBOR, CBOR in hexadecimal, or JSON
-    file: PathBuf,
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// JSON-RPC of a node you trust, http or https
     #[arg(long, value_name = "URL")]
     rpc: String,
@@ -120,22 +128,42 @@ impl Arguments {
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let expectation = arguments.expectation()?;
-    let bytes = read(&arguments.file)?;
-    Ok(match judge(&bytes, &arguments.rpc, &expectation).await? {
-        Ok((evidence, verdict)) => {
-            print_verdict(arguments.json, &evidence, &verdict);
-            ExitCode::SUCCESS
+    let mut ledger = Ledger { rpc: &arguments.rpc, view: None };
+    let mut code = ExitCode::SUCCESS;
+    for file in &arguments.files {
+        let named = (arguments.files.len() > 1).then_some(file.as_path());
+        match judge(&read(file)?, &mut ledger, &expectation).await? {
+            Ok((evidence, verdict)) => print_verdict(arguments.json, named, &evidence, &verdict),
+            Err(refusal) => {
+                print_refusal(arguments.json, named, &refusal);
+                if code == ExitCode::SUCCESS {
+                    code = ExitCode::from(refusal.exit_code());
+                }
+            }
         }
-        Err(refusal) => {
-            print_refusal(arguments.json, &refusal);
-            ExitCode::from(refusal.exit_code())
-        }
-    })
+    }
+    Ok(code)
+}
+
+/// The node, not asked before there is something to ask it.
+struct Ledger<'a> {
+    rpc: &'a str,
+    view: Option<EvmView>,
+}
+
+impl Ledger<'_> {
+    async fn view(&mut self, contract: [u8; 20]) -> anyhow::Result<&EvmView> {
+        let view = match self.view.take() {
+            Some(view) => view,
+            None => EvmView::new(Node::discover(self.rpc).await?, Address::from(contract)),
+        };
+        Ok(self.view.insert(view))
+    }
 }
 
 async fn judge(
     bytes: &[u8],
-    rpc: &str,
+    ledger: &mut Ledger<'_>,
     expectation: &Expectation,
 ) -> anyhow::Result<Result<(Evidence, Verdict), Refusal>> {
     let evidence = match cairn_evidence::read(bytes) {
@@ -149,26 +177,44 @@ async fn judge(
     if evidence.inclusion.is_none() {
         return Ok(Err(Refusal::NotIncluded));
     }
-    let view = EvmView::new(Node::discover(rpc).await?, Address::from(expectation.contract));
-    let facts = facts::gather(&view, &evidence, statement.key_id).await?;
+    let view = ledger.view(expectation.contract).await?;
+    let facts = facts::gather(view, &evidence, statement.key_id).await?;
     let verdict = check_inclusion(&evidence, &statement, expectation, &facts);
     Ok(verdict.map(|verdict| (evidence, verdict)))
 }
 
-fn print_refusal(as_json: bool, refusal: &Refusal) {
+/// One of several verdicts is one line, and says of which file it is.
+fn print_json(file: Option<&Path>, mut verdict: Value) {
+    if let Some(file) = file {
+        verdict["file"] = file.display().to_string().into();
+        println!("{verdict}");
+    } else {
+        println!("{verdict:#}");
+    }
+}
+
+fn print_file(file: Option<&Path>) {
+    if let Some(file) = file {
+        println!("{}:", file.display());
+    }
+}
+
+fn print_refusal(as_json: bool, file: Option<&Path>, refusal: &Refusal) {
     let (step, code) = (refusal.step().name(), refusal.exit_code());
     if as_json {
-        println!("{:#}", json!({ "verdict": "refused", "step": step, "code": code, "reason": refusal.to_string() }));
+        print_json(file, json!({ "verdict": "refused", "step": step, "code": code, "reason": refusal.to_string() }));
     } else {
+        print_file(file);
         println!("REFUSED at step {step}: {refusal}");
     }
 }
 
-fn print_verdict(as_json: bool, evidence: &Evidence, verdict: &Verdict) {
+fn print_verdict(as_json: bool, file: Option<&Path>, evidence: &Evidence, verdict: &Verdict) {
     if as_json {
-        println!("{:#}", verdict_json(evidence, verdict));
+        print_json(file, verdict_json(evidence, verdict));
         return;
     }
+    print_file(file);
     let (record, anchor, statement) = (&evidence.record, &evidence.anchor, &verdict.statement);
     println!("VERIFIED");
     println!("who     device 0x{}", hex::encode(statement.device.0));
@@ -189,7 +235,7 @@ fn print_verdict(as_json: bool, evidence: &Evidence, verdict: &Verdict) {
     println!("        transaction 0x{}", hex::encode(verdict.transaction));
 }
 
-fn verdict_json(evidence: &Evidence, verdict: &Verdict) -> serde_json::Value {
+fn verdict_json(evidence: &Evidence, verdict: &Verdict) -> Value {
     let (record, anchor, statement) = (&evidence.record, &evidence.anchor, &verdict.statement);
     json!({
         "verdict": "verified",
@@ -200,6 +246,8 @@ fn verdict_json(evidence: &Evidence, verdict: &Verdict) -> serde_json::Value {
                     "kind": record.kind.0, "payload": format!("0x{}", hex::encode(&record.payload)),
                     "time": record.time.unix_ms.to_string(), "tq": record.time.quality as u8,
                     "shown": show::time(&record.time) },
+        "anchor": { "firstSeq": anchor.first_seq.0.to_string(), "count": anchor.count,
+                    "sealedAt": anchor.sealed_at.to_string(), "prev": format!("0x{}", hex::encode(anchor.prev.0)) },
         "commitment": format!("0x{}", hex::encode(statement.commitment.0)),
         "block": { "number": verdict.block_number, "hash": format!("0x{}", hex::encode(verdict.block_hash)),
                    "time": verdict.block_time, "confirmations": verdict.confirmations },

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* Random bytes from the host that runs QEMU, by Arm semihosting (SYS_OPEN 0x01, SYS_CLOSE 0x02, SYS_READ 0x06). QEMU
- * ONLY, started with -semihosting-config enable=on,target=native: the emulated board has no entropy source. On
- * hardware without a debugger the breakpoint faults, so this file cannot reach a product unnoticed. */
+/* The call to the host that runs QEMU, and random bytes from it. QEMU ONLY, started with
+ * -semihosting-config enable=on,target=native: the emulated board has no entropy source. On hardware without a debugger the
+ * breakpoint faults, so this file cannot reach a product unnoticed. */
+#include "semihosting.h"
+
 #include "board.h"
 
-enum { SYS_OPEN = 0x01, SYS_CLOSE = 0x02, SYS_READ = 0x06 };
-
-static int32_t semihosting(uint32_t operation, const uint32_t *arguments)
+int32_t semihosting(enum semihosting_operation operation, const void *arguments)
 {
     register uint32_t r0 __asm("r0") = operation;
-    register const uint32_t *r1 __asm("r1") = arguments;
+    register const void *r1 __asm("r1") = arguments;
     __asm volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
     return (int32_t)r0;
 }
@@ -17,7 +17,7 @@ static int32_t semihosting(uint32_t operation, const uint32_t *arguments)
 bool board_entropy(uint8_t *out, size_t length)
 {
     static const char path[] = "/dev/urandom";
-    const uint32_t open[] = {(uint32_t)(uintptr_t)path, 1 /* "rb" */, sizeof path - 1};
+    const uint32_t open[] = {(uint32_t)(uintptr_t)path, SEMIHOSTING_READ, sizeof path - 1};
     int32_t file = semihosting(SYS_OPEN, open);
     if (file == -1) {
         return false;

@@ -134,15 +134,37 @@ static void command_status(const char *argument)
     say_end();
 }
 
-static void command_run(const char *argument)
+/* Answered when the readings were taken. */
+static void read_meter(const char *command, enum meter_job job, const char *argument)
 {
     uint64_t readings;
     if (!number(argument, &readings) || readings == 0 || readings > 100000u) {
-        refuse("run", "how many readings?");
-    } else if (!meter_run((uint32_t)readings)) {
-        refuse("run", "a run is running");
+        refuse(command, "how many readings?");
+    } else if (!meter_read(job, (uint32_t)readings)) {
+        refuse(command, "the meter is busy");
     }
-    /* Answered when the run ended. */
+}
+
+static void command_run(const char *argument)
+{
+    read_meter("run", METER_RUN, argument);
+}
+
+static void command_burst(const char *argument)
+{
+    read_meter("burst", METER_BURST, argument);
+}
+
+static void command_register(const char *argument)
+{
+    uint64_t wh;
+    if (!number(argument, &wh)) {
+        refuse("register", "how many Wh?");
+    } else if (!meter_set_register(wh)) {
+        refuse("register", "the meter is busy");
+    } else {
+        answer("register", CAIRN_OK);
+    }
 }
 
 static void command_skip(const char *argument)
@@ -151,17 +173,18 @@ static void command_skip(const char *argument)
     if (!number(argument, &seconds) || seconds == 0 || seconds > 366u * DAY_SECONDS) {
         refuse("skip", "how many seconds?");
     } else if (!meter_skip(seconds * 1000u)) {
-        refuse("skip", "a run is running");
+        refuse("skip", "the meter is busy");
     }
 }
 
 static void print_ended(const struct meter_run *run)
 {
-    if (run->wanted == 0) {
+    if (run->job == METER_SKIP) {
         answer("skip", CAIRN_OK);
         return;
     }
-    say_begin(run->result == CAIRN_OK ? "ok run" : "error run");
+    say_begin(run->result == CAIRN_OK ? "ok" : "error");
+    say_text(run->job == METER_RUN ? "run" : "burst");
     say_number("readings", run->submitted);
     say_number("first", run->first_seq);
     say_number("last", run->last_seq);
@@ -281,9 +304,17 @@ static const struct {
     const char *name;
     void (*run)(const char *argument);
 } commands[] = {
-    {"run", command_run},         {"skip", command_skip},         {"status", command_status},
-    {"flush", command_flush},     {"mode", command_mode},         {"event", command_event},
-    {"evidence", command_evidence}, {"release", command_release}, {"beat", command_beat},
+    {"run", command_run},
+    {"burst", command_burst},
+    {"register", command_register},
+    {"skip", command_skip},
+    {"status", command_status},
+    {"flush", command_flush},
+    {"mode", command_mode},
+    {"event", command_event},
+    {"evidence", command_evidence},
+    {"release", command_release},
+    {"beat", command_beat},
     {"stats", command_stats},
 };
 
@@ -331,10 +362,10 @@ static void console(void *unused_argument)
 {
     (void)unused_argument;
     cairn_status_t status;
-    /* The agent derives its key first. */
+    /* The agent derives its key and mounts the journal first. Its identity record is there when it has. */
     do {
         vTaskDelay(pdMS_TO_TICKS(10));
-    } while (cairn_status(&status) == CAIRN_OK && status.start == CAIRN_OK && !status.idle);
+    } while (cairn_status(&status) == CAIRN_OK && status.start == CAIRN_OK && status.next_seq == 0);
     say_begin("ready");
     say_number("start", status.start);
     say_word("kernel", tskKERNEL_VERSION_NUMBER);

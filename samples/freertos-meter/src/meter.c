@@ -19,6 +19,12 @@
 #define SUBMIT_TIMEOUT_MS 60000u
 #define IDLE_LOOK_MS 20u
 
+/* Between two readings of a burst, and before one that a full journal refused is tried again. */
+#define BURST_GAP_MS 30u
+#define FULL_PAUSE_MS 250u
+/* A burst asks for a batch of at least so many records, when the relay has all before it. */
+#define BURST_BATCH 6u
+
 static StaticTask_t task_memory;
 static StackType_t stack[256];
 static TaskHandle_t task;
@@ -26,6 +32,7 @@ static TaskHandle_t task;
 /* Between the console and the meter: the console sets what is wanted, the task clears it. */
 static struct {
     volatile bool running, ended;
+    enum meter_job job;
     uint32_t readings;
     uint64_t skip_ms;
 } order;
@@ -64,36 +71,72 @@ static void skip(uint64_t ms)
     cairn_freertos_add_time(ms);
 }
 
-static cairn_result_t read_meter(uint64_t *seq)
+/* A quarter hour of the load profile passes through the meter. */
+static void consume(void)
 {
     register_wh += load_profile_wh[quarter];
     quarter = (quarter + 1u) % (sizeof load_profile_wh / sizeof load_profile_wh[0]);
+}
+
+static cairn_result_t submit(uint64_t *seq)
+{
     uint8_t payload[9];
     size_t length = cbor_unsigned(register_wh, payload);
     return cairn_submit_wait(CAIRN_KIND_READING, CAIRN_PRIORITY_ROUTINE, payload, length, SUBMIT_TIMEOUT_MS, seq);
 }
 
+/* The line that says a reading is accepted: only ever printed once cairn_submit_wait has said so. */
+static void say_reading(uint64_t seq)
+{
+    last.last_seq = seq;
+    if (last.submitted++ == 0) {
+        last.first_seq = seq;
+    }
+    say_begin("reading");
+    say_number("seq", seq);
+    say_number("wh", register_wh);
+    say_end();
+}
+
 static void run(uint32_t readings)
 {
-    last = (struct meter_run){.wanted = readings};
-    for (uint32_t i = 0; i < readings; i++) {
+    while (last.submitted < readings && last.result == CAIRN_OK) {
         skip(METER_INTERVAL_MS);
+        consume();
         uint64_t seq = 0;
-        cairn_result_t result = read_meter(&seq);
+        last.result = (int)submit(&seq);
+        if (last.result == CAIRN_OK) {
+            say_reading(seq);
+        }
+    }
+}
+
+/* Asks for a batch when there is enough for one and the link is free for it. */
+static void flush_some(void)
+{
+    cairn_status_t status;
+    if (cairn_status(&status) == CAIRN_OK && status.unsealed >= BURST_BATCH && status.unsent == 0) {
+        (void)cairn_flush();
+    }
+}
+
+static void burst(uint32_t readings)
+{
+    while (last.submitted < readings && last.result == CAIRN_OK) {
+        consume();
+        uint64_t seq = 0;
+        cairn_result_t result;
+        /* A full journal empties as batches become final; the reading waits for that. */
+        while ((result = submit(&seq)) == CAIRN_E_JOURNAL_FULL) {
+            (void)cairn_flush();
+            vTaskDelay(pdMS_TO_TICKS(FULL_PAUSE_MS));
+        }
         last.result = (int)result;
-        last.register_wh = register_wh;
-        if (result != CAIRN_OK) {
-            return;
+        if (result == CAIRN_OK) {
+            say_reading(seq);
+            flush_some();
+            vTaskDelay(pdMS_TO_TICKS(BURST_GAP_MS));
         }
-        last.submitted++;
-        last.last_seq = seq;
-        if (i == 0) {
-            last.first_seq = seq;
-        }
-        say_begin("reading");
-        say_number("seq", seq);
-        say_number("wh", register_wh);
-        say_end();
     }
 }
 
@@ -105,12 +148,19 @@ static void meter(void *unused)
         if (!order.running) {
             continue;
         }
-        if (order.skip_ms != 0) {
-            skip(order.skip_ms);
-            last = (struct meter_run){0};
-        } else {
+        last = (struct meter_run){.job = order.job, .wanted = order.readings, .result = CAIRN_OK};
+        switch (order.job) {
+        case METER_RUN:
             run(order.readings);
+            break;
+        case METER_BURST:
+            burst(order.readings);
+            break;
+        case METER_SKIP:
+            skip(order.skip_ms);
+            break;
         }
+        last.register_wh = register_wh;
         order.ended = true;
         order.running = false;
         console_wake();
@@ -122,11 +172,12 @@ void meter_start(void)
     task = xTaskCreateStatic(meter, "meter", sizeof stack / sizeof stack[0], NULL, METER_PRIORITY, stack, &task_memory);
 }
 
-static bool give(uint32_t readings, uint64_t skip_ms)
+static bool give(enum meter_job job, uint32_t readings, uint64_t skip_ms)
 {
     if (order.running || order.ended) {
         return false;
     }
+    order.job = job;
     order.readings = readings;
     order.skip_ms = skip_ms;
     order.running = true;
@@ -134,14 +185,23 @@ static bool give(uint32_t readings, uint64_t skip_ms)
     return true;
 }
 
-bool meter_run(uint32_t readings)
+bool meter_read(enum meter_job job, uint32_t readings)
 {
-    return give(readings, 0);
+    return give(job, readings, 0);
 }
 
 bool meter_skip(uint64_t ms)
 {
-    return give(0, ms);
+    return give(METER_SKIP, 0, ms);
+}
+
+bool meter_set_register(uint64_t wh)
+{
+    if (order.running) {
+        return false;
+    }
+    register_wh = wh;
+    return true;
 }
 
 bool meter_ended(struct meter_run *out)

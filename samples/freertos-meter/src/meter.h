@@ -13,8 +13,15 @@
 
 #define METER_INTERVAL_MS (15u * 60u * 1000u)
 
-/* What happened to the last run. */
+enum meter_job {
+    METER_RUN,   /* readings a quarter hour apart, each when the agent is idle */
+    METER_BURST, /* readings at once, as the agent takes them, sealed and sent whenever the link is free */
+    METER_SKIP,  /* time passes, no readings */
+};
+
+/* What happened to the last job. */
 struct meter_run {
+    enum meter_job job;
     uint32_t wanted, submitted;
     uint64_t first_seq, last_seq;
     uint64_t register_wh;
@@ -24,13 +31,17 @@ struct meter_run {
 /* Creates the task. Before the scheduler starts. */
 void meter_start(void);
 
-/* Has the task submit `readings`, each one quarter hour after the last. False while a run runs. Console task. */
-bool meter_run(uint32_t readings);
+/* Has the task submit `readings`. False while a job runs. Console task. */
+bool meter_read(enum meter_job job, uint32_t readings);
 
-/* Has the task skip `ms` as soon as the agent is idle, without a reading. False while a run runs. Console task. */
+/* Has the task skip `ms` as soon as the agent is idle, without a reading. False while a job runs. Console task. */
 bool meter_skip(uint64_t ms);
 
-/* The last run, once when it ended. Console task. */
+/* Sets what the register shows. A product's register is in memory of its own and outlives a reboot; this one is told. False
+ * while a job runs. Console task. */
+bool meter_set_register(uint64_t wh);
+
+/* The last job, once when it ended. Console task. */
 bool meter_ended(struct meter_run *out);
 
 #endif
