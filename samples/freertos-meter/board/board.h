@@ -38,7 +38,8 @@ uint32_t board_modem_lost(void);
  * uses its true random number generator here. False when the host does not answer. */
 bool board_entropy(uint8_t *out, size_t length);
 
-/* The journal's flash: see cairn_port_flash_read and its neighbours in cairn_port.h, which these stand behind. */
+/* The journal's flash, a file of the host's by semihosting (flash_file.c). QEMU ONLY. See cairn_port_flash_read and its
+ * neighbours in cairn_port.h, which these stand behind. They stop the board when they are used wrongly. */
 int board_flash_read(uint32_t offset, void *to, size_t length);
 int board_flash_program(uint32_t offset, const void *from, size_t length);
 int board_flash_erase(uint32_t offset, size_t length);

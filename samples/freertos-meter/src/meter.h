@@ -25,7 +25,7 @@ struct meter_run {
     uint32_t wanted, submitted;
     uint64_t first_seq, last_seq;
     uint64_t register_wh;
-    int result; /* a cairn_result_t; CAIRN_E_BUSY while it runs */
+    int result; /* a cairn_result_t */
 };
 
 /* Creates the task. Before the scheduler starts. */

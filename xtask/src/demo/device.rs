@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{ChildStdin, Command},
@@ -66,12 +66,34 @@ pub(crate) struct Event {
     pub(crate) words: Words,
 }
 
+/// The journal's flash: a file, and how it behaves (samples/freertos-meter/board/flash_file.c).
+#[derive(Clone, Debug)]
+pub(crate) enum Flash {
+    /// As fast as the host.
+    Fast(PathBuf),
+    /// Each word and each piece of an erase takes a tick, and its lamp shows what it does.
+    Slow(PathBuf),
+}
+
+impl Flash {
+    /// The word of the image's command line. QEMU wants commas doubled.
+    fn argument(&self) -> String {
+        let (word, file) = match self {
+            Self::Fast(file) => ("flash", file),
+            Self::Slow(file) => ("slow-flash", file),
+        };
+        format!("{word}={}", file.display().to_string().replace(',', ",,"))
+    }
+}
+
 /// What an image is run with.
 pub(crate) struct Power<'a> {
     /// The image.
     pub(crate) image: &'a Path,
     /// What `cairn provision` wrote.
     pub(crate) factory: &'a Path,
+    /// The file that is its flash; one that is not there is made, blank.
+    pub(crate) flash: Flash,
     /// TCP port of the modem's serial line; `None`: nothing is connected.
     pub(crate) modem: Option<u16>,
     /// Where the console is copied to.
@@ -83,6 +105,7 @@ pub(crate) struct Power<'a> {
 /// A device that has power.
 pub(crate) struct Device {
     service: Service,
+    errors: PathBuf,
     input: ChildStdin,
     lines: Receiver<String>,
     log: std::fs::File,
@@ -96,33 +119,31 @@ pub(crate) struct Device {
 impl Device {
     /// Switches it on and waits until it is ready.
     pub(crate) fn boot(power: &Power<'_>) -> Result<Self> {
-        let mut qemu = Command::new("qemu-system-arm");
-        qemu.args(["-M", "mps2-an385", "-display", "none", "-monitor", "none"]);
-        // One instruction is 64 ns of virtual time: 1.6 cycles of the board's 25 MHz, whatever this machine's load. At shift=5
-        // two guarded signatures take 41 ms, and three beats of 20 ms do not fall inside.
-        qemu.args(["-icount", "shift=6,align=off,sleep=on", "-semihosting-config", "enable=on,target=native"]);
-        let factory = power.factory.display();
-        qemu.arg("-device").arg(format!("loader,file={factory},addr={FACTORY_ADDRESS},force-raw=on"));
-        qemu.arg("-kernel").arg(power.image).args(["-serial", "stdio", "-serial"]);
-        qemu.arg(power.modem.map_or_else(|| "null".to_owned(), |port| format!("tcp:127.0.0.1:{port}")));
+        let mut device = Self::switch_on(power)?;
+        device.wait_line("ready", BOOT_LIMIT)?;
+        Ok(device)
+    }
+
+    /// Switches it on.
+    pub(crate) fn switch_on(power: &Power<'_>) -> Result<Self> {
         let errors = power.console_log.with_extension("qemu.log");
-        let mut service = Service::start_piped("QEMU", &qemu, &errors)?;
+        let mut service = Service::start_piped("QEMU", &qemu(power), &errors)?;
         let input = service.child().stdin.take().context("QEMU has no input")?;
         let output = service.child().stdout.take().context("QEMU has no output")?;
         let (sender, lines) = channel();
         thread::spawn(move || {
-            for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-                let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-                if sender.send(line).is_err() {
+            let mut output = BufReader::new(output);
+            let mut line = Vec::new();
+            // A last line without its end was cut off with the power: nobody has read it.
+            while output.read_until(b'\n', &mut line).is_ok() && line.pop() == Some(b'\n') {
+                if sender.send(String::from_utf8_lossy(&line).trim_end().to_owned()).is_err() {
                     return;
                 }
+                line.clear();
             }
         });
         let log = OpenOptions::new().create(true).append(true).open(&power.console_log)?;
-        let mut device =
-            Self { service, input, lines, log, show: power.show, readings: Vec::new(), events: Vec::new() };
-        device.wait_line("ready", BOOT_LIMIT)?;
-        Ok(device)
+        Ok(Self { service, errors, input, lines, log, show: power.show, readings: Vec::new(), events: Vec::new() })
     }
 
     /// Gives a command and the words of its answer.
@@ -130,11 +151,44 @@ impl Device {
     /// # Errors
     /// `error …`, `stop …`, or no answer in time.
     pub(crate) fn ask(&mut self, command: &str, limit: Duration) -> Result<Words> {
-        writeln!(self.log, "> {command}")?;
-        writeln!(self.input, "{command}").and_then(|()| self.input.flush()).context("QEMU takes no input")?;
+        self.tell(command)?;
         let verb = command.split(' ').next().unwrap_or(command);
         let line = self.wait_line(&format!("ok {verb}"), limit).with_context(|| format!("command '{command}'"))?;
         Ok(Words::of(&line))
+    }
+
+    /// Gives a command and does not wait for its answer.
+    pub(crate) fn tell(&mut self, command: &str) -> Result<()> {
+        writeln!(self.log, "> {command}")?;
+        writeln!(self.input, "{command}").and_then(|()| self.input.flush()).context("QEMU takes no input")
+    }
+
+    /// Listens until a line begins with the word `wanted`, and whether one did before `deadline`.
+    ///
+    /// # Errors
+    /// `error …`, `stop …`, or QEMU ended.
+    pub(crate) fn listen(&mut self, wanted: Option<&str>, deadline: Instant) -> Result<bool> {
+        while let Some(line) = self.hear(deadline)? {
+            if line.starts_with("error ") {
+                bail!("the device says: {line}");
+            }
+            if wanted.is_some_and(|wanted| line.split(' ').next() == Some(wanted)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Pulls the plug: QEMU is killed, not asked. What reached us before counts.
+    pub(crate) fn pull_the_plug(mut self) -> Result<LastWords> {
+        self.service.kill()?;
+        while let Ok(last) = self.lines.recv() {
+            writeln!(self.log, "{last}")?;
+            note(&last, self.show, &mut self.readings, &mut self.events)?;
+        }
+        writeln!(self.log, "(the plug is pulled)")?;
+        let said = fs::read(&self.errors).with_context(|| self.errors.display().to_string())?;
+        Ok(LastWords { readings: self.readings, events: self.events, lamp: said.last().copied() })
     }
 
     /// Waits for an event that `wanted` takes; events that came before count.
@@ -186,36 +240,66 @@ impl Device {
     }
 
     fn next_line(&mut self, deadline: Instant) -> Result<String> {
+        self.hear(deadline)?.context("the device says nothing in time")
+    }
+
+    /// The next line; `None` when there is none before `deadline`.
+    fn hear(&mut self, deadline: Instant) -> Result<Option<String>> {
         let left = deadline.saturating_duration_since(Instant::now());
         let line = match self.lines.recv_timeout(left) {
             Ok(line) => line,
-            Err(RecvTimeoutError::Timeout) => bail!("the device says nothing in time"),
+            Err(RecvTimeoutError::Timeout) => return Ok(None),
             Err(RecvTimeoutError::Disconnected) => {
                 self.service.check_alive()?;
                 bail!("QEMU closed the console");
             }
         };
         writeln!(self.log, "{line}")?;
-        self.note(&line)?;
-        Ok(line)
+        note(&line, self.show, &mut self.readings, &mut self.events)?;
+        Ok(Some(line))
     }
+}
 
-    fn note(&mut self, line: &str) -> Result<()> {
-        if let Some(why) = line.strip_prefix("stop ") {
-            bail!("the device stopped: {why}");
-        }
-        if let Some(rest) = line.strip_prefix("reading ") {
-            let words = Words::of(rest);
-            self.readings.push(Reading { seq: words.number("seq")?, wh: words.number("wh")? });
-        } else if let Some(rest) = line.strip_prefix("event ") {
-            let name = rest.split(' ').next().ok_or_else(|| anyhow!("an event without a name"))?.to_owned();
-            if self.show {
-                println!("      device: {rest}");
-            }
-            self.events.push(Event { name, words: Words::of(rest) });
-        }
-        Ok(())
+/// What is left of a device that lost its power.
+pub(crate) struct LastWords {
+    /// The readings it said were accepted.
+    pub(crate) readings: Vec<Reading>,
+    /// Its events.
+    pub(crate) events: Vec<Event>,
+    /// What a slow flash's lamp showed last: `p`, `e`, a dot; something else, or nothing, before it was used.
+    pub(crate) lamp: Option<u8>,
+}
+
+fn qemu(power: &Power<'_>) -> Command {
+    let mut qemu = Command::new("qemu-system-arm");
+    qemu.args(["-M", "mps2-an385", "-display", "none", "-monitor", "none"]);
+    // One instruction is 64 ns of virtual time: 1.6 cycles of the board's 25 MHz, whatever this machine's load. At shift=5
+    // two guarded signatures take 41 ms, and three beats of 20 ms do not fall inside.
+    qemu.args(["-icount", "shift=6,align=off,sleep=on", "-semihosting-config"]);
+    qemu.arg(format!("enable=on,target=native,arg={}", power.flash.argument()));
+    let factory = power.factory.display();
+    qemu.arg("-device").arg(format!("loader,file={factory},addr={FACTORY_ADDRESS},force-raw=on"));
+    qemu.arg("-kernel").arg(power.image).args(["-serial", "stdio", "-serial"]);
+    qemu.arg(power.modem.map_or_else(|| "null".to_owned(), |port| format!("tcp:127.0.0.1:{port}")));
+    qemu
+}
+
+/// Takes a line apart.
+fn note(line: &str, show: bool, readings: &mut Vec<Reading>, events: &mut Vec<Event>) -> Result<()> {
+    if let Some(why) = line.strip_prefix("stop ") {
+        bail!("the device stopped: {why}");
     }
+    if let Some(rest) = line.strip_prefix("reading ") {
+        let words = Words::of(rest);
+        readings.push(Reading { seq: words.number("seq")?, wh: words.number("wh")? });
+    } else if let Some(rest) = line.strip_prefix("event ") {
+        let name = rest.split(' ').next().ok_or_else(|| anyhow!("an event without a name"))?.to_owned();
+        if show {
+            println!("      device: {rest}");
+        }
+        events.push(Event { name, words: Words::of(rest) });
+    }
+    Ok(())
 }
 
 #[cfg(test)]

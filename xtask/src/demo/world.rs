@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::{
     chain::Chain,
-    device::{Device, Power},
+    device::{Device, Flash, Power},
     service::{Service, free_udp_port, wait_until},
 };
 use crate::{process::shown, project::Project};
@@ -305,13 +305,32 @@ impl World {
         modem: Option<&Modem>,
         show: bool,
     ) -> Result<Device> {
-        Device::boot(&Power {
+        let flash = Flash::Fast(self.flash(name));
+        Device::boot(&Power { show, ..self.power(name, image, born, modem, flash) })
+    }
+
+    /// The file that is the flash of the device of this name: what it holds outlives the device's power.
+    pub(crate) fn flash(&self, name: &str) -> PathBuf {
+        self.file(&format!("{name}.flash"))
+    }
+
+    /// What a device is switched on with.
+    pub(crate) fn power<'a>(
+        &self,
+        name: &str,
+        image: &'a Path,
+        born: &'a Born,
+        modem: Option<&Modem>,
+        flash: Flash,
+    ) -> Power<'a> {
+        Power {
             image,
             factory: &born.factory,
+            flash,
             modem: modem.map(|modem| modem.port),
             console_log: self.file(&format!("{name}.console.log")),
-            show,
-        })
+            show: false,
+        }
     }
 
     /// What the relay's database says: anchors, included, final, equivocations.
