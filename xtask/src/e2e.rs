@@ -32,7 +32,7 @@ pub(crate) const ROUGH: Stage = Stage {
     body: rough,
 };
 
-const FAST: Pace = Pace { block_seconds: 1, finality_depth: 4, posting_seconds: 2 };
+pub(crate) const FAST: Pace = Pace { block_seconds: 1, finality_depth: 4, posting_seconds: 2 };
 
 /// One datagram in five is lost each way; a round trip takes 2 to 10 s.
 const ROUGH_WEATHER: Weather = Weather { seed: 20_260_114, loss: "0.2", delay_ms: "1000..5000" };
@@ -105,7 +105,7 @@ fn rough_day(context: &Context, folder: &Path, cairn: &Path, images: &Images) ->
 }
 
 /// Lets the device try until the relay has every record; gives the number of batches.
-fn everything_stored(meter: &mut Device) -> Result<u64> {
+pub(crate) fn everything_stored(meter: &mut Device) -> Result<u64> {
     let (mut failed, mut batches) = (failures(meter), 0);
     wait_until("everything is stored", EXCHANGES, || {
         let status = meter.ask("status", SOON)?;

@@ -19,6 +19,7 @@ mod fuzz;
 mod header;
 mod host;
 mod kconfig;
+mod kills;
 mod lint;
 mod process;
 mod project;

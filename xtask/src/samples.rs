@@ -30,6 +30,8 @@ pub(crate) enum Meter {
     Normal,
     /// With the agent's task above the beat task: the run that must show beats missed.
     Control,
+    /// With a small journal: the run in which the plug is pulled.
+    Kills,
 }
 
 impl Meter {
@@ -37,6 +39,7 @@ impl Meter {
         match self {
             Self::Normal => "meter.config",
             Self::Control => "control.config",
+            Self::Kills => "kills.config",
         }
     }
 
@@ -44,6 +47,7 @@ impl Meter {
         match self {
             Self::Normal => "freertos-meter",
             Self::Control => "freertos-meter-control",
+            Self::Kills => "freertos-meter-kills",
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Context {
     pub(crate) fuzz_seconds: u64,
     /// Whole matrices instead of samples of them.
     pub(crate) long: bool,
+    /// Of what happens at random moments, when one was asked for.
+    pub(crate) seed: Option<u64>,
     installed: Installed,
 }
 
@@ -54,6 +56,8 @@ pub(crate) struct Effort {
     pub(crate) long: bool,
     /// How long each fuzz target runs.
     pub(crate) fuzz_seconds: u64,
+    /// Of what happens at random moments, when one was asked for.
+    pub(crate) seed: Option<u64>,
 }
 
 /// Installs what `stages` need and runs them in order.
@@ -67,7 +71,8 @@ pub(crate) fn run(stages: &[&Stage], effort: Effort) -> Result<ExitCode> {
     needs.dedup();
     let mut ended = Stages::new(&project);
     let installed = setup::install(&project, &mut ended, &needs);
-    let context = Context { project, fuzz_seconds: effort.fuzz_seconds, long: effort.long, installed };
+    let Effort { long, fuzz_seconds, seed } = effort;
+    let context = Context { project, fuzz_seconds, long, seed, installed };
     for stage in stages {
         ended.run(&format!("{}: {}", stage.name, stage.about), |log| {
             context.installed.check(stage.needs)?;

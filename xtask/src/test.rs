@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    contracts, cport, device, e2e, fuzz, header, host, kconfig, lint, psa, samples, signing,
+    contracts, cport, device, e2e, fuzz, header, host, kconfig, kills, lint, psa, samples, signing,
     suite::{self, Effort, Stage},
     zephyr,
 };
@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// Minutes of fuzzing per target with --long; without it every target runs 20 seconds.
     #[arg(long, default_value_t = 10, value_name = "MINUTES")]
     fuzz_minutes: u64,
+    /// Seed of what happens at random moments; without it a new one is drawn, and printed.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
     /// Only these stages, comma-separated.
     #[arg(long, value_delimiter = ',', value_name = "STAGE")]
     only: Vec<String>,
@@ -53,6 +56,7 @@ const STAGES: &[&Stage] = &[
     &samples::STAGE,
     &e2e::CLEAN,
     &e2e::ROUGH,
+    &kills::STAGE,
     &fuzz::STAGE,
     &zephyr::STAGE,
 ];
@@ -74,5 +78,5 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         .copied()
         .collect();
     let fuzz_seconds = if options.long { options.fuzz_minutes * 60 } else { SHORT_FUZZ_SECONDS };
-    suite::run(&wanted, Effort { long: options.long, fuzz_seconds })
+    suite::run(&wanted, Effort { long: options.long, fuzz_seconds, seed: options.seed })
 }

@@ -26,7 +26,7 @@ const BOOT_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct Words(BTreeMap<String, String>);
 
 impl Words {
-    fn of(line: &str) -> Self {
+    pub(crate) fn of(line: &str) -> Self {
         Self(line.split(' ').filter_map(|word| word.split_once('=')).map(|(n, v)| (n.into(), v.into())).collect())
     }
 
@@ -106,9 +106,11 @@ pub(crate) struct Power<'a> {
 pub(crate) struct Device {
     service: Service,
     errors: PathBuf,
+    /// Where this life begins in `errors`.
+    lamp_from: u64,
     input: ChildStdin,
     lines: Receiver<String>,
-    log: std::fs::File,
+    log: fs::File,
     show: bool,
     /// Every reading so far.
     pub(crate) readings: Vec<Reading>,
@@ -127,6 +129,7 @@ impl Device {
     /// Switches it on.
     pub(crate) fn switch_on(power: &Power<'_>) -> Result<Self> {
         let errors = power.console_log.with_extension("qemu.log");
+        let lamp_from = fs::metadata(&errors).map_or(0, |file| file.len());
         let mut service = Service::start_piped("QEMU", &qemu(power), &errors)?;
         let input = service.child().stdin.take().context("QEMU has no input")?;
         let output = service.child().stdout.take().context("QEMU has no output")?;
@@ -143,7 +146,17 @@ impl Device {
             }
         });
         let log = OpenOptions::new().create(true).append(true).open(&power.console_log)?;
-        Ok(Self { service, errors, input, lines, log, show: power.show, readings: Vec::new(), events: Vec::new() })
+        Ok(Self {
+            service,
+            errors,
+            lamp_from,
+            input,
+            lines,
+            log,
+            show: power.show,
+            readings: Vec::new(),
+            events: Vec::new(),
+        })
     }
 
     /// Gives a command and the words of its answer.
@@ -163,20 +176,20 @@ impl Device {
         writeln!(self.input, "{command}").and_then(|()| self.input.flush()).context("QEMU takes no input")
     }
 
-    /// Listens until a line begins with the word `wanted`, and whether one did before `deadline`.
+    /// Listens until a line's first word is `wanted`; `None` when none came before `deadline`.
     ///
     /// # Errors
     /// `error …`, `stop …`, or QEMU ended.
-    pub(crate) fn listen(&mut self, wanted: Option<&str>, deadline: Instant) -> Result<bool> {
+    pub(crate) fn listen(&mut self, wanted: &str, deadline: Instant) -> Result<Option<String>> {
         while let Some(line) = self.hear(deadline)? {
             if line.starts_with("error ") {
                 bail!("the device says: {line}");
             }
-            if wanted.is_some_and(|wanted| line.split(' ').next() == Some(wanted)) {
-                return Ok(true);
+            if line.split(' ').next() == Some(wanted) {
+                return Ok(Some(line));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Pulls the plug: QEMU is killed, not asked. What reached us before counts.
@@ -188,7 +201,8 @@ impl Device {
         }
         writeln!(self.log, "(the plug is pulled)")?;
         let said = fs::read(&self.errors).with_context(|| self.errors.display().to_string())?;
-        Ok(LastWords { readings: self.readings, events: self.events, lamp: said.last().copied() })
+        let lamp = said.get(usize::try_from(self.lamp_from)?..).and_then(<[u8]>::last).copied();
+        Ok(LastWords { readings: self.readings, events: self.events, lamp })
     }
 
     /// Waits for an event that `wanted` takes; events that came before count.

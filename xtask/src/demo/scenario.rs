@@ -297,7 +297,7 @@ pub(crate) fn no_equivocation(world: &World) -> Result<()> {
 }
 
 /// One CBOR unsigned integer, which is all a reading's payload holds.
-fn cbor_unsigned(bytes: &[u8]) -> Option<u64> {
+pub(crate) fn cbor_unsigned(bytes: &[u8]) -> Option<u64> {
     let (&head, rest) = bytes.split_first()?;
     match (head, rest.len()) {
         (0..=23, 0) => Some(u64::from(head)),

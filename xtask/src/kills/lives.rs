@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A device over its lives: switched on, at work, killed at a random moment, and the table of that. What it says is noted;
+//! whether it is right is for judge.rs, but for what shows at once.
+
+use std::{
+    fmt,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::ring;
+use crate::{
+    demo::{
+        device::{Device, Event, Flash, LastWords, Power, Reading, Words},
+        scenario::{self, say},
+        world::{Born, Modem, World},
+    },
+    e2e,
+};
+
+/// From power to `ready`, before it was ever measured.
+const BOOT: Duration = Duration::from_millis(600);
+/// A device that is not ready by then is broken.
+const BOOT_LIMIT: Duration = Duration::from_secs(60);
+/// Longest life after `ready`.
+const LIFE: Duration = Duration::from_millis(2500);
+/// One kill in so many hits a boot.
+const BOOTS: u64 = 5;
+/// More readings than fit a life.
+const ENDLESS: u32 = 100_000;
+/// Each life's register begins so far above the last one's that no two readings are the same, heard or not.
+const REGISTER_STEP_WH: u64 = 10_000_000;
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// What the device was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Boot,
+    Signature,
+    Exchange,
+    Readings,
+}
+
+/// What its flash was doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lamp {
+    Rest,
+    Program,
+    Erase,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Boot => "boot",
+            Self::Signature => "signature",
+            Self::Exchange => "exchange",
+            Self::Readings => "readings",
+        })
+    }
+}
+
+impl fmt::Display for Lamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Rest => "-",
+            Self::Program => "program",
+            Self::Erase => "erase",
+        })
+    }
+}
+
+impl Lamp {
+    fn of(words: &LastWords) -> Self {
+        match words.lamp {
+            Some(b'p') => Self::Program,
+            Some(b'e') => Self::Erase,
+            _ => Self::Rest,
+        }
+    }
+}
+
+impl Phase {
+    fn of(words: &LastWords, ready: bool) -> Self {
+        let last = |names: [&str; 3]| words.events.iter().rev().find(|event| names.contains(&event.name.as_str()));
+        let is = |event: Option<&Event>, name| event.is_some_and(|event| event.name == name);
+        match () {
+            () if !ready => Self::Boot,
+            () if is(last(["signing", "signed", "sealed"]), "signing") => Self::Signature,
+            () if is(last(["sent", "stored", "exchange-failed"]), "sent") => Self::Exchange,
+            () => Self::Readings,
+        }
+    }
+}
+
+/// The end of one life.
+pub(super) struct Death {
+    pub(super) phase: Phase,
+    pub(super) flash: Lamp,
+}
+
+/// How one life went until the plug was pulled.
+struct Life {
+    lasted: Duration,
+    /// The device's status when it was ready; `None` when it died before it could say.
+    mounted: Option<Words>,
+    ready: bool,
+    words: LastWords,
+}
+
+/// The device, over all its lives.
+pub(super) struct Victim<'a> {
+    world: &'a World,
+    image: PathBuf,
+    born: &'a Born,
+    modem: &'a Modem,
+    random: u64,
+    boot: Duration,
+    register: u64,
+    flash: PathBuf,
+    accepted: Vec<Reading>,
+    deaths: Vec<Death>,
+}
+
+/// What is to be said of a device in the end.
+pub(super) struct Biography {
+    /// The readings it said it had accepted, in all its lives.
+    pub(super) accepted: Vec<Reading>,
+    /// One for each kill.
+    pub(super) deaths: Vec<Death>,
+    /// Sequence numbers given.
+    pub(super) records: u64,
+    /// Batches sealed.
+    pub(super) batches: u64,
+    /// How often its journal's ring turned.
+    pub(super) turns: u64,
+}
+
+impl<'a> Victim<'a> {
+    /// A device that was never switched on.
+    pub(super) fn new(world: &'a World, image: PathBuf, born: &'a Born, modem: &'a Modem, seed: u64) -> Self {
+        let flash = world.flash("meter");
+        let (accepted, deaths) = (Vec::new(), Vec::new());
+        Self { world, image, born, modem, random: seed, boot: BOOT, register: 0, flash, accepted, deaths }
+    }
+
+    /// Lives and dies, `number` times; a line of the table for each.
+    ///
+    /// # Errors
+    /// A device that stops, refuses or forgets.
+    pub(super) fn die(&mut self, number: u32) -> Result<()> {
+        say("kill   after ms  in the middle of  flash    readings  heard of all  found at boot      ring");
+        for kill in 1..=number {
+            // The first falls into the first boot, where the journal is formatted.
+            let life =
+                if kill == 1 || self.draw() % BOOTS == 0 { self.live_until_boot() } else { self.live_and_work() };
+            let life = life.with_context(|| format!("before kill {kill}"))?;
+            self.note(kill, life)?;
+        }
+        Ok(())
+    }
+
+    /// SplitMix64.
+    fn draw(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+
+    /// Any time up to `longest`, to the microsecond.
+    fn random_time(&mut self, longest: Duration) -> Duration {
+        let span = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX).max(1);
+        Duration::from_micros(self.draw() % span)
+    }
+
+    fn power(&self, flash: Flash) -> Power<'_> {
+        self.world.power("meter", &self.image, self.born, Some(self.modem), flash)
+    }
+
+    /// A life that ends at some time up to when the device would be ready.
+    fn live_until_boot(&mut self) -> Result<Life> {
+        let lasts = self.random_time(self.boot);
+        let begun = Instant::now();
+        let mut device = Device::switch_on(&self.power(Flash::Slow(self.flash.clone())))?;
+        let ready = device.listen("ready", begun + lasts)?.is_some();
+        Ok(Life { lasted: begun.elapsed(), mounted: None, ready, words: device.pull_the_plug()? })
+    }
+
+    /// A life that ends at some time after the device was ready.
+    fn live_and_work(&mut self) -> Result<Life> {
+        let lasts = self.random_time(LIFE);
+        self.register += REGISTER_STEP_WH;
+        let begun = Instant::now();
+        let mut device = Device::switch_on(&self.power(Flash::Slow(self.flash.clone())))?;
+        device.listen("ready", begun + BOOT_LIMIT)?.context("the device is not ready")?;
+        self.boot = begun.elapsed();
+        let dies = Instant::now() + lasts;
+        device.tell("status")?;
+        let mounted = device.listen("ok", dies)?.map(|line| Words::of(&line));
+        device.tell(&format!("register {}", self.register))?;
+        device.tell(&format!("burst {ENDLESS}"))?;
+        device.listen("nothing that is ever said", dies)?;
+        Ok(Life { lasted: begun.elapsed(), mounted, ready: true, words: device.pull_the_plug()? })
+    }
+
+    /// Takes down what a life left, and says it.
+    fn note(&mut self, kill: u32, life: Life) -> Result<()> {
+        let Life { lasted, mounted, ready, words } = life;
+        let death = Death { phase: Phase::of(&words, ready), flash: Lamp::of(&words) };
+        let found = match &mounted {
+            None => "-".to_owned(),
+            Some(status) => self.found(status)?,
+        };
+        self.accepted.extend(&words.readings);
+        let ring = ring::newest(&self.flash)?.map_or_else(|| "-".to_owned(), |(generation, _)| generation.to_string());
+        say(&format!(
+            "{kill:>4} {:>10}  {:<16}  {:<7} {:>9} {:>13}  {found:<17} {ring:>5}",
+            lasted.as_millis(),
+            death.phase,
+            death.flash,
+            words.readings.len(),
+            self.accepted.len()
+        ));
+        self.deaths.push(death);
+        Ok(())
+    }
+
+    /// What the journal held after the last kill: never less than what was accepted.
+    fn found(&self, status: &Words) -> Result<String> {
+        let next = status.number("next_seq")?;
+        if let Some(last) = self.accepted.last() {
+            ensure!(next > last.seq, "reading {} was accepted, and the next number is {next} again", last.seq);
+        }
+        Ok(format!("{next}, batch {}", status.number("next_batch")?))
+    }
+
+    /// A last life, at peace: everything is sealed and sent, and one boot later still so.
+    ///
+    /// # Errors
+    /// When it does not come to that.
+    pub(super) fn settle(mut self) -> Result<Biography> {
+        say("the device may live: everything is sealed and sent");
+        let mut device = Device::boot(&self.power(Flash::Fast(self.flash.clone())))?;
+        device.ask(&format!("register {}", self.register + REGISTER_STEP_WH), SOON)?;
+        device.ask("run 1", SOON)?;
+        device.ask("flush", SOON)?;
+        let batches = e2e::everything_stored(&mut device)?;
+        let before = scenario::settled(&mut device)?;
+        self.accepted.extend(&device.pull_the_plug()?.readings);
+        let mut device = Device::boot(&self.power(Flash::Fast(self.flash.clone())))?;
+        let after = scenario::settled(&mut device)?;
+        for name in ["device", "stream", "next_seq", "next_batch", "stored", "included", "final", "unsealed"] {
+            let (before, after) = (before.text(name)?, after.text(name)?);
+            ensure!(before == after, "{name} was {before} and is {after} after a reboot at rest");
+        }
+        let turns = ring::turns(&self.flash)?;
+        Ok(Biography {
+            accepted: self.accepted,
+            deaths: self.deaths,
+            records: after.number("next_seq")?,
+            batches,
+            turns,
+        })
+    }
+}
