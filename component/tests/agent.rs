@@ -256,6 +256,43 @@ fn a_full_journal_refuses_new_records_and_loses_none() {
     assert_eq!(device.delivered().len() as u64, accepted + 1);
 }
 
+/// The relay's last word was 'stored', everything is stored, and there is no room for a record whose batch would bring more news.
+#[test]
+fn a_device_that_is_full_of_what_it_does_not_know_to_be_final_asks() {
+    let mut device = Device::new(UploadMode::Data);
+    let mut accepted = 0;
+    let mut value = 0;
+    while device.agent.status().totals.journal_full == 0 {
+        let before = device.agent.status().totals.accepted;
+        device.read_meter(value);
+        accepted += device.agent.status().totals.accepted - before;
+        value += 1;
+        device.agent.flush();
+        device.run_for(60_000);
+    }
+    device.run_for(HOUR);
+    let uplinks = device.world().uplinks.len();
+    let batches = device.world().anchors.len();
+    assert!(uplinks > batches, "it asked");
+    device.run_for(24 * HOUR);
+    let asked = device.world().uplinks.len() - uplinks;
+    assert!((24..96).contains(&asked), "{asked} times a day, at longest once an hour");
+    let last = device.world().uplinks.last().cloned().unwrap();
+    assert!(Uplink::decode(&last).unwrap().data.is_none(), "what the relay has is not sent again");
+    device.world().final_through = Some(BatchNumber(u32::try_from(batches - 2).unwrap()));
+    device.run_for(2 * HOUR);
+    let uplinks = device.world().uplinks.len();
+    device.run_for(24 * HOUR);
+    assert_eq!(device.world().uplinks.len(), uplinks, "it knows, and asks no more");
+    for _ in 0..20 {
+        device.read_meter(value);
+        value += 1;
+    }
+    device.agent.flush();
+    device.run_for(HOUR);
+    assert_eq!(device.delivered().len() as u64, accepted + 21);
+}
+
 #[test]
 fn a_clock_that_is_set_leaves_a_record_of_the_step() {
     let mut device = Device::with_clock(UploadMode::Data, 0, TimeQuality::SinceBoot);

@@ -120,7 +120,7 @@ pub(crate) fn everything_stored(meter: &mut Device) -> Result<u64> {
     Ok(batches)
 }
 
-fn failures(meter: &Device) -> usize {
+pub(crate) fn failures(meter: &Device) -> usize {
     meter.events.iter().filter(|event| event.name == "exchange-failed").count()
 }
 

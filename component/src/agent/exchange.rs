@@ -31,9 +31,10 @@ pub(super) const fn records_limit(uplink: usize) -> u64 {
 impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize, const UPLINK: usize>
     Agent<J, S, L, C, P, PAYLOAD, UPLINK>
 {
-    /// Starts the exchange of the oldest batch that the relay does not have, signing it first when that failed before.
+    /// Starts the exchange of the oldest batch that the relay does not have, signing it first when that failed before; or asks
+    /// again about the last one.
     pub(super) fn start_exchange(&mut self, now: Millis, on_event: &mut dyn FnMut(Event)) {
-        let Some(batch) = self.first_unsent() else { return };
+        let Some(batch) = self.first_unsent().or_else(|| self.asks_about()) else { return };
         self.flush = false;
         let signature = match self.journal.batch(batch).map(|sealed| sealed.signature) {
             Ok(Some(signature)) => Some(signature),
@@ -75,7 +76,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     }
 
     /// Writes the uplink of a signed batch into the uplink buffer and returns its length. When records rotted since the batch was
-    /// sealed, it goes without data, and a record says which.
+    /// sealed, it goes without data, and a record says which. A batch that the relay has goes without data too.
     fn compose(
         &mut self,
         batch: BatchNumber,
@@ -83,11 +84,12 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         on_event: &mut dyn FnMut(Event),
     ) -> Result<usize, WireError> {
         let sealed = self.journal.batch(batch).map_err(|_| WireError::OutOfRange)?;
-        let rotten = if sealed.with_data { self.rotten_since_sealed(&sealed)? } else { None };
+        let with_data = sealed.with_data && sealed.state < BatchState::Stored;
+        let rotten = if with_data { self.rotten_since_sealed(&sealed)? } else { None };
         if let Some(range) = rotten {
             self.tell_loss(batch, &range, on_event);
         }
-        if !sealed.with_data || rotten.is_some() {
+        if !with_data || rotten.is_some() {
             let uplink = Uplink { anchor: sealed.anchor, signature, data: None };
             return uplink.encode(&mut self.uplink);
         }
@@ -149,6 +151,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         if first > through || self.journal.advance(through, state).is_err() {
             return;
         }
+        self.starved &= state != BatchState::Final;
         self.totals.note_level(through, state);
         for batch in (first.0..=through.0).map(BatchNumber) {
             on_event(match state {

@@ -119,6 +119,8 @@ pub struct Agent<J, S, L, C, P, const PAYLOAD: usize, const UPLINK: usize> {
     /// Neither sealing nor signing before then.
     pause_until: Millis,
     watch: ClockWatch,
+    /// A record was refused for want of room, and nothing became final since.
+    starved: bool,
     /// The batch that a loss record was journaled for.
     loss_told: Option<BatchNumber>,
     retention: Retention,
@@ -199,6 +201,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             radio_up_until: None,
             pause_until: Millis(0),
             watch,
+            starved: false,
             loss_told: None,
             retention: Retention::default(),
             totals: Totals::default(),
@@ -262,6 +265,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             match result {
                 Ok(_) => self.totals.accepted += 1,
                 Err(error) => {
+                    self.starved |= error == SubmitError::Journal(JournalError::Full);
                     self.totals.count_refusal(error);
                     on_event(Event::Refused(error));
                 }
@@ -334,6 +338,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             oldest_unsealed: if paused { None } else { self.open.since() },
             most_pressing: self.open.most_pressing(),
             unsent: if busy { 0 } else { self.unsent() },
+            starved: !busy && self.open.leaves() == 0 && self.asks_about().is_some(),
             flush: self.flush,
             radio_up_until: self.radio_up_until,
         }
@@ -343,6 +348,13 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     fn first_unsent(&self) -> Option<BatchNumber> {
         let first = next_after(self.journal.through(BatchState::Stored));
         (first < self.journal.batches().end).then_some(first)
+    }
+
+    /// The batch to ask the relay about again: the journal is full, the relay has all there is, and the device does not know
+    /// whether it is final. No new batch would ever bring that news.
+    fn asks_about(&self) -> Option<BatchNumber> {
+        let (stored, known) = (self.journal.through(BatchState::Stored), self.journal.through(BatchState::Final));
+        stored.filter(|_| self.starved && self.first_unsent().is_none() && stored > known)
     }
 
     fn unsent(&self) -> u32 {

@@ -17,6 +17,9 @@ pub struct View {
     pub most_pressing: Option<Priority>,
     /// Sealed batches that the relay does not have yet.
     pub unsent: u32,
+    /// The journal is full and the relay has all of it: an exchange about the last batch may tell what became final, and
+    /// nothing else will.
+    pub starved: bool,
     /// The application asked for everything to be sent now.
     pub flush: bool,
     /// The radio is up anyway until then.
@@ -36,7 +39,7 @@ pub enum Decision {
 
 /// Decides when to spend energy.
 pub trait Schedule {
-    /// What to do now. [`Decision::Seal`] only with something unsealed, [`Decision::Send`] only with something unsent.
+    /// What to do now. [`Decision::Seal`] only with something unsealed, [`Decision::Send`] only with something unsent, or starved.
     fn decide(&mut self, view: &View) -> Decision;
 
     /// How an exchange ended and what it cost.
@@ -58,13 +61,17 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// Seals and sends at fixed intervals since boot; urgent records at once; failed exchanges again after full jitter.
+/// Seals and sends at fixed intervals since boot; urgent records at once; failed exchanges again after full jitter. Asks for news
+/// while starved, after full jitter too.
 #[derive(Clone, Debug)]
 pub struct FixedInterval {
     settings: Settings,
     next_upload: Millis,
     not_before: Millis,
     failures: u32,
+    ask_at: Millis,
+    /// Exchanges that only asked, since the last that brought a batch.
+    asks: u32,
     random: u64,
 }
 
@@ -72,7 +79,8 @@ impl FixedInterval {
     /// A schedule whose first upload is due one interval after boot.
     #[must_use]
     pub const fn new(settings: Settings) -> Self {
-        Self { settings, next_upload: settings.interval, not_before: Millis(0), failures: 0, random: settings.seed }
+        let (next_upload, random) = (settings.interval, settings.seed);
+        Self { settings, next_upload, not_before: Millis(0), failures: 0, ask_at: Millis(0), asks: 0, random }
     }
 
     /// SplitMix64: spreads retries; nothing secret depends on it.
@@ -82,6 +90,13 @@ impl FixedInterval {
         z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ z >> 31
+    }
+
+    /// Full jitter: some time from now, within a span that doubles with each of `tries`.
+    fn some_time_after(&mut self, now: Millis, tries: u32) -> Millis {
+        let limit = self.settings.retry_base.0.saturating_mul(2 << tries.min(16));
+        let limit = limit.clamp(1, self.settings.retry_max.0.max(1));
+        now.after(Millis(self.draw() % limit + 1))
     }
 
     fn seal_at(&self, view: &View) -> Option<Millis> {
@@ -109,20 +124,25 @@ impl Schedule for FixedInterval {
         }
         let send_at = (view.unsent > 0).then_some(if view.flush { view.now } else { self.not_before });
         if send_at.is_some_and(|at| at <= view.now) {
+            self.asks = 0;
             return Decision::Send;
         }
-        Decision::Wait(self.seal_at(view).into_iter().chain(send_at).min())
+        let ask_at = view.starved.then_some(if view.flush { view.now } else { self.ask_at });
+        if ask_at.is_some_and(|at| at <= view.now) {
+            self.asks = self.asks.saturating_add(1);
+            return Decision::Send;
+        }
+        Decision::Wait(self.seal_at(view).into_iter().chain(send_at).chain(ask_at).min())
     }
 
     fn exchange_ended(&mut self, now: Millis, result: Result<(), LinkError>, _: &ExchangeCost) {
+        self.ask_at = self.some_time_after(now, self.asks);
         if result.is_ok() {
             (self.failures, self.not_before) = (0, now);
             return;
         }
-        let limit = self.settings.retry_base.0.saturating_mul(2 << self.failures.min(16));
-        let limit = limit.clamp(1, self.settings.retry_max.0.max(1));
+        self.not_before = self.some_time_after(now, self.failures);
         self.failures = self.failures.saturating_add(1);
-        self.not_before = now.after(Millis(self.draw() % limit + 1));
     }
 }
 
@@ -149,6 +169,7 @@ mod tests {
             oldest_unsealed: None,
             most_pressing: None,
             unsent: 0,
+            starved: false,
             flush: false,
             radio_up_until: None,
         }
@@ -208,5 +229,25 @@ mod tests {
         assert!(longest > HOUR / 2, "the span never grew: {longest}");
         schedule.exchange_ended(Millis(9), Ok(()), &ExchangeCost::default());
         assert_eq!(schedule.decide(&unsent(9)), Decision::Send);
+    }
+
+    #[test]
+    fn a_starved_device_asks_at_ever_longer_times_until_it_has_a_batch_to_send() {
+        let mut schedule = schedule();
+        let starved = |now| View { starved: true, ..view(now) };
+        assert_eq!(schedule.decide(&starved(0)), Decision::Send, "at first at once");
+        let mut longest = 0;
+        for asks in 1..40_u32 {
+            schedule.exchange_ended(Millis(0), Ok(()), &ExchangeCost::default());
+            let Decision::Wait(Some(Millis(at))) = schedule.decide(&starved(0)) else { panic!("must wait") };
+            assert!(at >= 1 && at <= (120_000_u64 << asks.min(8)).min(HOUR), "ask {asks} at {at}");
+            longest = longest.max(at);
+            assert_eq!(schedule.decide(&View { flush: true, ..starved(0) }), Decision::Send, "or when told to");
+        }
+        assert!(longest > HOUR / 2, "the span never grew: {longest}");
+        assert_eq!(schedule.decide(&View { unsent: 1, ..view(HOUR) }), Decision::Send);
+        schedule.exchange_ended(Millis(HOUR), Ok(()), &ExchangeCost::default());
+        let Decision::Wait(Some(Millis(at))) = schedule.decide(&starved(HOUR)) else { panic!("must wait") };
+        assert!(at <= HOUR + 120_000);
     }
 }

@@ -192,6 +192,11 @@ impl Device {
         Ok(None)
     }
 
+    /// What the lamp of a slow flash shows: `p`, `e`, a dot; something else, or nothing, before it was used.
+    pub(crate) fn lamp(&self) -> Result<Option<u8>> {
+        lamp(&self.errors, self.lamp_from)
+    }
+
     /// Pulls the plug: QEMU is killed, not asked. What reached us before counts.
     pub(crate) fn pull_the_plug(mut self) -> Result<LastWords> {
         self.service.kill()?;
@@ -200,9 +205,7 @@ impl Device {
             note(&last, self.show, &mut self.readings, &mut self.events)?;
         }
         writeln!(self.log, "(the plug is pulled)")?;
-        let said = fs::read(&self.errors).with_context(|| self.errors.display().to_string())?;
-        let lamp = said.get(usize::try_from(self.lamp_from)?..).and_then(<[u8]>::last).copied();
-        Ok(LastWords { readings: self.readings, events: self.events, lamp })
+        Ok(LastWords { lamp: lamp(&self.errors, self.lamp_from)?, readings: self.readings, events: self.events })
     }
 
     /// Waits for an event that `wanted` takes; events that came before count.
@@ -280,7 +283,7 @@ pub(crate) struct LastWords {
     pub(crate) readings: Vec<Reading>,
     /// Its events.
     pub(crate) events: Vec<Event>,
-    /// What a slow flash's lamp showed last: `p`, `e`, a dot; something else, or nothing, before it was used.
+    /// What the lamp of a slow flash showed last.
     pub(crate) lamp: Option<u8>,
 }
 
@@ -296,6 +299,12 @@ fn qemu(power: &Power<'_>) -> Command {
     qemu.arg("-kernel").arg(power.image).args(["-serial", "stdio", "-serial"]);
     qemu.arg(power.modem.map_or_else(|| "null".to_owned(), |port| format!("tcp:127.0.0.1:{port}")));
     qemu
+}
+
+/// The last byte of QEMU's standard error in this life.
+fn lamp(errors: &Path, begins: u64) -> Result<Option<u8>> {
+    let said = fs::read(errors).with_context(|| errors.display().to_string())?;
+    Ok(said.get(usize::try_from(begins)?..).and_then(<[u8]>::last).copied())
 }
 
 /// Takes a line apart.

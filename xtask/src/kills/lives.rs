@@ -5,6 +5,7 @@
 use std::{
     fmt,
     path::PathBuf,
+    thread::sleep,
     time::{Duration, Instant},
 };
 
@@ -21,13 +22,20 @@ use crate::{
 };
 
 /// From power to `ready`, before it was ever measured.
-const BOOT: Duration = Duration::from_millis(600);
+const BOOT: Duration = Duration::from_millis(250);
 /// A device that is not ready by then is broken.
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
-/// Longest life after `ready`.
+/// Longest life after `ready`, but for what is then waited for.
 const LIFE: Duration = Duration::from_millis(2500);
-/// One kill in so many hits a boot.
-const BOOTS: u64 = 5;
+/// An erase and a signature come within this time.
+const WAIT: Duration = Duration::from_secs(20);
+/// An erase takes somewhat longer than this.
+const INSIDE_ERASE: Duration = Duration::from_millis(12);
+/// A signature and its journal entry take somewhat longer.
+const INSIDE_SIGNATURE: Duration = Duration::from_millis(50);
+const GLANCE: Duration = Duration::from_millis(1);
+/// Nothing the device says begins with this.
+const NEVER_SAID: &str = "never";
 /// More readings than fit a life.
 const ENDLESS: u32 = 100_000;
 /// Each life's register begins so far above the last one's that no two readings are the same, heard or not.
@@ -96,6 +104,30 @@ impl Phase {
     }
 }
 
+/// Which moments a kill is drawn from: all of them at random, but not all in one heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aim {
+    /// From power to `ready`; the first falls into the first boot, where the journal is formatted.
+    Boot,
+    /// From `ready` on.
+    Any,
+    /// From the beginning of the first erase after such a moment.
+    Erase,
+    /// From the beginning of the first signature after such a moment.
+    Signature,
+}
+
+impl Aim {
+    fn of(kill: u32) -> Self {
+        match kill % 5 {
+            1 => Self::Boot,
+            3 => Self::Erase,
+            0 => Self::Signature,
+            _ => Self::Any,
+        }
+    }
+}
+
 /// The end of one life.
 pub(super) struct Death {
     pub(super) phase: Phase,
@@ -123,6 +155,7 @@ pub(super) struct Victim<'a> {
     flash: PathBuf,
     accepted: Vec<Reading>,
     deaths: Vec<Death>,
+    failed_exchanges: usize,
 }
 
 /// What is to be said of a device in the end.
@@ -137,14 +170,34 @@ pub(super) struct Biography {
     pub(super) batches: u64,
     /// How often its journal's ring turned.
     pub(super) turns: u64,
+    /// Exchanges that it said had failed.
+    pub(super) failed_exchanges: usize,
+}
+
+impl Biography {
+    /// How many kills fell into such an operation.
+    pub(super) fn caught(&self, lamp: Lamp) -> usize {
+        self.deaths.iter().filter(|death| death.flash == lamp).count()
+    }
 }
 
 impl<'a> Victim<'a> {
     /// A device that was never switched on.
     pub(super) fn new(world: &'a World, image: PathBuf, born: &'a Born, modem: &'a Modem, seed: u64) -> Self {
         let flash = world.flash("meter");
-        let (accepted, deaths) = (Vec::new(), Vec::new());
-        Self { world, image, born, modem, random: seed, boot: BOOT, register: 0, flash, accepted, deaths }
+        Self {
+            world,
+            image,
+            born,
+            modem,
+            random: seed,
+            boot: BOOT,
+            register: 0,
+            flash,
+            accepted: Vec::new(),
+            deaths: Vec::new(),
+            failed_exchanges: 0,
+        }
     }
 
     /// Lives and dies, `number` times; a line of the table for each.
@@ -152,11 +205,14 @@ impl<'a> Victim<'a> {
     /// # Errors
     /// A device that stops, refuses or forgets.
     pub(super) fn die(&mut self, number: u32) -> Result<()> {
-        say("kill   after ms  in the middle of  flash    readings  heard of all  found at boot      ring");
+        say(
+            "kill  found at boot: next record, batch  readings  in all  killed after ms, in the middle of  flash    ring",
+        );
         for kill in 1..=number {
-            // The first falls into the first boot, where the journal is formatted.
-            let life =
-                if kill == 1 || self.draw() % BOOTS == 0 { self.live_until_boot() } else { self.live_and_work() };
+            let life = match Aim::of(kill) {
+                Aim::Boot => self.live_until_boot(),
+                aim => self.live_and_work(aim),
+            };
             let life = life.with_context(|| format!("before kill {kill}"))?;
             self.note(kill, life)?;
         }
@@ -192,7 +248,7 @@ impl<'a> Victim<'a> {
     }
 
     /// A life that ends at some time after the device was ready.
-    fn live_and_work(&mut self) -> Result<Life> {
+    fn live_and_work(&mut self, aim: Aim) -> Result<Life> {
         let lasts = self.random_time(LIFE);
         self.register += REGISTER_STEP_WH;
         let begun = Instant::now();
@@ -204,8 +260,29 @@ impl<'a> Victim<'a> {
         let mounted = device.listen("ok", dies)?.map(|line| Words::of(&line));
         device.tell(&format!("register {}", self.register))?;
         device.tell(&format!("burst {ENDLESS}"))?;
-        device.listen("nothing that is ever said", dies)?;
+        device.listen(NEVER_SAID, dies)?;
+        match aim {
+            Aim::Erase => self.until_inside_an_erase(&mut device)?,
+            Aim::Signature => self.until_inside_a_signature(&mut device)?,
+            Aim::Any | Aim::Boot => {}
+        }
         Ok(Life { lasted: begun.elapsed(), mounted, ready: true, words: device.pull_the_plug()? })
+    }
+
+    fn until_inside_an_erase(&mut self, device: &mut Device) -> Result<()> {
+        let limit = Instant::now() + WAIT;
+        while device.lamp()? != Some(b'e') && Instant::now() < limit {
+            device.listen(NEVER_SAID, Instant::now() + GLANCE)?;
+        }
+        sleep(self.random_time(INSIDE_ERASE));
+        Ok(())
+    }
+
+    fn until_inside_a_signature(&mut self, device: &mut Device) -> Result<()> {
+        let seen = device.events.len();
+        device.wait_event_after(seen, "a signature", WAIT, |event| event.name == "signing")?;
+        sleep(self.random_time(INSIDE_SIGNATURE));
+        Ok(())
     }
 
     /// Takes down what a life left, and says it.
@@ -219,13 +296,14 @@ impl<'a> Victim<'a> {
         self.accepted.extend(&words.readings);
         let ring = ring::newest(&self.flash)?.map_or_else(|| "-".to_owned(), |(generation, _)| generation.to_string());
         say(&format!(
-            "{kill:>4} {:>10}  {:<16}  {:<7} {:>9} {:>13}  {found:<17} {ring:>5}",
+            "{kill:>4}  {found:<33} {:>9} {:>7} {:>16}   {:<16}  {:<7} {ring:>5}",
+            words.readings.len(),
+            self.accepted.len(),
             lasted.as_millis(),
             death.phase,
             death.flash,
-            words.readings.len(),
-            self.accepted.len()
         ));
+        self.failed_exchanges += words.events.iter().filter(|event| event.name == "exchange-failed").count();
         self.deaths.push(death);
         Ok(())
     }
@@ -251,6 +329,7 @@ impl<'a> Victim<'a> {
         device.ask("flush", SOON)?;
         let batches = e2e::everything_stored(&mut device)?;
         let before = scenario::settled(&mut device)?;
+        self.failed_exchanges += e2e::failures(&device);
         self.accepted.extend(&device.pull_the_plug()?.readings);
         let mut device = Device::boot(&self.power(Flash::Fast(self.flash.clone())))?;
         let after = scenario::settled(&mut device)?;
@@ -258,13 +337,13 @@ impl<'a> Victim<'a> {
             let (before, after) = (before.text(name)?, after.text(name)?);
             ensure!(before == after, "{name} was {before} and is {after} after a reboot at rest");
         }
-        let turns = ring::turns(&self.flash)?;
         Ok(Biography {
-            accepted: self.accepted,
-            deaths: self.deaths,
+            turns: ring::turns(&self.flash)?,
             records: after.number("next_seq")?,
             batches,
-            turns,
+            failed_exchanges: self.failed_exchanges,
+            accepted: self.accepted,
+            deaths: self.deaths,
         })
     }
 }

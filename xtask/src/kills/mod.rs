@@ -11,7 +11,10 @@ mod ledger;
 mod lives;
 mod ring;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    fs,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::{Result, anyhow, ensure};
 
@@ -59,8 +62,22 @@ fn kills(context: &Context, log: &mut Log) -> Result<Outcome> {
     let meter = meter.settle()?;
     world.wait_final(meter.batches)?;
     let tally = verdict(&world, &born, &meter)?;
+    held_up(&meter, &world)?;
     ensure!(!context.long || meter.turns >= TURNS_LONG, "the ring turned {} times only", meter.turns);
     passed(summary(&meter, tally))
+}
+
+/// A run in which no kill fell into a flash operation would prove little. And in fair weather the secure channel outlives every
+/// reboot: no exchange fails, and the relay challenges the device once, when it first meets it.
+fn held_up(meter: &Biography, world: &World) -> Result<()> {
+    for lamp in [Lamp::Program, Lamp::Erase] {
+        ensure!(meter.caught(lamp) > 0, "no kill fell into a flash operation of this kind: {lamp}");
+    }
+    ensure!(meter.failed_exchanges == 0, "{} exchanges failed in fair weather", meter.failed_exchanges);
+    let relay = fs::read_to_string(world.file("relay.log"))?;
+    let challenged = relay.lines().filter(|line| line.contains("new ID Context")).count();
+    ensure!(challenged == 1, "the relay took up {challenged} contexts of one device with one journal");
+    Ok(())
 }
 
 /// Milliseconds since 1970.
@@ -71,13 +88,12 @@ fn drawn_seed() -> u64 {
 
 fn summary(meter: &Biography, tally: Tally) -> String {
     let Tally { accepted, unheard, batches } = tally;
-    let caught = |lamp| meter.deaths.iter().filter(|death| death.flash == lamp).count();
     let line = format!(
         "{} kills, {} inside a program, {} inside an erase: {accepted} readings accepted, all on chain, each once; \
          {unheard} more on chain, each once; {batches} batches without a hole; the ring turned {} times",
         meter.deaths.len(),
-        caught(Lamp::Program),
-        caught(Lamp::Erase),
+        meter.caught(Lamp::Program),
+        meter.caught(Lamp::Erase),
         meter.turns
     );
     say(&line);

@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result, ensure};
 
 /// Sectors begin at multiples of this, whatever their length.
 const SECTOR_STEP: usize = 1024;
-const HEADER_BYTES: usize = 140;
+/// A header without its checksum.
+const HEADER_BYTES: usize = 148;
 
 /// The newest generation, and how many sectors the ring has; `None` before the first header is whole.
 pub(super) fn newest(flash: &Path) -> Result<Option<(u64, u64)>> {
@@ -63,7 +64,7 @@ mod tests {
         (content[8], content[14]) = (77, 16);
         content.extend(crc32(&content).to_le_bytes());
         let mut sector = vec![0xff; 1024];
-        sector[144..288].copy_from_slice(&content);
+        sector[152..304].copy_from_slice(&content);
         assert_eq!(header(&sector), Some((77, 16)));
         sector[150] ^= 1;
         assert_eq!(header(&sector), None);
