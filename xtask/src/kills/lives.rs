@@ -23,6 +23,8 @@ use crate::{
 
 /// From power to `ready`, before it was ever measured.
 const BOOT: Duration = Duration::from_millis(250);
+/// A format and the identity record take somewhat less than this.
+const FORMAT: Duration = Duration::from_millis(160);
 /// A device that is not ready by then is broken.
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
 /// Longest life after `ready`, but for what is then waited for.
@@ -107,7 +109,9 @@ impl Phase {
 /// Which moments a kill is drawn from: all of them at random, but not all in one heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Aim {
-    /// From power to `ready`; the first falls into the first boot, where the journal is formatted.
+    /// From the beginning of the first format to somewhat after its end.
+    Format,
+    /// From power to `ready`.
     Boot,
     /// From `ready` on.
     Any,
@@ -119,10 +123,11 @@ enum Aim {
 
 impl Aim {
     fn of(kill: u32) -> Self {
-        match kill % 5 {
-            1 => Self::Boot,
-            3 => Self::Erase,
-            0 => Self::Signature,
+        match (kill, kill % 5) {
+            (1, _) => Self::Format,
+            (_, 1) => Self::Boot,
+            (_, 3) => Self::Erase,
+            (_, 0) => Self::Signature,
             _ => Self::Any,
         }
     }
@@ -210,7 +215,7 @@ impl<'a> Victim<'a> {
         );
         for kill in 1..=number {
             let life = match Aim::of(kill) {
-                Aim::Boot => self.live_until_boot(),
+                Aim::Boot | Aim::Format => self.live_until_boot(Aim::of(kill)),
                 aim => self.live_and_work(aim),
             };
             let life = life.with_context(|| format!("before kill {kill}"))?;
@@ -239,11 +244,16 @@ impl<'a> Victim<'a> {
     }
 
     /// A life that ends at some time up to when the device would be ready.
-    fn live_until_boot(&mut self) -> Result<Life> {
-        let lasts = self.random_time(self.boot);
+    fn live_until_boot(&mut self, aim: Aim) -> Result<Life> {
+        let lasts = self.random_time(if aim == Aim::Format { FORMAT } else { self.boot });
         let begun = Instant::now();
         let mut device = Device::switch_on(&self.power(Flash::Slow(self.flash.clone())))?;
-        let ready = device.listen("ready", begun + lasts)?.is_some();
+        let mut dies = begun + lasts;
+        if aim == Aim::Format {
+            until_erase(&mut device)?;
+            dies = Instant::now() + lasts;
+        }
+        let ready = device.listen("ready", dies)?.is_some();
         Ok(Life { lasted: begun.elapsed(), mounted: None, ready, words: device.pull_the_plug()? })
     }
 
@@ -264,16 +274,13 @@ impl<'a> Victim<'a> {
         match aim {
             Aim::Erase => self.until_inside_an_erase(&mut device)?,
             Aim::Signature => self.until_inside_a_signature(&mut device)?,
-            Aim::Any | Aim::Boot => {}
+            Aim::Any | Aim::Boot | Aim::Format => {}
         }
         Ok(Life { lasted: begun.elapsed(), mounted, ready: true, words: device.pull_the_plug()? })
     }
 
     fn until_inside_an_erase(&mut self, device: &mut Device) -> Result<()> {
-        let limit = Instant::now() + WAIT;
-        while device.lamp()? != Some(b'e') && Instant::now() < limit {
-            device.listen(NEVER_SAID, Instant::now() + GLANCE)?;
-        }
+        until_erase(device)?;
         sleep(self.random_time(INSIDE_ERASE));
         Ok(())
     }
@@ -346,4 +353,14 @@ impl<'a> Victim<'a> {
             deaths: self.deaths,
         })
     }
+}
+
+/// Listens until the flash erases.
+fn until_erase(device: &mut Device) -> Result<()> {
+    let limit = Instant::now() + WAIT;
+    while device.lamp()? != Some(b'e') {
+        ensure!(Instant::now() < limit, "the device erases nothing");
+        device.listen(NEVER_SAID, Instant::now() + GLANCE)?;
+    }
+    Ok(())
 }
