@@ -3,6 +3,7 @@
 //! whether it is right is for judge.rs, but for what shows at once.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     path::PathBuf,
     thread::sleep,
@@ -11,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::ring;
+use super::autopsy::{self, Flash as Remains};
 use crate::{
     demo::{
         device::{Device, Event, Flash, LastWords, Power, Reading, Words},
@@ -23,8 +24,6 @@ use crate::{
 
 /// From power to `ready`, before it was ever measured.
 const BOOT: Duration = Duration::from_millis(250);
-/// A format and the identity record take somewhat less than this.
-const FORMAT: Duration = Duration::from_millis(160);
 /// A device that is not ready by then is broken.
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
 /// Longest life after `ready`, but for what is then waited for.
@@ -109,9 +108,7 @@ impl Phase {
 /// Which moments a kill is drawn from: all of them at random, but not all in one heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Aim {
-    /// From the beginning of the first format to somewhat after its end.
-    Format,
-    /// From power to `ready`.
+    /// From power to `ready`; the first falls into the first boot, where the journal is formatted.
     Boot,
     /// From `ready` on.
     Any,
@@ -123,11 +120,10 @@ enum Aim {
 
 impl Aim {
     fn of(kill: u32) -> Self {
-        match (kill, kill % 5) {
-            (1, _) => Self::Format,
-            (_, 1) => Self::Boot,
-            (_, 3) => Self::Erase,
-            (_, 0) => Self::Signature,
+        match kill % 5 {
+            1 => Self::Boot,
+            3 => Self::Erase,
+            0 => Self::Signature,
             _ => Self::Any,
         }
     }
@@ -161,6 +157,11 @@ pub(super) struct Victim<'a> {
     accepted: Vec<Reading>,
     deaths: Vec<Death>,
     failed_exchanges: usize,
+    /// Torn entries seen so far, and how many kills left some.
+    torn: BTreeSet<(u64, u64)>,
+    torn_kills: usize,
+    cut_openings: usize,
+    turns: u64,
 }
 
 /// What is to be said of a device in the end.
@@ -177,6 +178,10 @@ pub(super) struct Biography {
     pub(super) turns: u64,
     /// Exchanges that it said had failed.
     pub(super) failed_exchanges: usize,
+    /// Kills that left torn entries.
+    pub(super) torn: usize,
+    /// Kills that left a sector half opened.
+    pub(super) cut_openings: usize,
 }
 
 impl Biography {
@@ -202,6 +207,10 @@ impl<'a> Victim<'a> {
             accepted: Vec::new(),
             deaths: Vec::new(),
             failed_exchanges: 0,
+            torn: BTreeSet::new(),
+            torn_kills: 0,
+            cut_openings: 0,
+            turns: 0,
         }
     }
 
@@ -215,7 +224,7 @@ impl<'a> Victim<'a> {
         );
         for kill in 1..=number {
             let life = match Aim::of(kill) {
-                Aim::Boot | Aim::Format => self.live_until_boot(Aim::of(kill)),
+                Aim::Boot => self.live_until_boot(),
                 aim => self.live_and_work(aim),
             };
             let life = life.with_context(|| format!("before kill {kill}"))?;
@@ -244,16 +253,11 @@ impl<'a> Victim<'a> {
     }
 
     /// A life that ends at some time up to when the device would be ready.
-    fn live_until_boot(&mut self, aim: Aim) -> Result<Life> {
-        let lasts = self.random_time(if aim == Aim::Format { FORMAT } else { self.boot });
+    fn live_until_boot(&mut self) -> Result<Life> {
+        let lasts = self.random_time(self.boot);
         let begun = Instant::now();
         let mut device = Device::switch_on(&self.power(Flash::Slow(self.flash.clone())))?;
-        let mut dies = begun + lasts;
-        if aim == Aim::Format {
-            until_erase(&mut device)?;
-            dies = Instant::now() + lasts;
-        }
-        let ready = device.listen("ready", dies)?.is_some();
+        let ready = device.listen("ready", begun + lasts)?.is_some();
         Ok(Life { lasted: begun.elapsed(), mounted: None, ready, words: device.pull_the_plug()? })
     }
 
@@ -274,13 +278,16 @@ impl<'a> Victim<'a> {
         match aim {
             Aim::Erase => self.until_inside_an_erase(&mut device)?,
             Aim::Signature => self.until_inside_a_signature(&mut device)?,
-            Aim::Any | Aim::Boot | Aim::Format => {}
+            Aim::Any | Aim::Boot => {}
         }
         Ok(Life { lasted: begun.elapsed(), mounted, ready: true, words: device.pull_the_plug()? })
     }
 
     fn until_inside_an_erase(&mut self, device: &mut Device) -> Result<()> {
-        until_erase(device)?;
+        let limit = Instant::now() + WAIT;
+        while device.lamp()? != Some(b'e') && Instant::now() < limit {
+            device.listen(NEVER_SAID, Instant::now() + GLANCE)?;
+        }
         sleep(self.random_time(INSIDE_ERASE));
         Ok(())
     }
@@ -301,9 +308,9 @@ impl<'a> Victim<'a> {
             Some(status) => self.found(status)?,
         };
         self.accepted.extend(&words.readings);
-        let ring = ring::newest(&self.flash)?.map_or_else(|| "-".to_owned(), |(generation, _)| generation.to_string());
+        let (left, ring) = self.autopsy()?;
         say(&format!(
-            "{kill:>4}  {found:<33} {:>9} {:>7} {:>16}   {:<16}  {:<7} {ring:>5}",
+            "{kill:>4}  {found:<17} {:>9} {:>7} {:>16}   {:<16}  {:<8}  {left:<18} {ring:>5}",
             words.readings.len(),
             self.accepted.len(),
             lasted.as_millis(),
@@ -313,6 +320,24 @@ impl<'a> Victim<'a> {
         self.failed_exchanges += words.events.iter().filter(|event| event.name == "exchange-failed").count();
         self.deaths.push(death);
         Ok(())
+    }
+
+    /// What this kill left in the flash, and how far the ring has turned, as words.
+    fn autopsy(&mut self) -> Result<(String, String)> {
+        let Remains::Sound(journal) = autopsy::look(self.world, &self.accepted)? else {
+            return Ok(("no journal".into(), "-".into()));
+        };
+        let torn: u64 = journal.torn.difference(&self.torn).map(|(_, bytes)| bytes).sum();
+        self.turns = journal.generation / journal.sectors;
+        self.torn_kills += usize::from(torn > 0);
+        self.cut_openings += usize::from(journal.opening_was_cut);
+        let left = match (journal.opening_was_cut, torn) {
+            (true, _) => "sector half opened".into(),
+            (false, 0) => "clean".into(),
+            (false, torn) => format!("{torn} bytes torn"),
+        };
+        self.torn = journal.torn;
+        Ok((left, journal.generation.to_string()))
     }
 
     /// What the journal held after the last kill: never less than what was accepted.
@@ -345,7 +370,9 @@ impl<'a> Victim<'a> {
             ensure!(before == after, "{name} was {before} and is {after} after a reboot at rest");
         }
         Ok(Biography {
-            turns: ring::turns(&self.flash)?,
+            turns: self.turns,
+            torn: self.torn_kills,
+            cut_openings: self.cut_openings,
             records: after.number("next_seq")?,
             batches,
             failed_exchanges: self.failed_exchanges,
@@ -353,14 +380,4 @@ impl<'a> Victim<'a> {
             deaths: self.deaths,
         })
     }
-}
-
-/// Listens until the flash erases.
-fn until_erase(device: &mut Device) -> Result<()> {
-    let limit = Instant::now() + WAIT;
-    while device.lamp()? != Some(b'e') {
-        ensure!(Instant::now() < limit, "the device erases nothing");
-        device.listen(NEVER_SAID, Instant::now() + GLANCE)?;
-    }
-    Ok(())
 }

@@ -3,13 +3,13 @@
 //! signs, sends and turns its journal's ring, against a real relay and a real chain. Then everything it said it had accepted
 //! must be on chain, once.
 //!
-//! Here: the stage. `lives.rs`: the device over its lives, and the table. `judge.rs`: what must hold. `ledger.rs`: what is on
-//! chain. `ring.rs`: how far the ring turned.
+//! Here: the stage. `lives.rs`: the device over its lives, and the table. `autopsy.rs`: what each left in its flash. `judge.rs`:
+//! what must hold in the end. `ledger.rs`: what is on chain.
 
+mod autopsy;
 mod judge;
 mod ledger;
 mod lives;
-mod ring;
 
 use std::{
     fs,
@@ -89,11 +89,14 @@ fn drawn_seed() -> u64 {
 fn summary(meter: &Biography, tally: Tally) -> String {
     let Tally { accepted, unheard, batches } = tally;
     let line = format!(
-        "{} kills, {} inside a program, {} inside an erase: {accepted} readings accepted, all on chain, each once; \
-         {unheard} more on chain, each once; {batches} batches without a hole; the ring turned {} times",
+        "{} kills, {} inside a program, {} inside an erase; {} left torn entries, {} a sector half opened: {accepted} readings \
+         accepted, all on chain, each once; {unheard} more on chain, each once; {batches} batches without a hole; the ring \
+         turned {} times",
         meter.deaths.len(),
         meter.caught(Lamp::Program),
         meter.caught(Lamp::Erase),
+        meter.torn,
+        meter.cut_openings,
         meter.turns
     );
     say(&line);
