@@ -3,7 +3,7 @@
 //! from embedded.rs.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -30,16 +30,29 @@ pub(crate) enum Meter {
     Normal,
     /// With the agent's task above the beat task: the run that must show beats missed.
     Control,
-    /// With a small journal: the run in which the plug is pulled.
+    /// With a journal so small that its ring turns while one looks: the run in which the plug is pulled.
     Kills,
 }
 
 impl Meter {
+    /// The file of options in the sample's folder.
     const fn config(self) -> &'static str {
         match self {
             Self::Normal => "meter.config",
             Self::Control => "control.config",
-            Self::Kills => "kills.config",
+            Self::Kills => "meter.config",
+        }
+    }
+
+    /// Options that are others than the file's.
+    const fn changes(self) -> &'static [(&'static str, u32)] {
+        match self {
+            Self::Normal | Self::Control => &[],
+            Self::Kills => &[
+                ("CONFIG_CAIRN_JOURNAL_BYTES", 16_384),
+                ("CONFIG_CAIRN_FLASH_WRITE_SIZE", 4),
+                ("CONFIG_CAIRN_FLASH_ERASE_SIZE", 1024),
+            ],
         }
     }
 
@@ -93,7 +106,7 @@ pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log
     python.push(python::interpreter(project));
     let mut configure = Command::new("cmake");
     configure.args(["-G", "Ninja", "-S"]).arg(&sample).arg("-B").arg(&build).args([kernel, python]);
-    configure.arg(format!("-DCAIRN_DOTCONFIG={}", sample.join(meter.config()).display()));
+    configure.arg(format!("-DCAIRN_DOTCONFIG={}", dotconfig(&sample, &build, meter)?.display()));
     configure.args(toolchain.cmake_arguments(project));
     toolchain.prepare(project, &mut configure);
     // cairn.cmake keeps its host build apart by itself.
@@ -107,6 +120,26 @@ pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log
         bail!("{} was not built", image.display());
     }
     Ok(image)
+}
+
+/// The meter's options: the sample's file, or a copy with changes.
+fn dotconfig(sample: &Path, build: &Path, meter: Meter) -> Result<PathBuf> {
+    let shipped = sample.join(meter.config());
+    if meter.changes().is_empty() {
+        return Ok(shipped);
+    }
+    let mut text = fs::read_to_string(&shipped).with_context(|| shipped.display().to_string())?;
+    for (name, value) in meter.changes() {
+        let line = text.lines().find(|line| line.starts_with(&format!("{name}="))).map(str::to_owned);
+        let line = line.with_context(|| format!("{} has no {name}", shipped.display()))?;
+        text = text.replace(&line, &format!("{name}={value}"));
+    }
+    let changed = build.join("changed.config");
+    // Written only when it is another: the build would begin anew.
+    if fs::read_to_string(&changed).ok().as_ref() != Some(&text) {
+        fs::write(&changed, &text)?;
+    }
+    Ok(changed)
 }
 
 /// Its lock file pins the package freertos-next, and with it the kernel.
