@@ -17,7 +17,7 @@ use crate::signer::Algorithm;
 pub const KID_BYTES: usize = 4;
 
 /// Most bytes of a factory image.
-pub const FACTORY_MAX: usize = HEADER_BYTES + 1 + 1 + 2 + 34 + 34 + 34 + 5 + 17 + 1 + 5 + 3 + CHECK_BYTES;
+pub const FACTORY_MAX: usize = HEADER_BYTES + 1 + 1 + 2 + 34 + 34 + 34 + 5 + 17 + 1 + 5 + 3 + 1 + 2 + 34 + CHECK_BYTES;
 
 const MAGIC: [u8; 4] = *b"CAIR";
 const VERSION: u8 = 1;
@@ -43,6 +43,18 @@ pub struct Factory {
     /// Where the relay listens.
     #[zeroize(skip)]
     pub relay: SocketAddrV4,
+    /// With what the factory vouches for the device, where the platform has no root of trust of its own.
+    pub attestation: Option<AttestationKey>,
+}
+
+/// A factory's attestation key ([`crate::endorsement::factory_key`]).
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct AttestationKey {
+    /// Which signature algorithm it is for.
+    #[zeroize(skip)]
+    pub alg: Algorithm,
+    /// The private key.
+    pub private_key: [u8; 32],
 }
 
 /// Why bytes are not a factory image.
@@ -105,7 +117,7 @@ impl Factory {
         if d.u8()? != VERSION {
             return Err(FactoryError::UnknownVersion);
         }
-        if fields != Some(8) {
+        if !matches!(fields, Some(8 | 9)) {
             return Err(FactoryError::Malformed);
         }
         let alg = Algorithm::from_cose(d.i8()?).ok_or(FactoryError::Malformed)?;
@@ -119,10 +131,18 @@ impl Factory {
             return Err(FactoryError::Malformed);
         }
         let relay = SocketAddrV4::new(Ipv4Addr::from(fixed::<4>(&mut d)?), d.u16()?);
+        let attestation = match fields {
+            Some(9) if d.array()? == Some(2) => {
+                let alg = Algorithm::from_cose(d.i8()?).ok_or(FactoryError::Malformed)?;
+                Some(AttestationKey { alg, private_key: fixed(&mut d)? })
+            }
+            Some(9) => return Err(FactoryError::Malformed),
+            _ => None,
+        };
         if d.position() != body.len() {
             return Err(FactoryError::Malformed);
         }
-        Ok(Self { alg, private_key, blind_secret, deployment, kid, master_secret, relay })
+        Ok(Self { alg, private_key, blind_secret, deployment, kid, master_secret, relay, attestation })
     }
 
     /// Writes the image into `out` and returns its length in bytes, [`FACTORY_MAX`] at most.
@@ -132,13 +152,16 @@ impl Factory {
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, FactoryError> {
         let (header, body) = out.split_at_mut_checked(HEADER_BYTES).ok_or(FactoryError::BufferTooSmall)?;
         let mut e = Encoder::new(Cursor::new(&mut *body));
-        e.array(8)?.u8(VERSION)?.i8(self.alg.cose())?;
+        e.array(if self.attestation.is_some() { 9 } else { 8 })?.u8(VERSION)?.i8(self.alg.cose())?;
         match &self.private_key {
             Some(key) => e.bytes(key)?,
             None => e.null()?,
         };
         e.bytes(&self.blind_secret)?.bytes(&self.deployment)?.bytes(&self.kid)?.bytes(&self.master_secret)?;
         e.array(2)?.bytes(&self.relay.ip().octets())?.u16(self.relay.port())?;
+        if let Some(AttestationKey { alg, private_key }) = &self.attestation {
+            e.array(2)?.i8(alg.cose())?.bytes(private_key)?;
+        }
         let length = e.writer().position();
         let (written, rest) = body.split_at_mut_checked(length).ok_or(FactoryError::BufferTooSmall)?;
         rest.first_chunk_mut().map(|check| *check = check_sum(written)).ok_or(FactoryError::BufferTooSmall)?;
@@ -154,6 +177,7 @@ mod tests {
     use super::*;
 
     fn factory(private_key: Option<[u8; 32]>) -> Factory {
+        let attestation = private_key.map(|key| AttestationKey { alg: Algorithm::Es256k, private_key: key });
         Factory {
             alg: Algorithm::Es256k,
             private_key,
@@ -162,6 +186,7 @@ mod tests {
             kid: *b"kid0",
             master_secret: [5; 16],
             relay: SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, 2), 65_535),
+            attestation,
         }
     }
 

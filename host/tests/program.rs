@@ -19,9 +19,9 @@ use anvil::{Anvil, post};
 use cairn::{
     batch::{DeploymentId, relay_leaf},
     endorsement::{Binding, FactoryKeyRoot, endorse},
-    factory::Factory,
+    factory::{AttestationKey, Factory},
     record::{Kind, StreamId},
-    signer::{Signer as _, software::SoftwareSigner},
+    signer::{Algorithm, Signer as _, software::SoftwareSigner},
     time::WallTime,
     uplink::Downlink,
 };
@@ -471,6 +471,16 @@ fn provisioning_again_changes_nothing_and_never_mixes_two_devices_up() {
     refused(bench.provision("born.bin"), "--public-key");
     refused(bench.provision("other.bin") + &public, "provisioned already");
     refused(bench.provision("second.bin") + " --alg es256", "algorithm");
+    for (name, secret) in [("attestation.key", 4), ("other.key", 5)] {
+        fs::write(bench.path(name), hex::encode([secret; 32])).unwrap();
+    }
+    let vouched = bench.provision("vouched.bin") + " --attestation-key attestation.key";
+    bench.done(&vouched);
+    bench.done(&vouched);
+    let attestation = Factory::decode(&fs::read(bench.path("vouched.bin")).unwrap()).unwrap().attestation.clone();
+    assert!(attestation == Some(AttestationKey { alg: Algorithm::Es256k, private_key: [4; 32] }));
+    refused(vouched.replace("attestation.key", "other.key"), "another attestation key");
+    refused(bench.provision("second.bin") + " --attestation-key other.key", "another attestation key");
     fs::write(bench.path("rubbish.bin"), "rubbish").unwrap();
     refused(bench.provision("rubbish.bin"), "no factory image");
     refused(bench.provision("second.bin").replace("10.0.2.2", "10.0.2.3"), "names the relay");

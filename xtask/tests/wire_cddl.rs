@@ -9,7 +9,7 @@ use cairn::{
         Binding, Endorsement, FactoryKeyRoot, endorse, endorsement_max,
         factory_key::{FACTORY_TOKEN_MAX, Software},
     },
-    factory::{FACTORY_MAX, Factory},
+    factory::{AttestationKey, FACTORY_MAX, Factory},
     merkle::Hash,
     record::{BatchKey, Kind, SequenceNumber, StreamId},
     signer::{
@@ -110,10 +110,13 @@ fn evidence() -> impl Strategy<Value = Evidence> {
 /// Written images: a factory holds secrets and cannot be printed.
 fn factory() -> impl Strategy<Value = Vec<u8>> {
     let secrets = (option::of(any::<[u8; 32]>()), any::<[u8; 32]>(), any::<[u8; 32]>());
-    (algorithm(), secrets, any::<[u8; 4]>(), any::<[u8; 16]>(), any::<(u32, u16)>()).prop_map(
-        |(alg, (private_key, blind_secret, deployment), kid, master_secret, (ip, port))| {
+    let attestation = option::of((algorithm(), any::<[u8; 32]>()));
+    (algorithm(), secrets, any::<[u8; 4]>(), any::<[u8; 16]>(), any::<(u32, u16)>(), attestation).prop_map(
+        |(alg, (private_key, blind_secret, deployment), kid, master_secret, (ip, port), attestation)| {
             let relay = std::net::SocketAddrV4::new(ip.into(), port);
-            let factory = Factory { alg, private_key, blind_secret, deployment, kid, master_secret, relay };
+            let attestation = attestation.map(|(alg, private_key)| AttestationKey { alg, private_key });
+            let factory =
+                Factory { alg, private_key, blind_secret, deployment, kid, master_secret, relay, attestation };
             let mut out = vec![0; FACTORY_MAX];
             let length = factory.encode(&mut out).expect("room");
             out.truncate(length);

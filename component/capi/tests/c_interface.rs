@@ -111,6 +111,7 @@ fn factory() -> Factory {
         kid: *b"kid0",
         master_secret: [0x44; 16],
         relay: SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 5683),
+        attestation: None,
     }
 }
 

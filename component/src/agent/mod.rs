@@ -4,10 +4,12 @@
 //! signer, never reads a clock but [`Clock`], and runs unchanged in firmware, in tests on virtual time and in a simulator.
 //!
 //! Here: construction, `poll`, the inbox. [`open_batch`]: what will be sealed next. [`sealing`]: seal and sign.
-//! [`exchange`]: uplinks and downlinks. [`evidence`]: what the device itself can prove. [`clock_step`]: the wall clock.
-//! [`loss`]: what rotted after it was sealed. [`retention`]: what is old enough to go. [`status`]: what is told to the outside.
+//! [`exchange`]: uplinks and downlinks. [`evidence`]: what the device itself can prove. [`endorsement`]: whose key it is.
+//! [`clock_step`]: the wall clock. [`loss`]: what rotted after it was sealed. [`retention`]: what is old enough to go.
+//! [`status`]: what is told to the outside.
 
 mod clock_step;
+mod endorsement;
 mod evidence;
 mod exchange;
 mod loss;
@@ -220,7 +222,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         self.totals.final_through = self.journal.through(BatchState::Final);
         let unsealed = self.journal.unsealed();
         if unsealed.end == SequenceNumber(0) {
-            let device = self.settings.device.unwrap_or_else(|| self.key.device_id());
+            let device = self.device();
             let identity = Identity::new(device, &self.key, self.journal.previous_stream());
             self.journal_record(&NewRecord {
                 time: self.clock.wall(),

@@ -186,7 +186,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     pub fn status(&mut self) -> Status {
         let busy = self.exchange.is_some() || self.more_submissions;
         Status {
-            device: self.settings.device.unwrap_or_else(|| self.key.device_id()),
+            device: self.device(),
             stream: self.journal.stream(),
             after_rollback: self.journal.after_rollback(),
             next_seq: self.journal.kept().end,

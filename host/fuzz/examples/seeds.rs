@@ -7,10 +7,11 @@ use std::{fs, path::Path};
 
 use cairn::{
     batch::{Anchor, AnchorFlags, BatchNumber, Commitment, DeploymentId},
-    factory::Factory,
+    endorsement::{Binding, FactoryKeyRoot, endorse, factory_key::Software},
+    factory::{AttestationKey, Factory},
     merkle::Hash,
     record::{BatchKey, Entry, Kind, LossReason, Record, SequenceNumber, StreamId},
-    signer::{Algorithm, Signature},
+    signer::{Algorithm, Signature, Signer as _, software::SoftwareSigner},
     time::{TimeQuality, WallTime},
     uplink::{
         Data, Downlink, Hints, Level, Uplink,
@@ -102,10 +103,30 @@ fn wire() {
             kid: [4; 4],
             master_secret: [5; 16],
             relay: "192.0.2.1:5683".parse().expect("address"),
+            attestation: private_key.map(|private_key| AttestationKey { alg: Algorithm::Es256k, private_key }),
         };
         let length = factory.encode(&mut out).expect("room");
         // Without magic, length and check sum: the target adds them.
         write("factory", name, &out[6..length - 4]);
+    }
+}
+
+fn endorsements() {
+    let key = |secret: u8| SoftwareSigner::new(&[secret; 32]).expect("a key");
+    let binding = Binding {
+        nonce: [1; 32],
+        key: key(2).public_key().expect("a key"),
+        stream: StreamId(0x0123_4567_89ab_cdef),
+        kid: [4; 4],
+        deployment: DeploymentId([3; 32]),
+    };
+    let known = WallTime { unix_ms: 1_770_000_000_000, quality: TimeQuality::Network };
+    let software = Software { name: "meter", version: "1.2.3" };
+    for (name, now, software) in [("bare", WallTime::default(), None), ("full", known, Some(software))] {
+        let mut root = FactoryKeyRoot::new(key(5), binding.key.device_id(), now, software);
+        let mut out = [0; 1024];
+        let length = endorse(&binding, &mut root, &mut key(2), &mut out).expect("room");
+        write("endorsement", name, &out[..length]);
     }
 }
 
@@ -254,6 +275,7 @@ fn main() {
     journal();
     at();
     wire();
+    endorsements();
     coap();
     evidence();
 }

@@ -11,4 +11,4 @@ mod wire;
 pub use at::at_parser;
 pub use coap::{coap_message, oscore};
 pub use journal::{journal, journal_mounts};
-pub use wire::{delta, downlink, evidence, factory, uplink};
+pub use wire::{delta, downlink, endorsement, evidence, factory, uplink};

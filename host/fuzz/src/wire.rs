@@ -3,8 +3,11 @@
 //! back as the same.
 
 use cairn::{
+    cose::Sign1,
+    endorsement::{Endorsement, RootError, RootOfTrust, endorse, endorsement_max},
     factory::{FACTORY_MAX, Factory},
     record::{PAYLOAD_LIMIT, SequenceNumber},
+    signer::{Capabilities, Digest, PublicKey, Signature, Signer, SignerError},
     uplink::{
         DATA_OVERHEAD_MAX, DOWNLINK_MAX, Data, Downlink, HASH_ONLY_MAX, Uplink, WireError,
         delta::{BitWriter, Decoder, Encoder},
@@ -85,6 +88,47 @@ fn read_factory(partition: &[u8]) {
     let mut out = [0; FACTORY_MAX];
     let length = factory.encode(&mut out).expect("the constant names the longest image");
     assert!(Factory::decode(&out[..length]).is_ok_and(|again| again == factory));
+}
+
+/// Endorsements: one that is read is what the device writes when the same root and key answer; the token inside, or any bytes, read as a
+/// signed message or not. The public key's tag is only copied, so that other ones than a device's are left out.
+pub fn endorsement(data: &[u8]) {
+    if let Ok(message) = Sign1::decode(data) {
+        let _ = message.digest(data);
+    }
+    let Ok(read) = Endorsement::decode(data) else { return };
+    let _ = Sign1::decode(read.token);
+    let [tag @ 2..=3, x @ ..] = read.public_key else { return };
+    let mut key = PublicKey { alg: read.alg, xy: [0; 64] };
+    key.xy[..32].copy_from_slice(&x);
+    key.xy[63] = tag;
+    let mut out = vec![0; endorsement_max(read.token.len())];
+    let length = endorse(&read.binding(key), &mut Repeats(read.token), &mut Repeats(&read.proof.0), &mut out);
+    assert_eq!(length.map(|length| &out[..length]), Ok(data));
+}
+
+/// A root of trust and a signer that say what was read.
+struct Repeats<'a>(&'a [u8]);
+
+impl RootOfTrust for Repeats<'_> {
+    fn token(&mut self, _: &[u8; 32], out: &mut [u8]) -> Result<usize, RootError> {
+        out.get_mut(..self.0.len()).ok_or(RootError::BufferTooSmall)?.copy_from_slice(self.0);
+        Ok(self.0.len())
+    }
+}
+
+impl Signer for Repeats<'_> {
+    fn public_key(&mut self) -> Result<PublicKey, SignerError> {
+        Err(SignerError::NotProvisioned)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
+
+    fn sign(&mut self, _: &Digest) -> Result<Signature, SignerError> {
+        self.0.try_into().map(Signature).map_err(|_| SignerError::Gone)
+    }
 }
 
 /// Evidence in both forms: what is taken reads back from either; the verifier's steps that need no ledger give a

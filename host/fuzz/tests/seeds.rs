@@ -27,13 +27,14 @@ fn hold(target: &str, property: fn(&[u8]), taken: fn(&[u8]) -> bool) {
 
 #[test]
 fn seeds_are_taken_and_hold_their_property() {
-    use cairn::{factory::Factory, record::SequenceNumber, uplink};
+    use cairn::{endorsement::Endorsement, factory::Factory, record::SequenceNumber, uplink};
     use cairn_coap::message::Message;
     hold("uplink", cairn_fuzz::uplink, |bytes| uplink::Uplink::decode(bytes).is_ok());
     hold("downlink", cairn_fuzz::downlink, |bytes| uplink::Downlink::decode(bytes).is_ok());
     hold("evidence", cairn_fuzz::evidence, |bytes| cairn_evidence::read(bytes).is_ok());
     // The seed is the body of an image: the target puts it into one.
     hold("factory", cairn_fuzz::factory, |bytes| Factory::decode(bytes).is_err());
+    hold("endorsement", cairn_fuzz::endorsement, |bytes| Endorsement::decode(bytes).is_ok());
     hold("coap_message", cairn_fuzz::coap_message, |bytes| Message::parse(bytes).is_ok());
     hold("at_parser", cairn_fuzz::at_parser, |bytes| bytes.len() > 2);
     hold("journal", cairn_fuzz::journal, cairn_fuzz::journal_mounts);

@@ -7,7 +7,7 @@ use std::{fs, net::SocketAddrV4, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, bail, ensure};
 use cairn::{
-    factory::{FACTORY_MAX, Factory},
+    factory::{AttestationKey, FACTORY_MAX, Factory},
     signer::{Algorithm, DeviceId, KeyId, PublicKey},
 };
 use cairn_evidence::signature;
@@ -89,6 +89,13 @@ struct Create {
     /// The device's public key (SEC 1 in hexadecimal), when the private key was born in the device and never leaves it
     #[arg(long, value_name = "HEX")]
     public_key: Option<String>,
+    /// File with the attestation key the device is to get, 32 bytes in hexadecimal: with it the factory vouches for the device
+    /// where the platform has no root of trust of its own. Its public half belongs into the file of roots
+    #[arg(long, value_name = "FILE")]
+    attestation_key: Option<PathBuf>,
+    /// The attestation key's algorithm
+    #[arg(long, value_enum, default_value_t = Alg::Es256k, requires = "attestation_key")]
+    attestation_alg: Alg,
     /// Print what was made as JSON
     #[arg(long)]
     json: bool,
@@ -207,6 +214,10 @@ fn read_image(
     ensure!(factory.deployment == deployment.deployment_id.0, "{name} is of another deployment");
     ensure!(factory.alg == arguments.alg.into(), "{name} is for another algorithm");
     ensure!(factory.relay == arguments.relay, "{name} names the relay {}", factory.relay);
+    ensure!(
+        arguments.attestation_key.is_none() || factory.attestation == attestation_key(arguments)?,
+        "{name} holds another attestation key, or none"
+    );
     let own = factory.private_key.as_ref().map(|secret| public_key(factory.alg, secret)).transpose()?;
     match (own, given) {
         (Some(own), Some(given)) if own != given => bail!("{name} holds another key than --public-key"),
@@ -240,6 +251,7 @@ fn write_image(
         kid: free_kid(store)?,
         master_secret: random()?,
         relay: arguments.relay,
+        attestation: attestation_key(arguments)?,
     };
     let mut image = [0; FACTORY_MAX];
     let length = factory.encode(&mut image).map_err(|error| anyhow::anyhow!("factory image: {error:?}"))?;
@@ -247,6 +259,13 @@ fn write_image(
     image.zeroize();
     written?;
     Ok((factory, key))
+}
+
+fn attestation_key(arguments: &Create) -> anyhow::Result<Option<AttestationKey>> {
+    let Some(file) = &arguments.attestation_key else { return Ok(None) };
+    let (alg, secret) = (arguments.attestation_alg.into(), files::secret_key(file)?);
+    public_key(alg, &secret).with_context(|| format!("{} holds no key of this algorithm", file.display()))?;
+    Ok(Some(AttestationKey { alg, private_key: *secret }))
 }
 
 fn free_kid(store: &Store) -> anyhow::Result<[u8; 4]> {

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The device's endorsement: what the agent knows of itself, attested by the platform's root of trust and signed by the ledger key.
+
+use super::Agent;
+use crate::{
+    endorsement::{Binding, EndorseError, NONCE_BYTES, RootOfTrust, endorse},
+    factory::KID_BYTES,
+    journal::Journal,
+    ports::{Clock, Link},
+    power::schedule::Schedule,
+    signer::{DeviceId, Signer},
+};
+
+impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize, const UPLINK: usize>
+    Agent<J, S, L, C, P, PAYLOAD, UPLINK>
+{
+    /// The device's id.
+    #[must_use]
+    pub fn device(&self) -> DeviceId {
+        self.settings.device.unwrap_or_else(|| self.key.device_id())
+    }
+
+    /// Writes an endorsement that answers `nonce` into `out` and returns its length,
+    /// [`crate::endorsement::endorsement_max`] of the root's longest token at most. Asks the root of trust once and signs once.
+    ///
+    /// # Errors
+    /// [`EndorseError`].
+    pub fn endorse(
+        &mut self,
+        nonce: &[u8; NONCE_BYTES],
+        kid: &[u8; KID_BYTES],
+        root: &mut impl RootOfTrust,
+        out: &mut [u8],
+    ) -> Result<usize, EndorseError> {
+        let binding = Binding {
+            nonce: *nonce,
+            key: self.key,
+            stream: self.journal.stream(),
+            kid: *kid,
+            deployment: self.settings.deployment,
+        };
+        endorse(&binding, root, &mut self.signer, out)
+    }
+}
