@@ -47,8 +47,8 @@ pub struct Factory {
     pub attestation: Option<AttestationKey>,
 }
 
-/// A factory's attestation key ([`crate::endorsement::factory_key`]).
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+/// A factory's attestation key ([`crate::endorsement::factory_key`]). Erased with the [`Factory`] it is in.
+#[derive(Clone, Copy, PartialEq, Eq, Zeroize)]
 pub struct AttestationKey {
     /// Which signature algorithm it is for.
     #[zeroize(skip)]

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The agent has itself endorsed: it names its own key, stream and deployment, whatever it was doing, and goes on as before.
 
-#[allow(dead_code, reason = "the world has more in it than these tests need")]
 mod agent_world;
 mod journal_flash;
 

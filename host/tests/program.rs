@@ -477,7 +477,7 @@ fn provisioning_again_changes_nothing_and_never_mixes_two_devices_up() {
     let vouched = bench.provision("vouched.bin") + " --attestation-key attestation.key";
     bench.done(&vouched);
     bench.done(&vouched);
-    let attestation = Factory::decode(&fs::read(bench.path("vouched.bin")).unwrap()).unwrap().attestation.clone();
+    let attestation = Factory::decode(&fs::read(bench.path("vouched.bin")).unwrap()).unwrap().attestation;
     assert!(attestation == Some(AttestationKey { alg: Algorithm::Es256k, private_key: [4; 32] }));
     refused(vouched.replace("attestation.key", "other.key"), "another attestation key");
     refused(bench.provision("second.bin") + " --attestation-key other.key", "another attestation key");
