@@ -17,7 +17,7 @@ use crate::{
 /// Keys, signatures and faults on a real PSA Crypto.
 pub(crate) const STAGE: Stage = Stage {
     name: "psa",
-    about: "the PSA Crypto signer against Mbed TLS; a missing curve is a build error",
+    about: "the PSA Crypto signer against Mbed TLS; initial attestation; a missing curve is a build error",
     needs: &[Need::MbedTls],
     body: test,
 };
@@ -36,6 +36,11 @@ fn test(context: &Context, log: &mut Log) -> Result<Outcome> {
     cargo.args(["test", "--locked", "-p", "cairn-psa", "--features", "host-mbedtls"]).current_dir(project.path(""));
     let count = Counts::of(&log.run(&mut cargo)?);
     ensure!(count.passed > 0 && count.ignored == 0, "{} tests ran, {} were ignored", count.passed, count.ignored);
+    let mut attestation = Command::new("cargo");
+    attestation.args(["test", "--locked", "-p", "cairn-psa", "--features", "initial-attestation"]);
+    attestation.args(["--test", "attestation"]).current_dir(project.path(""));
+    let attested = Counts::of(&log.run(&mut attestation)?);
+    ensure!(attested.passed > 0 && attested.ignored == 0, "{} attestation tests ran", attested.passed);
     let folder = project.directory("psa")?;
     for (needed, enabled) in CURVES {
         let without = folder.join(format!("without_{enabled}.h"));
@@ -43,7 +48,7 @@ fn test(context: &Context, log: &mut Log) -> Result<Outcome> {
         compiles(context, log, needed, None, true)?;
         compiles(context, log, needed, Some(&without), false)?;
     }
-    passed(format!("{} tests", count.passed))
+    passed(format!("{} tests", count.passed + attested.passed))
 }
 
 /// Compiles the C half for one curve, against the machine's configuration of Mbed TLS or another one.

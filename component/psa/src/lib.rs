@@ -3,6 +3,7 @@
 //! The key is named by its persistent identifier and never is in Cairn's memory.
 //!
 //! [`PsaSigner`] is what the agent takes; [`generate`], [`import`] and [`destroy`] are the key's life before and after.
+//! With feature `initial-attestation`, `PsaRoot` is the platform's root of trust for endorsements.
 //! `ffi` has the C half's functions (c/cairn_psa.h). docs/signers.md lists which drivers have which curve.
 #![no_std]
 
@@ -11,9 +12,13 @@ use cairn::{
     signer::{Algorithm, Capabilities, Digest, PublicKey, Signature, Signer, SignerError},
 };
 
+#[cfg(feature = "initial-attestation")]
+mod attestation;
 mod ffi;
 mod status;
 
+#[cfg(feature = "initial-attestation")]
+pub use attestation::PsaRoot;
 pub use status::PsaError;
 
 /// A persistent key's identifier, 1 to 0x3fff_ffff (PSA Crypto API 1.0, section 9.4.2: `PSA_KEY_ID_USER_MIN` and `_MAX`).
