@@ -37,6 +37,7 @@ pub(crate) struct Applet {
     pub(crate) keys: Option<(Keys, bool)>,
     /// The next signature is of another digest.
     pub(crate) false_signature: bool,
+    pub(crate) version: [u8; 3],
     selected: bool,
     channel: Option<Channel>,
     sequence: u32,
@@ -46,8 +47,8 @@ pub(crate) struct Applet {
 type Outcome = Result<Vec<u8>, u16>;
 
 impl Applet {
-    pub(crate) fn new(memory: Memory, keys: Option<(Keys, bool)>) -> Self {
-        Self { memory, keys, false_signature: false, selected: false, channel: None, sequence: 0, ticks: 0 }
+    pub(crate) fn new(memory: Memory, keys: Option<(Keys, bool)>, version: [u8; 3]) -> Self {
+        Self { version, memory, keys, false_signature: false, selected: false, channel: None, sequence: 0, ticks: 0 }
     }
 
     /// Power was lost, or the connection reset: nothing is selected and no channel open.
@@ -106,8 +107,9 @@ impl Applet {
             return Err(sw::NOT_FOUND);
         }
         self.selected = true;
-        // Applet 3.1.1 with all features, secure box 1.11.
-        Ok(vec![3, 1, 1, 0x6f, 0xff, 1, 0x0b])
+        let [major, minor, patch] = self.version;
+        // All features, secure box 1.11.
+        Ok(vec![major, minor, patch, 0x6f, 0xff, 1, 0x0b])
     }
 
     fn initialize_update(&mut self, apdu: &Apdu) -> Outcome {
@@ -319,7 +321,7 @@ mod tests {
 
     #[test]
     fn the_attestation_key_is_there_as_delivered_and_cannot_be_used_for_anything_else() {
-        let mut applet = Applet::new(Memory::new(1), None);
+        let mut applet = Applet::new(Memory::new(1), None, [3, 1, 1]);
         assert_eq!(applet.process(&[0x80, 4, 0, 0x27, 6, 0x41, 4, 0xf0, 0, 0, 0x12, 0]), [0x6d, 0]);
         let select = [0, 0xa4, 4, 0, 16, 0xa0, 0, 0, 3, 0x96, 0x54, 0x53, 0, 0, 0, 1, 3, 0, 0, 0, 0, 0];
         assert_eq!(applet.process(&select), [3, 1, 1, 0x6f, 0xff, 1, 0x0b, 0x90, 0]);
@@ -330,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_commands_that_people_published_are_answered_as_they_published() {
-        let mut applet = Applet::new(Memory::new(1), None);
+        let mut applet = Applet::new(Memory::new(1), None, [3, 1, 1]);
         applet.selected = true;
         // NXP community: 69 85 while the chip has no such curve.
         let generate = [0x80, 1, 0x61, 0, 9, 0x41, 4, 0, 0, 0, 5, 0x42, 1, 0x10];

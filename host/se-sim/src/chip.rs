@@ -29,11 +29,13 @@ pub struct Options {
     pub patience_ms: u32,
     /// How many times faster than a real chip it works: tests that sweep over its transfers wait for fewer of them.
     pub haste: u32,
+    /// The applet's version, told on SELECT; the simulator behaves as one before 7 whatever it says.
+    pub applet: [u8; 3],
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, keys: None, information_bytes: 254, patience_ms: 900, haste: 1 }
+        Self { seed: 1, keys: None, information_bytes: 254, patience_ms: 900, haste: 1, applet: [3, 1, 1] }
     }
 }
 
@@ -92,7 +94,7 @@ impl Chip {
     pub fn new(options: Options) -> Self {
         Self {
             options,
-            applet: Applet::new(Memory::new(options.seed), options.keys),
+            applet: Applet::new(Memory::new(options.seed), options.keys, options.applet),
             endpoint: Endpoint::new(options.information_bytes),
             now_us: 0,
             powered: false,

@@ -220,7 +220,9 @@ fn a_dead_chip_is_gone_and_one_that_dies_in_mid_command_too_within_the_bound() {
                 result.is_ok() == (rig.chip(|chip| chip.signatures()) == 1 && transfer + 3 >= all) || result.is_err()
             );
             assert!(result.is_ok() || result == Err(SignerError::Gone), "{result:?} at transfer {transfer}");
-            assert_eq!(sign(&mut driver), Err(SignerError::Gone));
+            let (result, took_us) = timed(&rig, &mut driver, sign);
+            assert_eq!(result, Err(SignerError::Gone));
+            assert!(took_us < 1_000_000, "a dead chip is not waited for: {took_us} us");
         }
     }
 }

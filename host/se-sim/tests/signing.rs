@@ -125,3 +125,12 @@ fn versions_are_told() {
     let version = rig.signer::<Secp256k1>(|_| {}).version().unwrap();
     assert_eq!((version.applet, version.features), ([3, 1, 1], 0x6fff));
 }
+
+#[test]
+fn an_applet_whose_attestation_has_another_form_is_told_apart_before_it_is_asked() {
+    let rig = Rig::new(Options { applet: [7, 2, 0], ..Options::default() });
+    let mut signer = rig.signer::<Secp256k1>(|_| {});
+    signer.provision().unwrap();
+    assert_eq!(signer.attest(NXP_ATTESTATION_KEY, &[0; 16]), Err(Se050Error::Unsupported));
+    assert!(signer.sign(&digest(b"still signs")).is_ok());
+}

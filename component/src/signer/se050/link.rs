@@ -14,8 +14,11 @@ use super::{
 /// Between two looks whether the chip has something to say. The chip does not acknowledge its address until it has.
 const POLL_US: u32 = 1_000;
 
-/// How long a write is tried again while the chip does not acknowledge it: it may be waking up.
+/// How long a write is tried again while the chip does not acknowledge it: it may be at work.
 const WRITE_PATIENCE_US: u32 = 20_000;
+
+/// The same while nothing has been heard of the chip: it may be waking up, or at work on a command that was given up.
+const FIRST_PATIENCE_US: u32 = 250_000;
 
 /// How often one exchange asks for a block again before it is given up (ISO/IEC 7816-3 rule 7.4.2: at most two repeats
 /// of the same block; three here, because I2C has no parity bit of its own).
@@ -261,10 +264,10 @@ impl<B: I2c, D: DelayNs> Link<B, D> {
         Ok(None)
     }
 
-    /// Writes one block, and again for a while when the chip does not acknowledge it. That none got through shows when
-    /// there is no answer.
+    /// Writes one block, and again for a while when the chip does not acknowledge it. A chip that was never heard is gone;
+    /// of another, that the block did not get through shows when there is no answer.
     fn tell(&mut self, pcb: Pcb, inf: &[u8]) -> Result<(), LinkError> {
-        let mut patience_us = WRITE_PATIENCE_US;
+        let mut patience_us = if self.budget.heard { WRITE_PATIENCE_US } else { FIRST_PATIENCE_US };
         loop {
             let block = block::emit(&mut self.block, pcb, inf);
             self.budget.spend(bus_us(self.byte_us, block.len()))?;
@@ -272,7 +275,9 @@ impl<B: I2c, D: DelayNs> Link<B, D> {
                 self.budget.heard = true;
                 return Ok(());
             }
-            let Some(left_us) = patience_us.checked_sub(POLL_US) else { return Ok(()) };
+            let Some(left_us) = patience_us.checked_sub(POLL_US) else {
+                return if self.budget.heard { Ok(()) } else { Err(LinkError::Gone) };
+            };
             patience_us = left_us;
             self.pause(POLL_US)?;
         }

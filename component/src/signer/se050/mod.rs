@@ -111,13 +111,17 @@ pub enum Se050Error {
     Refused(u16),
     /// A host challenge needs entropy and there is none.
     NoEntropy,
+    /// The applet is of a version whose answer has another form.
+    Unsupported,
 }
 
 impl From<Se050Error> for SignerError {
     fn from(error: Se050Error) -> Self {
         match error {
             Se050Error::NotProvisioned => Self::NotProvisioned,
-            Se050Error::Locked | Se050Error::Refused(_) | Se050Error::NoEntropy => Self::Locked,
+            Se050Error::Locked | Se050Error::Refused(_) | Se050Error::NoEntropy | Se050Error::Unsupported => {
+                Self::Locked
+            }
             Se050Error::Gone => Self::Gone,
             Se050Error::TimeOut => Self::TimeOut,
             Se050Error::FaultDetected => Self::FaultDetected,
@@ -261,7 +265,8 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
     /// `freshness` as well: what an endorsement carries.
     ///
     /// # Errors
-    /// [`Se050Error`].
+    /// [`Se050Error::Unsupported`] with an applet from version 7 on (SE050E, SE051), whose attestation has another form;
+    /// other [`Se050Error`]s.
     pub fn attest(&mut self, attester: ObjectId, freshness: &[u8; 16]) -> Result<Attestation, Se050Error> {
         self.operate(|chip| chip.read_attested(attester, freshness))
     }
@@ -328,7 +333,7 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
         if matches!(self.state, State::Open(_)) {
             return Ok(());
         }
-        self.link.open(self.settings.information_bytes)?;
+        self.link.open(self.settings.information_bytes.clamp(16, 254))?;
         let (data, status) = self.exchange(&Command::select()?)?;
         accepted(status)?;
         self.version = Some(Version::parse(&data).ok_or(Trouble::Malformed)?);

@@ -88,6 +88,9 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
     }
 
     pub(super) fn read_attested(&mut self, attester: ObjectId, freshness: &[u8; 16]) -> Result<Attestation, Trouble> {
+        if self.version.is_none_or(|version| version.applet[0] >= 7) {
+            return Err(Trouble::Error(Se050Error::Unsupported));
+        }
         let data = self.request(&Command::attest(self.settings.key.0, attester.0, freshness)?)?;
         let attestation = Attestation::parse(&data).ok_or(Trouble::Malformed)?;
         let ours = attestation.freshness == *freshness;
