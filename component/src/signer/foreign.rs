@@ -2,7 +2,7 @@
 //! Signatures that were made outside this processor's software: by an accelerator, a secure element, a SIM. Called by their
 //! signers before they give one away; never sees a secret, so its time may depend on its input.
 
-use super::{Algorithm, Digest, PublicKey, Signature, SignerError};
+use super::{Algorithm, Digest, PublicKey, Signature, SignerError, combination::combination};
 
 impl Algorithm {
     /// The order of the curve's group, big-endian (SEC 2 section 2.4.1, SP 800-186 section 3.2.1.3).
@@ -78,13 +78,32 @@ impl PublicKey {
 /// Both curve crates have the same items under the same names.
 macro_rules! verifies {
     ($name:ident, $curve:ident) => {
+        /// SEC 1 section 4.1.4, with `signature`'s r and s in range.
         fn $name(xy: &[u8; 64], digest: &Digest, signature: &Signature) -> bool {
-            use $curve::ecdsa::{Signature, VerifyingKey, signature::hazmat::PrehashVerifier as _};
+            use $curve::{
+                AffinePoint, FieldBytes, ProjectivePoint, PublicKey, Scalar,
+                ecdsa::Signature,
+                elliptic_curve::{
+                    ff::PrimeField as _,
+                    ops::{Invert as _, Reduce as _},
+                    point::AffineCoordinates as _,
+                },
+            };
             let mut sec1 = [4; 65];
             sec1[1..].copy_from_slice(xy);
-            let key = VerifyingKey::from_sec1_bytes(&sec1);
-            let signature = Signature::from_slice(&signature.0);
-            key.is_ok_and(|key| signature.is_ok_and(|signature| key.verify_prehash(&digest.0, &signature).is_ok()))
+            let (Ok(key), Ok(signature)) = (PublicKey::from_sec1_bytes(&sec1), Signature::from_slice(&signature.0))
+            else {
+                return false;
+            };
+            let (r, s) = signature.split_scalars();
+            let inverse = *s.invert_vartime();
+            let z: Scalar = Scalar::reduce(&FieldBytes::from(digest.0));
+            let point: ProjectivePoint = combination(&[
+                (AffinePoint::GENERATOR, (z * inverse).to_repr().into()),
+                (*key.as_affine(), (*r * inverse).to_repr().into()),
+            ]);
+            let x: Scalar = Scalar::reduce(&point.to_affine().x());
+            x == *r
         }
     };
 }

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::keccak::keccak256;
 
+mod combination;
 mod foreign;
 mod points;
 #[cfg(feature = "signer-se050")]
@@ -151,8 +152,8 @@ pub trait Signer {
     fn sign(&mut self, digest: &Digest) -> Result<Signature, SignerError>;
 
     /// Signs `digest` and gives the recovery id as well. Where the signer does not know it
-    /// ([`Capabilities::recovery_id`]) it is found with the public key, which takes twice the time and five times the
-    /// stack of a signature in software.
+    /// ([`Capabilities::recovery_id`]) it is found with the public key, which takes twice the instructions of a guarded
+    /// signature in software, and 0.6 kB more stack.
     ///
     /// # Errors
     /// As [`Signer::sign`]; [`SignerError::NotRecoverable`] when the algorithm is not [`Algorithm::Es256k`];

@@ -7,13 +7,13 @@ use k256::{
     ecdsa::Signature as Ecdsa,
     elliptic_curve::{
         ff::PrimeField as _,
-        ops::{Invert as _, MulByGeneratorVartime as _, Reduce as _},
+        ops::{Invert as _, Reduce as _},
         point::AffineCoordinates as _,
         scalar::IsHigh as _,
     },
 };
 
-use super::{Algorithm, Digest, PublicKey, Signature};
+use super::{Algorithm, Digest, PublicKey, Signature, combination::combination};
 
 /// Whether the y coordinate of a signature's nonce point is odd: the recovery id that Ethereum calls `yParity`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,15 +36,18 @@ impl PublicKey {
         }
         let mut sec1 = [4; 65];
         sec1[1..].copy_from_slice(&self.xy);
-        let key = k256::PublicKey::from_sec1_bytes(&sec1).ok()?.to_projective();
+        let key = *k256::PublicKey::from_sec1_bytes(&sec1).ok()?.as_affine();
         let (r, s) = Ecdsa::from_slice(&signature.0).ok()?.split_scalars();
         if bool::from(s.is_high()) {
             return None;
         }
         let inverse = *s.invert_vartime();
         let z: Scalar = Scalar::reduce(&FieldBytes::from(digest.0));
-        let nonce_point: AffinePoint =
-            ProjectivePoint::mul_by_generator_and_mul_add_vartime(&(z * inverse), &(*r * inverse), &key).to_affine();
+        let nonce_point: ProjectivePoint = combination(&[
+            (AffinePoint::GENERATOR, (z * inverse).to_repr().into()),
+            (key, (*r * inverse).to_repr().into()),
+        ]);
+        let nonce_point = nonce_point.to_affine();
         // r is X of the nonce point, unless that was reduced.
         (nonce_point.x() == r.to_repr())
             .then(|| if bool::from(nonce_point.y_is_odd()) { YParity::Odd } else { YParity::Even })

@@ -4,7 +4,7 @@
 
 use heapless::Vec;
 use iso7816::{
-    Instruction, Status,
+    Instruction,
     command::{CommandBuilder, ExpectedLen, class::Class},
 };
 
@@ -19,9 +19,6 @@ pub(super) const RESPONSE_BYTES: usize = 352;
 
 /// A command's data.
 pub(super) type Data = Vec<u8, DATA_BYTES>;
-
-/// A response without its status.
-pub(super) type Response = Vec<u8, RESPONSE_BYTES>;
 
 /// The applet's instance (AN12413 section 2.3).
 const APPLET: [u8; 16] = [0xa0, 0, 0, 0x03, 0x96, 0x54, 0x53, 0, 0, 0, 0x01, 0x03, 0, 0, 0, 0];
@@ -226,10 +223,9 @@ impl Command {
 const _: () = assert!(DATA_BYTES < 0x80);
 
 /// Splits a response into its data and its status.
-pub(super) fn status(response: &[u8]) -> Option<(&[u8], u16, Status)> {
-    let (data, status) = response.split_last_chunk::<2>()?;
-    let status = u16::from_be_bytes(*status);
-    Some((data, status, Status::from_u16(status)))
+pub(super) fn split(response: &mut [u8]) -> Option<(&mut [u8], u16)> {
+    let (data, status) = response.split_last_chunk_mut::<2>()?;
+    Some((data, u16::from_be_bytes(*status)))
 }
 
 /// Takes the value of the TLV with `tag` that `data` begins with (ISO/IEC 7816-4 annex E).
@@ -373,8 +369,8 @@ mod tests {
 
     #[test]
     fn a_response_ends_with_its_status() {
-        assert_eq!(status(&[0x90]), None);
-        assert_eq!(status(&[1, 2, 0x69, 0x85]), Some((&[1, 2][..], 0x6985, Status::ConditionsOfUseNotSatisfied)));
+        assert_eq!(split(&mut [0x90]), None);
+        assert_eq!(split(&mut [1, 2, 0x69, 0x85]), Some((&mut [1, 2][..], 0x6985)));
         assert_eq!(
             Version::parse(&[3, 1, 1, 0x6f, 0xff, 1, 0x0b]),
             Some(Version { applet: [3, 1, 1], features: 0x6fff })

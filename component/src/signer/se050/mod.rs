@@ -31,7 +31,7 @@ pub use scp03::PlatformKeys;
 
 use super::{Algorithm, Capabilities, Digest, PublicKey, Signature, Signer, SignerError, YParity};
 use crate::ports::Entropy;
-use apdu::{Command, RESPONSE_BYTES, Response};
+use apdu::{Command, RESPONSE_BYTES};
 use link::{Link, LinkError};
 use scp03::{Channel, ChannelError};
 
@@ -210,6 +210,8 @@ pub struct Se050<C, B, D, G, E> {
     state: State,
     version: Option<Version>,
     public: Option<PublicKey>,
+    /// Of the command last sent. Here and not on the stack, which is at its deepest where a response is looked at.
+    response: [u8; RESPONSE_BYTES],
     curve: PhantomData<C>,
 }
 
@@ -218,8 +220,18 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
     /// cannot be used without one; `entropy` is asked for its challenges only. Does not talk to the chip.
     pub fn new(bus: B, delay: D, gate: G, entropy: E, keys: Option<PlatformKeys>, settings: Settings) -> Self {
         let link = Link::new(bus, delay, settings.address, settings.bus_khz);
-        let curve = PhantomData;
-        Self { link, gate, entropy, keys, settings, state: State::Off, version: None, public: None, curve }
+        Self {
+            link,
+            gate,
+            entropy,
+            keys,
+            settings,
+            state: State::Off,
+            version: None,
+            public: None,
+            response: [0; RESPONSE_BYTES],
+            curve: PhantomData,
+        }
     }
 
     /// Version and features of the applet.
@@ -334,9 +346,8 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
             return Ok(());
         }
         self.link.open(self.settings.information_bytes.clamp(16, 254))?;
-        let (data, status) = self.exchange(&Command::select()?)?;
-        accepted(status)?;
-        self.version = Some(Version::parse(&data).ok_or(Trouble::Malformed)?);
+        let data = exchange(&mut self.link, &Command::select()?, &mut self.response)?;
+        self.version = Some(Version::parse(data).ok_or(Trouble::Malformed)?);
         self.state = State::Open(self.open_channel()?);
         Ok(())
     }
@@ -346,29 +357,19 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
         let mut challenge = [0; 8];
         self.entropy.fill(&mut challenge).map_err(|_| Trouble::Error(Se050Error::NoEntropy))?;
         let command = scp03::initialize_update(keys, &challenge)?;
-        let (data, status) = exchange(&mut self.link, &command)?;
-        accepted(status)?;
-        let (channel, command) = Channel::new(keys, &challenge, &data)?;
-        let (_, status) = exchange(&mut self.link, &command)?;
-        accepted(status)?;
+        let data = exchange(&mut self.link, &command, &mut self.response)?;
+        let (channel, command) = Channel::new(keys, &challenge, data)?;
+        exchange(&mut self.link, &command, &mut self.response)?;
         Ok(Some(channel))
     }
 
     /// Sends `command`, protected where there is a channel; the data of the response, whose status is success.
-    fn request(&mut self, command: &Command) -> Result<Response, Trouble> {
-        let Self { link, state: State::Open(channel), .. } = self else { return Err(Trouble::Malformed) };
-        let Some(channel) = channel else {
-            let (data, status) = exchange(link, command)?;
-            return accepted(status).map(|()| data);
-        };
-        let (data, status) = exchange(link, &channel.wrap(command)?)?;
+    fn request(&mut self, command: &Command) -> Result<&[u8], Trouble> {
+        let Self { link, state: State::Open(channel), response, .. } = self else { return Err(Trouble::Malformed) };
+        let Some(channel) = channel else { return exchange(link, command, response).map(|data| &*data) };
         // A refusal is not protected (Amendment D section 6.2.5); it cannot make a false answer true.
-        accepted(status)?;
-        Ok(channel.unwrap(&data, status)?)
-    }
-
-    fn exchange(&mut self, command: &Command) -> Result<(Response, u16), Trouble> {
-        exchange(&mut self.link, command)
+        let data = exchange(link, &channel.wrap(command)?, response)?;
+        Ok(channel.unwrap(data, SUCCESS)?)
     }
 }
 
@@ -379,17 +380,18 @@ impl Trouble {
     }
 }
 
-fn accepted(status: u16) -> Result<(), Trouble> {
-    if Status::from_u16(status) == Status::Success { Ok(()) } else { Err(Trouble::Status(status)) }
-}
+/// The status of success (ISO/IEC 7816-4 table 5).
+const SUCCESS: u16 = 0x9000;
 
-/// One command and its response over the link.
-fn exchange<B: I2c, D: DelayNs>(link: &mut Link<B, D>, command: &Command) -> Result<(Response, u16), Trouble> {
-    let command = command.serialize()?;
-    let mut buffer = [0; RESPONSE_BYTES];
-    let bytes = link.exchange(&command, &mut buffer)?;
-    let (data, status, _) = buffer.get(..bytes).and_then(apdu::status).ok_or(Trouble::Malformed)?;
-    Ok((Response::from_slice(data).map_err(|_| Trouble::Malformed)?, status))
+/// One command and its response over the link; the data of the response, whose status is success.
+fn exchange<'r, B: I2c, D: DelayNs>(
+    link: &mut Link<B, D>,
+    command: &Command,
+    response: &'r mut [u8; RESPONSE_BYTES],
+) -> Result<&'r mut [u8], Trouble> {
+    let bytes = link.exchange(&command.serialize()?, response)?;
+    let (data, status) = response.get_mut(..bytes).and_then(apdu::split).ok_or(Trouble::Malformed)?;
+    if status == SUCCESS { Ok(data) } else { Err(Trouble::Status(status)) }
 }
 
 impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Signer for Se050<C, B, D, G, E> {

@@ -12,7 +12,7 @@ use heapless::Vec;
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::apdu::{Answer, Command, Data, Response};
+use super::apdu::{Answer, Command, Data};
 
 const BLOCK: usize = 16;
 /// What of a MAC is sent.
@@ -127,14 +127,14 @@ impl Channel {
         Ok(wrapped)
     }
 
-    /// Checks and decrypts the data of a response with status `status` to the command wrapped last.
-    pub(super) fn unwrap(&mut self, data: &[u8], status: u16) -> Result<Response, ChannelError> {
-        let (encrypted, mac) = data.split_last_chunk::<MAC_BYTES>().ok_or(ChannelError::Forged)?;
-        let expected = mac_of(&self.s_rmac, &[&self.chaining, encrypted, &status.to_be_bytes()]);
+    /// Checks and decrypts, in place, the data of a response with status `status` to the command wrapped last; the plain
+    /// data is what `data` begins with then.
+    pub(super) fn unwrap<'d>(&mut self, data: &'d mut [u8], status: u16) -> Result<&'d [u8], ChannelError> {
+        let (plain, mac) = data.split_last_chunk_mut::<MAC_BYTES>().ok_or(ChannelError::Forged)?;
+        let expected = mac_of(&self.s_rmac, &[&self.chaining, plain, &status.to_be_bytes()]);
         if !bool::from(first_half(&expected).ct_eq(mac)) {
             return Err(ChannelError::Forged);
         }
-        let mut plain = Response::from_slice(encrypted).map_err(|_| ChannelError::TooLong)?;
         if plain.is_empty() {
             return Ok(plain);
         }
@@ -143,13 +143,11 @@ impl Channel {
         }
         // The response's counter block has its first bit set (Amendment D section 6.2.7).
         let iv = self.counter_block(0x80);
-        decrypt_cbc(&Aes128::new(&self.s_enc.into()), iv, &mut plain);
-        let end = plain.iter().rposition(|byte| *byte != 0).ok_or(ChannelError::Malformed)?;
-        if plain.get(end) != Some(&0x80) {
-            return Err(ChannelError::Malformed);
+        decrypt_cbc(&Aes128::new(&self.s_enc.into()), iv, plain);
+        match plain.iter().rposition(|byte| *byte != 0).and_then(|end| plain.split_at_checked(end)) {
+            Some((data, [0x80, ..])) => Ok(data),
+            _ => Err(ChannelError::Malformed),
         }
-        plain.truncate(end);
-        Ok(plain)
     }
 
     /// Appends the MAC over chaining value, header, length and data; the whole MAC is the next chaining value.
@@ -258,10 +256,10 @@ mod tests {
         assert_eq!(hex::encode(authenticate.serialize().unwrap()), AUTHENTICATE);
         let exists = channel.wrap(&Command::exists(0x2000_0001).unwrap()).unwrap();
         assert_eq!(hex::encode(exists.serialize().unwrap()), EXISTS);
-        assert_eq!(hex::encode(channel.unwrap(&bytes(EXISTS_ANSWER), 0x9000).unwrap()), "410101");
+        assert_eq!(hex::encode(channel.unwrap(&mut bytes(EXISTS_ANSWER), 0x9000).unwrap()), "410101");
         let delete = channel.wrap(&Command::delete(0x2000_0001).unwrap()).unwrap();
         assert_eq!(hex::encode(delete.serialize().unwrap()), DELETE);
-        assert_eq!(hex::encode(channel.unwrap(&bytes(DELETE_ANSWER), 0x9000).unwrap()), "");
+        assert_eq!(hex::encode(channel.unwrap(&mut bytes(DELETE_ANSWER), 0x9000).unwrap()), "");
         let attest = channel.wrap(&Command::attest(5, 0xf000_0012, &[9; 16]).unwrap()).unwrap();
         assert_eq!(hex::encode(attest.serialize().unwrap()), ATTEST);
     }
@@ -292,12 +290,16 @@ mod tests {
         for bit in 0..answer.len() * 8 {
             let mut other = answer.clone();
             other[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(channel.unwrap(&other, 0x9000), Err(ChannelError::Forged), "bit {bit}");
+            assert_eq!(channel.unwrap(&mut other, 0x9000), Err(ChannelError::Forged), "bit {bit}");
         }
-        assert_eq!(channel.unwrap(&answer, 0x6200), Err(ChannelError::Forged), "the status is covered");
-        assert_eq!(channel.unwrap(&answer[8..], 0x9000), Err(ChannelError::Forged), "half of it");
-        assert_eq!(channel.unwrap(&[], 0x9000), Err(ChannelError::Forged), "no MAC at all");
+        assert_eq!(channel.unwrap(&mut answer.clone(), 0x6200), Err(ChannelError::Forged), "the status is covered");
+        assert_eq!(channel.unwrap(&mut answer.clone()[8..], 0x9000), Err(ChannelError::Forged), "half of it");
+        assert_eq!(channel.unwrap(&mut [], 0x9000), Err(ChannelError::Forged), "no MAC at all");
         channel.wrap(&Command::exists(0x2000_0001).unwrap()).unwrap();
-        assert_eq!(channel.unwrap(&answer, 0x9000), Err(ChannelError::Forged), "the answer to an earlier command");
+        assert_eq!(
+            channel.unwrap(&mut answer.clone(), 0x9000),
+            Err(ChannelError::Forged),
+            "the answer to an earlier command"
+        );
     }
 }

@@ -21,7 +21,7 @@ const MISSING: u8 = 0x02;
 impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, G, E> {
     pub(super) fn exists(&mut self) -> Result<bool, Trouble> {
         let data = self.request(&Command::exists(self.settings.key.0)?)?;
-        match apdu::only(&data) {
+        match apdu::only(data) {
             Some([EXISTS]) => Ok(true),
             Some([MISSING]) => Ok(false),
             _ => Err(Trouble::Malformed),
@@ -31,7 +31,7 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
     /// The key's point, which is checked to be on the curve.
     pub(super) fn read_public_key(&mut self) -> Result<PublicKey, Trouble> {
         let data = self.request(&Command::read(self.settings.key.0)?)?;
-        let point = apdu::only(&data).ok_or(Trouble::Malformed)?;
+        let point = apdu::only(data).ok_or(Trouble::Malformed)?;
         PublicKey::from_sec1(C::ALGORITHM, point).map_err(|_| Trouble::Malformed)
     }
 
@@ -77,14 +77,18 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
 
     /// r ‖ s of a signature, not verified yet.
     pub(super) fn sign_digest(&mut self, digest: &Digest) -> Result<[u8; 64], Trouble> {
-        let data = match self.request(&Command::sign(self.settings.key.0, &digest.0)?) {
-            // The chip says the same of a key that is missing and of one that may not be used.
-            Err(Trouble::Status(status)) if refuses_conditions(status) && !self.exists()? => {
-                return Err(Trouble::Error(Se050Error::NotProvisioned));
-            }
-            result => result?,
+        let command = Command::sign(self.settings.key.0, &digest.0)?;
+        let trouble = match self.request(&command) {
+            Ok(data) => return apdu::only(data).and_then(apdu::signature).ok_or(Trouble::Malformed),
+            Err(trouble) => trouble,
         };
-        apdu::only(&data).and_then(apdu::signature).ok_or(Trouble::Malformed)
+        match trouble {
+            // The chip says the same of a key that is missing and of one that may not be used.
+            Trouble::Status(status) if refuses_conditions(status) && !self.exists()? => {
+                Err(Trouble::Error(Se050Error::NotProvisioned))
+            }
+            trouble => Err(trouble),
+        }
     }
 
     pub(super) fn read_attested(&mut self, attester: ObjectId, freshness: &[u8; 16]) -> Result<Attestation, Trouble> {
@@ -92,7 +96,7 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
             return Err(Trouble::Error(Se050Error::Unsupported));
         }
         let data = self.request(&Command::attest(self.settings.key.0, attester.0, freshness)?)?;
-        let attestation = Attestation::parse(&data).ok_or(Trouble::Malformed)?;
+        let attestation = Attestation::parse(data).ok_or(Trouble::Malformed)?;
         let ours = attestation.freshness == *freshness;
         let point = PublicKey::from_sec1(C::ALGORITHM, &attestation.point).is_ok();
         if ours && point { Ok(attestation) } else { Err(Trouble::Malformed) }
