@@ -303,8 +303,34 @@ fn from_deployment_to_verdict_and_every_refusal_has_its_own_exit_code() {
     assert_eq!(bench.verify(&bench.read("complete.cbor"), "").0, 0);
     assert_eq!(bench.run(&get(12)).status.code(), Some(1), "the relay does not have these records");
 
+    several_at_once(&bench, &id);
     refusals(&bench, &evidence);
     keys_that_are_not_registered(&bench, &evidence, &mut device, &id);
+}
+
+/// A range of records makes a folder of evidence; several files are verified one by one, and one that is refused decides.
+fn several_at_once(bench: &Bench, id: &str) {
+    let get = |range: &str| format!("evidence get --db relay.sqlite --device {id} --seq {range} -o day");
+    bench.done(&get("2-4"));
+    let files = "verify day/2.cbor day/3.cbor day/4.cbor --json";
+    let said = bench.done(&bench.with_node(files));
+    let verdicts: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for (verdict, seq) in verdicts.iter().zip(["2", "3", "4"]) {
+        assert_eq!(verdict["file"], format!("day/{seq}.cbor"));
+        assert_eq!((&verdict["verdict"], &verdict["record"]["seq"]), (&"verified".into(), &seq.into()));
+        assert_eq!((&verdict["anchor"]["firstSeq"], &verdict["anchor"]["count"]), (&"0".into(), &10.into()));
+    }
+    assert_eq!(verdicts.len(), 3);
+    let mut spoiled = bench.read("day/3.cbor");
+    spoiled.record.payload[0] ^= 1;
+    fs::write(bench.path("day/3.cbor"), cbor::encode(&spoiled)).unwrap();
+    let output = bench.run(&bench.with_node("verify day/2.cbor day/3.cbor day/4.cbor"));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let verdicts: Vec<_> = said.lines().filter(|line| !line.starts_with(' ') && line.contains("ED")).collect();
+    assert_eq!(output.status.code(), Some(33), "{said}");
+    assert!(verdicts.len() == 3 && verdicts[1].starts_with("REFUSED at step record"), "{said}");
+    assert_eq!(bench.run(&get("8-12")).status.code(), Some(1), "the relay does not have all of these");
+    assert_eq!(bench.run(&get("4-2")).status.code(), Some(2), "no range");
 }
 
 /// Each way to spoil the evidence or the question, its exit code, and a word of its message.

@@ -39,7 +39,8 @@ pub enum Decision {
 
 /// Decides when to spend energy.
 pub trait Schedule {
-    /// What to do now. [`Decision::Seal`] only with something unsealed, [`Decision::Send`] only with something unsent, or starved.
+    /// What to do now. [`Decision::Seal`] only with something unsealed, [`Decision::Send`] only with something unsent, or
+    /// starved.
     fn decide(&mut self, view: &View) -> Decision;
 
     /// How an exchange ended and what it cost.
@@ -61,8 +62,8 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// Seals and sends at fixed intervals since boot; urgent records at once; failed exchanges again after full jitter. Asks for news
-/// while starved, after full jitter too.
+/// Seals and sends at fixed intervals since boot; urgent records at once; failed exchanges again after full jitter. Asks
+/// for news while starved, after full jitter too.
 #[derive(Clone, Debug)]
 pub struct FixedInterval {
     settings: Settings,

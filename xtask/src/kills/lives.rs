@@ -24,12 +24,14 @@ use crate::{
 
 /// From power to `ready`, before it was ever measured.
 const BOOT: Duration = Duration::from_millis(250);
+/// A format and the identity record take somewhat less than this.
+const FORMAT: Duration = Duration::from_millis(160);
 /// A device that is not ready by then is broken.
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
 /// Longest life after `ready`, but for what is then waited for.
 const LIFE: Duration = Duration::from_millis(2500);
 /// An erase and a signature come within this time.
-const WAIT: Duration = Duration::from_secs(20);
+const WAIT: Duration = Duration::from_secs(60);
 /// An erase takes somewhat longer than this.
 const INSIDE_ERASE: Duration = Duration::from_millis(12);
 /// A signature and its journal entry take somewhat longer.
@@ -41,6 +43,9 @@ const NEVER_SAID: &str = "never";
 const ENDLESS: u32 = 100_000;
 /// Each life's register begins so far above the last one's that no two readings are the same, heard or not.
 const REGISTER_STEP_WH: u64 = 10_000_000;
+
+const HEADINGS: &str =
+    "kill  found at boot      readings  in all  killed after ms, in the middle of  flash     left behind         ring";
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -108,7 +113,9 @@ impl Phase {
 /// Which moments a kill is drawn from: all of them at random, but not all in one heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Aim {
-    /// From power to `ready`; the first falls into the first boot, where the journal is formatted.
+    /// From the beginning of the first format to somewhat after its end.
+    Format,
+    /// From power to `ready`.
     Boot,
     /// From `ready` on.
     Any,
@@ -120,10 +127,11 @@ enum Aim {
 
 impl Aim {
     fn of(kill: u32) -> Self {
-        match kill % 5 {
-            1 => Self::Boot,
-            3 => Self::Erase,
-            0 => Self::Signature,
+        match (kill, kill % 5) {
+            (1, _) => Self::Format,
+            (_, 1) => Self::Boot,
+            (_, 3) => Self::Erase,
+            (_, 0) => Self::Signature,
             _ => Self::Any,
         }
     }
@@ -219,11 +227,10 @@ impl<'a> Victim<'a> {
     /// # Errors
     /// A device that stops, refuses or forgets.
     pub(super) fn die(&mut self, number: u32) -> Result<()> {
-        say(
-            "kill  found at boot: next record, batch  readings  in all  killed after ms, in the middle of  flash    ring",
-        );
+        say(HEADINGS);
         for kill in 1..=number {
             let life = match Aim::of(kill) {
+                Aim::Format => self.live_until_formatted(),
                 Aim::Boot => self.live_until_boot(),
                 aim => self.live_and_work(aim),
             };
@@ -252,6 +259,16 @@ impl<'a> Victim<'a> {
         self.world.power("meter", &self.image, self.born, Some(self.modem), flash)
     }
 
+    /// A life that ends while the journal is formatted.
+    fn live_until_formatted(&mut self) -> Result<Life> {
+        let lasts = self.random_time(FORMAT);
+        let begun = Instant::now();
+        let mut device = Device::switch_on(&self.power(Flash::Slow(self.flash.clone())))?;
+        until_erase(&mut device)?;
+        let ready = device.listen("ready", Instant::now() + lasts)?.is_some();
+        Ok(Life { lasted: begun.elapsed(), mounted: None, ready, words: device.pull_the_plug()? })
+    }
+
     /// A life that ends at some time up to when the device would be ready.
     fn live_until_boot(&mut self) -> Result<Life> {
         let lasts = self.random_time(self.boot);
@@ -278,16 +295,13 @@ impl<'a> Victim<'a> {
         match aim {
             Aim::Erase => self.until_inside_an_erase(&mut device)?,
             Aim::Signature => self.until_inside_a_signature(&mut device)?,
-            Aim::Any | Aim::Boot => {}
+            Aim::Any | Aim::Boot | Aim::Format => {}
         }
         Ok(Life { lasted: begun.elapsed(), mounted, ready: true, words: device.pull_the_plug()? })
     }
 
     fn until_inside_an_erase(&mut self, device: &mut Device) -> Result<()> {
-        let limit = Instant::now() + WAIT;
-        while device.lamp()? != Some(b'e') && Instant::now() < limit {
-            device.listen(NEVER_SAID, Instant::now() + GLANCE)?;
-        }
+        until_erase(device)?;
         sleep(self.random_time(INSIDE_ERASE));
         Ok(())
     }
@@ -357,7 +371,8 @@ impl<'a> Victim<'a> {
         say("the device may live: everything is sealed and sent");
         let mut device = Device::boot(&self.power(Flash::Fast(self.flash.clone())))?;
         device.ask(&format!("register {}", self.register + REGISTER_STEP_WH), SOON)?;
-        device.ask("run 1", SOON)?;
+        // Not `run`: the journal may be full.
+        device.ask("burst 1", WAIT)?;
         device.ask("flush", SOON)?;
         let batches = e2e::everything_stored(&mut device)?;
         let before = scenario::settled(&mut device)?;
@@ -380,4 +395,14 @@ impl<'a> Victim<'a> {
             deaths: self.deaths,
         })
     }
+}
+
+/// Listens until the flash erases.
+fn until_erase(device: &mut Device) -> Result<()> {
+    let limit = Instant::now() + WAIT;
+    while device.lamp()? != Some(b'e') {
+        ensure!(Instant::now() < limit, "the device erases nothing");
+        device.listen(NEVER_SAID, Instant::now() + GLANCE)?;
+    }
+    Ok(())
 }
