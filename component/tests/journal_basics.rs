@@ -7,6 +7,7 @@ mod journal_flash;
 
 use cairn::{
     batch::{Anchor, AnchorFlags, BatchNumber, Commitment},
+    journal::entry::body,
     journal::{BatchState, FlashJournal, Intent, Journal, JournalError, MountError, NewRecord, Spending},
     merkle::Hash,
     record::{Entry, Kind, LossReason, Priority, SequenceNumber, StreamId},
@@ -243,6 +244,37 @@ fn a_spending_cell_that_rots_in_one_place_is_still_there() {
         flash.rot(at as usize, 0x10);
         assert_eq!(Log::mount(&mut flash).unwrap().spending(), Ok(spending), "byte {at}");
     }
+}
+
+#[test]
+fn a_spending_cell_of_which_nothing_is_left_is_an_error_until_a_format_and_stops_no_record() {
+    let mut flash = formatted();
+    let mut journal = Log::mount(&mut flash).unwrap();
+    journal.intend(&intent(7, 1, 10)).unwrap();
+    let written = journal.generation();
+    while journal.generation() == written {
+        append(&mut journal).unwrap();
+    }
+    let sector = journal.generation() * Log::GEOMETRY.sector;
+    append(&mut journal).unwrap();
+    // Said twice behind the next sector's header, and nowhere else in it.
+    let length = Log::GEOMETRY.entry(body::SPENDING);
+    for copy in 0..2 {
+        flash.rot((sector + Log::GEOMETRY.entries_start() + copy * length + 20) as usize, 0x10);
+    }
+    for _ in 0..20 {
+        let mut journal = Log::mount(&mut flash).unwrap();
+        assert_eq!(journal.spending(), Err(JournalError::Medium));
+        assert_eq!(journal.intend(&intent(8, 1, 10)), Err(JournalError::Medium));
+        assert_eq!(journal.settle(7), Err(JournalError::Medium));
+        append(&mut journal).unwrap();
+        let count = journal.unsealed().end.0 - journal.unsealed().start.0;
+        let anchor = seal(&mut journal, u32::try_from(count).unwrap(), true).unwrap();
+        finish(&mut journal, anchor.batch);
+    }
+    assert!(Log::mount(&mut flash).unwrap().generation() > 4);
+    Log::format(&mut &mut flash, StreamId(5)).unwrap();
+    assert_eq!(Log::mount(&mut flash).unwrap().spending(), Ok(Spending::default()));
 }
 
 #[test]
