@@ -39,7 +39,9 @@ pub(super) struct Retention {
 impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize, const UPLINK: usize>
     Agent<J, S, L, C, P, PAYLOAD, UPLINK>
 {
-    /// Releases what is old enough. A journal that cannot take it is asked again at the next look.
+    /// Releases what is old enough. A journal that cannot take it is asked again at the next look. Never inlined: what it needs
+    /// on the stack must not lie under a signature.
+    #[inline(never)]
     pub(super) fn release_what_is_old(&mut self) {
         let (Some(retention), now) = (self.settings.retention, self.clock.now()) else { return };
         if now < self.retention.look_at {
