@@ -21,7 +21,8 @@ use cairn::time::Millis;
 /// A command line without its final CR, and how it ends.
 ///
 /// Placeholders in texts: `%c` PDP context, `%s` socket, `%a` peer's address, `%p` peer's port, `%l` bytes in the datagram,
-/// `%x` its hex digits, `%n` how many of those there are, `%i` the session of the card, `%r` the release assistance digit, `%t` and `%u` the requested periodic update and active timers as
+/// `%x` its hex digits, `%n` how many of those there are, `%i` the session of the card, `%r` the release assistance
+/// digit, `%t` and `%u` the requested periodic update and active timers as
 /// eight binary digits (3GPP TS 24.008 table 10.5.163a and 10.5.163).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Command {
