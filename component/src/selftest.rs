@@ -31,6 +31,10 @@ pub enum Primitive {
     Es256k,
     /// The same on P-256.
     Es256,
+    /// AES-128 in both directions (FIPS 197): the channel to a secure element.
+    Aes128,
+    /// AES-CMAC (RFC 4493): the same.
+    AesCmac,
 }
 
 /// The primitives of this build, in the order they are tested.
@@ -42,6 +46,10 @@ pub const PRIMITIVES: &[Primitive] = &[
     Primitive::Es256k,
     #[cfg(feature = "es256")]
     Primitive::Es256,
+    #[cfg(feature = "signer-se050")]
+    Primitive::Aes128,
+    #[cfg(feature = "signer-se050")]
+    Primitive::AesCmac,
 ];
 
 /// Tests every primitive.
@@ -64,7 +72,33 @@ fn passes(primitive: Primitive) -> bool {
         Primitive::Es256 => signer_answers::<crate::signer::software::P256>(&ES256),
         #[cfg(not(feature = "es256"))]
         Primitive::Es256 => false,
+        #[cfg(feature = "signer-se050")]
+        Primitive::Aes128 => aes_answers(),
+        #[cfg(feature = "signer-se050")]
+        Primitive::AesCmac => cmac_answers(),
+        #[cfg(not(feature = "signer-se050"))]
+        Primitive::Aes128 | Primitive::AesCmac => false,
     }
+}
+
+#[cfg(feature = "signer-se050")]
+fn aes_answers() -> bool {
+    use aes::cipher::{BlockCipherDecrypt as _, BlockCipherEncrypt as _};
+    let key: [u8; 16] = core::array::from_fn(|i| i.to_le_bytes()[0]);
+    let plain: [u8; 16] = key.map(|byte| byte << 4 | byte);
+    let cipher = aes::Aes128::new(black_box(&key).into());
+    let mut block = black_box(plain).into();
+    cipher.encrypt_block(&mut block);
+    let encrypted = block == AES_ANSWER;
+    cipher.decrypt_block(&mut block);
+    encrypted && block == plain
+}
+
+#[cfg(feature = "signer-se050")]
+fn cmac_answers() -> bool {
+    let mut mac = cmac::Cmac::<aes::Aes128>::new(black_box(&CMAC_KEY).into());
+    mac.update(black_box(&CMAC_MESSAGE));
+    <[u8; 16]>::from(mac.finalize().into_bytes()) == CMAC_ANSWER
 }
 
 fn hmac_answers() -> bool {
@@ -119,6 +153,23 @@ const KECCAK256_ANSWER: [u8; 32] = [
     0xc5, 0xd2, 0x46, 0x01, 0x86, 0xf7, 0x23, 0x3c, 0x92, 0x7e, 0x7d, 0xb2, 0xdc, 0xc7, 0x03, 0xc0, 0xe5, 0x00, 0xb6,
     0x53, 0xca, 0x82, 0x27, 0x3b, 0x7b, 0xfa, 0xd8, 0x04, 0x5d, 0x85, 0xa4, 0x70,
 ];
+/// FIPS 197 appendix C.1.
+#[cfg(feature = "signer-se050")]
+const AES_ANSWER: [u8; 16] =
+    [0x69, 0xc4, 0xe0, 0xd8, 0x6a, 0x7b, 0x04, 0x30, 0xd8, 0xcd, 0xb7, 0x80, 0x70, 0xb4, 0xc5, 0x5a];
+/// RFC 4493 section 4, example 3: 40 bytes, so that the last block is padded.
+#[cfg(feature = "signer-se050")]
+const CMAC_KEY: [u8; 16] =
+    [0x2b, 0x7e, 0x15, 0x16, 0x28, 0xae, 0xd2, 0xa6, 0xab, 0xf7, 0x15, 0x88, 0x09, 0xcf, 0x4f, 0x3c];
+#[cfg(feature = "signer-se050")]
+const CMAC_MESSAGE: [u8; 40] = [
+    0x6b, 0xc1, 0xbe, 0xe2, 0x2e, 0x40, 0x9f, 0x96, 0xe9, 0x3d, 0x7e, 0x11, 0x73, 0x93, 0x17, 0x2a, 0xae, 0x2d, 0x8a,
+    0x57, 0x1e, 0x03, 0xac, 0x9c, 0x9e, 0xb7, 0x6f, 0xac, 0x45, 0xaf, 0x8e, 0x51, 0x30, 0xc8, 0x1c, 0x46, 0xa3, 0x5c,
+    0xe4, 0x11,
+];
+#[cfg(feature = "signer-se050")]
+const CMAC_ANSWER: [u8; 16] =
+    [0xdf, 0xa6, 0x67, 0x47, 0xde, 0x9a, 0xe6, 0x30, 0x30, 0xca, 0x32, 0x61, 0x14, 0x97, 0xc8, 0x27];
 /// tests/vectors/rfc6979.json, secp256k1-k3-sample.
 const ES256K: Known = Known {
     secret: [
@@ -175,7 +226,7 @@ mod tests {
     #[test]
     fn every_primitive_gives_its_known_answer() {
         assert_eq!(selftest(), Ok(()));
-        assert_eq!(PRIMITIVES.len(), 6);
+        assert_eq!(PRIMITIVES.len(), 8);
     }
 
     #[test]

@@ -403,3 +403,6 @@ impl Exchange<'_> {
 fn bus_us(byte_us: u32, bytes: usize) -> u32 {
     byte_us.saturating_mul(u32::try_from(bytes + 1).unwrap_or(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests;
