@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How a stream begins. Called when a device is provisioned, and by name only: the records of the stream before it are given up.
-//! Two things of it live on: its last commitment, which the new stream's identity record names, and how far nonces are used,
-//! which is the account's and not the stream's.
+//! How a stream begins. Called when a device is provisioned, and by name only: the records of the stream before it are
+//! given up. Two things of it live on: its last commitment, which the new stream's identity record names, and how far
+//! nonces are used, which is the account's and not the stream's.
 
 use embedded_storage::nor_flash::NorFlash;
 
