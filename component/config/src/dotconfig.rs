@@ -48,7 +48,7 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     int("WAITERS", "usize", 1, 32, "Tasks that may be inside `cairn_submit_wait` at the same time."),
     int("TASK_STACK_BYTES", "usize", 2048, 65536, "Stack of the agent's task, in bytes."),
     int("TASK_PRIORITY", "u32", 0, 31, "Priority of the agent's task, in the RTOS's own numbers."),
-    int("JOURNAL_BYTES", "usize", 2048, 16_777_216, "Flash that the journal uses, in bytes."),
+    int("JOURNAL_BYTES", "usize", 4096, 16_777_216, "Flash that the journal uses, in bytes."),
     int("FLASH_WRITE_SIZE", "usize", 1, 32, "Word of the journal's flash, in bytes."),
     int("FLASH_ERASE_SIZE", "usize", 256, 131_072, "Erase unit of the journal's flash, in bytes."),
     int("UPLINK_MAX", "usize", 320, 1408, "Largest uplink, in bytes before OSCORE and CoAP are added."),
@@ -337,7 +337,7 @@ mod tests {
         let long = [(unit, "FLASH_ERASE_SIZE=256"), (payload, "PAYLOAD_MAX=800"), (uplink, "UPLINK_MAX=1408")];
         assert!(errors(&with(&long)).contains("takes 1144 bytes"));
         for good in [
-            [(bytes, "JOURNAL_BYTES=2048"), (unit, "FLASH_ERASE_SIZE=256")],
+            [(bytes, "JOURNAL_BYTES=4096"), (unit, "FLASH_ERASE_SIZE=256")],
             [(bytes, "JOURNAL_BYTES=262144"), (unit, "FLASH_ERASE_SIZE=131072")],
             [(word, "FLASH_WRITE_SIZE=1"), (unit, "FLASH_ERASE_SIZE=8192")],
         ] {

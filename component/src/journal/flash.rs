@@ -87,7 +87,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         let two = 2 * (record as u64 + Self::batch_room()) + Self::spending_room(CellSet::ALL) + Self::spare();
         assert!(
             two + RESERVATIONS_KEPT * Self::entry(body::SENDER_SEQUENCE) <= room,
-            "there is no room for two batches"
+            "CAPACITY is too small: two batches do not fit"
         );
         assert!(!GIVES_WAY || g.sectors >= 4, "records give way in a journal of 4 sectors or more");
         let moved = RUN_COPIES * g.entry(body::RUN) + record;
