@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How long a device keeps the records of hash-only batches: never too short, whatever a relay says of the time, and not
-//! for ever.
+//! How long a device keeps the records of hash-only batches: never too short, whatever a relay says of the time, and
+//! not for ever.
 
 mod agent_world;
 mod journal_flash;

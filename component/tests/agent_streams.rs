@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What an agent does with a journal that begins anew: its identity record names the stream before, and a rollback-proof
-//! counter decides what may be signed.
+//! What an agent does with a journal that begins anew: its identity record names the stream before, and a
+//! rollback-proof counter decides what may be signed.
 
 mod agent_world;
 mod journal_flash;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A journal under a rollback-proof counter: an older image of its flash is always found out, power that goes away never looks
-//! like one, and after one no number is used twice.
+//! A journal under a rollback-proof counter: an older image of its flash is always found out, power that goes away
+//! never looks like one, and after one no number is used twice.
 
 #![allow(clippy::cast_possible_truncation, reason = "dice are cut to indices")]
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Records of hash-only batches go when they are older than the retention time and their batch is final, so that a device whose
-//! application releases nothing does not fill up. Called once a poll; looks into the journal once an hour at most.
+//! Records of hash-only batches go when they are older than the retention time and their batch is final, so that a
+//! device whose application releases nothing does not fill up. Called once a poll; looks into the journal once an hour
+//! at most.
 //!
-//! How old a record is can be known in two ways. By the wall clock, when it is set by the network or better now and was so when
-//! the record was submitted: a relay's word moves no record out. Otherwise by the time since boot: what was final when the
-//! agent first saw it is at least as old as that is ago. A restart begins that anew; it never makes anything older.
+//! How old a record is can be known in two ways. By the wall clock, when it is set by the network or better now and was
+//! so when the record was submitted: a relay's word moves no record out. Otherwise by the time since boot: what was
+//! final when the agent first saw it is at least as old as that is ago. A restart begins that anew; it never makes
+//! anything older.
 
 use super::{Agent, next_after};
 use crate::{
@@ -39,8 +41,8 @@ pub(super) struct Retention {
 impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize, const UPLINK: usize>
     Agent<J, S, L, C, P, PAYLOAD, UPLINK>
 {
-    /// Releases what is old enough. A journal that cannot take it is asked again at the next look. Never inlined: what it needs
-    /// on the stack must not lie under a signature.
+    /// Releases what is old enough. A journal that cannot take it is asked again at the next look. Never inlined: what
+    /// it needs on the stack must not lie under a signature.
     #[inline(never)]
     pub(super) fn release_what_is_old(&mut self) {
         let (Some(retention), now) = (self.settings.retention, self.clock.now()) else { return };

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How the log keeps its cells. Each is said again behind the header of every sector that is opened, so that the value that
-//! counts is always in the newest sector and no erase can take it. A sector counts as opened only when they are all there:
-//! power that goes away before that leaves the sector before it the newest, and the opening is done again.
+//! How the log keeps its cells. Each is said again behind the header of every sector that is opened, so that the value
+//! that counts is always in the newest sector and no erase can take it. A sector counts as opened only when they are
+//! all there: power that goes away before that leaves the sector before it the newest, and the opening is done again.
 //!
-//! What a wallet signed is said twice each time: an older value in its place, as rot would leave it, could give a nonce to two
-//! purposes.
+//! What a wallet signed is said twice each time: an older value in its place, as rot would leave it, could give a nonce
+//! to two purposes.
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
@@ -68,8 +68,8 @@ impl CellsSeen {
         }
     }
 
-    /// Whether the sector's opening was cut among the cells in `promised` by its header: one is missing, and nothing is there
-    /// that came later.
+    /// Whether the sector's opening was cut among the cells in `promised` by its header: one is missing, and nothing is
+    /// there that came later.
     pub(super) fn opening_was_cut(&self, promised: CellSet) -> bool {
         !self.places.set().holds(promised) && !self.others && self.spendings <= SPENDING_COPIES
     }
@@ -112,8 +112,8 @@ impl Cells {
     }
 }
 
-/// Erases a sector, writes its header, and the cells behind it. The header says which cells there are. Returns where they are,
-/// and where the sector's next entry goes.
+/// Erases a sector, writes its header, and the cells behind it. The header says which cells there are. Returns where
+/// they are, and where the sector's next entry goes.
 pub(super) fn open_sector<F: NorFlash>(
     flash: &mut F,
     header: &Header,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The journal's two cells: what a wallet signed last, and what the power budget had left. Of a cell only the last value
-//! counts, and no sector may be erased under it. Here: what they hold and how one value follows another; the log keeps them.
+//! The journal's two cells: what a wallet signed last, and what the power budget had left. Of a cell only the last
+//! value counts, and no sector may be erased under it. Here: what they hold and how one value follows another; the log
+//! keeps them.
 
 use super::entry::Item;
 use crate::merkle::Hash;
@@ -22,16 +23,16 @@ pub struct Intent {
 /// How far the account's nonces are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spending {
-    /// The first nonce that no intent has. 0 when there was none yet: the first may have any nonce, for an account may have
-    /// been used before.
+    /// The first nonce that no intent has. 0 when there was none yet: the first may have any nonce, for an account may
+    /// have been used before.
     pub next_nonce: u64,
     /// The intent of the nonce before it, while it is not settled.
     pub pending: Option<Intent>,
 }
 
 impl Spending {
-    /// What is kept after `intent`: it is the next nonce's first, or replaces the pending one by offering more for the same.
-    /// `None` for anything else.
+    /// What is kept after `intent`: it is the next nonce's first, or replaces the pending one by offering more for the
+    /// same. `None` for anything else.
     #[must_use]
     pub fn with(&self, intent: &Intent) -> Option<Self> {
         let allowed = match &self.pending {

@@ -40,9 +40,9 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         Self::format_above(flash, stream, &Marks::default())
     }
 
-    /// As [`Self::format`], where there is a rollback-proof counter: `counted` is what it says, and no number below it is used
-    /// again, whatever the flash holds. When that is behind the counter, [`super::Journal::after_rollback`] says so for as long
-    /// as the stream lasts.
+    /// As [`Self::format`], where there is a rollback-proof counter: `counted` is what it says, and no number below it
+    /// is used again, whatever the flash holds. When that is behind the counter, [`super::Journal::after_rollback`]
+    /// says so for as long as the stream lasts.
     ///
     /// # Errors
     /// As [`Self::format`].
@@ -108,8 +108,9 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         }
     }
 
-    /// Whether a flash without a journal is as delivered: blank but perhaps for the first sector, where a first format may have
-    /// been cut short. Such a flash can be formatted without asking; anything else is another's, or needs a look.
+    /// Whether a flash without a journal is as delivered: blank but perhaps for the first sector, where a first format
+    /// may have been cut short. Such a flash can be formatted without asking; anything else is another's, or needs a
+    /// look.
     ///
     /// Reads the whole flash when it is.
     ///

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A journal whose flash may be rolled back. Whoever can write the flash can put back what it held yesterday, and then numbers
-//! would be used twice: a batch, a sender sequence number, a nonce. [`Guarded`] has a rollback-proof counter know how far each
-//! of them is, and refuses a flash that is behind. It costs nothing where it is not used, and keeps nothing itself.
+//! A journal whose flash may be rolled back. Whoever can write the flash can put back what it held yesterday, and then
+//! numbers would be used twice: a batch, a sender sequence number, a nonce. [`Guarded`] has a rollback-proof counter
+//! know how far each of them is, and refuses a flash that is behind. It costs nothing where it is not used, and keeps
+//! nothing itself.
 //!
-//! The flash is written first, then the counter is raised, then the caller is answered: power that goes away in between leaves
-//! the flash ahead, which is no rollback. What was not answered was not used.
+//! The flash is written first, then the counter is raised, then the caller is answered: power that goes away in between
+//! leaves the flash ahead, which is no rollback. What was not answered was not used.
 
 use core::ops::Range;
 
@@ -163,7 +164,8 @@ impl<J: Journal, M: Monotonic> Guarded<J, M> {
 }
 
 impl<J: Journal, M: Monotonic> Journal for Guarded<J, M> {
-    /// Seals, and raises the counter. Should that fail the batch is sealed all the same, and is not signed before it was done.
+    /// Seals, and raises the counter. Should that fail the batch is sealed all the same, and is not signed before it
+    /// was done.
     fn seal(&mut self, anchor: &Anchor, with_data: bool) -> Result<(), JournalError> {
         self.journal.seal(anchor, with_data)?;
         let _: Result<(), _> = self.raise_batches();
