@@ -15,7 +15,8 @@
 #   CAIRN_CARGO_ARGS        more arguments for the device build, a list; for instance -Zbuild-std=core,alloc
 #   CAIRN_CARGO_TARGET_DIR  where cargo builds                       default: <build>/cairn
 #   CAIRN_RUST_TARGET       the Rust target triple                   default: from the C compiler
-#   CAIRN_FEATURES          transports to build in, a list           default: at-modem
+#   CAIRN_FEATURES          what to build in, a list: at-modem,      default: at-modem
+#                           endorsement, psa-attestation
 include_guard(GLOBAL)
 cmake_minimum_required(VERSION 3.20)
 
@@ -35,7 +36,7 @@ _cairn_option(CAIRN_RUSTC "" "rustc; empty: what cargo finds")
 _cairn_option(CAIRN_CARGO_ARGS "" "More arguments for cargo's device build")
 _cairn_option(CAIRN_CARGO_TARGET_DIR "${CMAKE_BINARY_DIR}/cairn" "Where cargo builds for the device")
 _cairn_option(CAIRN_RUST_TARGET "" "Rust target triple; empty: from the C compiler")
-_cairn_option(CAIRN_FEATURES "at-modem" "Transports to build in")
+_cairn_option(CAIRN_FEATURES "at-modem" "Transports and roots of trust to build in")
 
 # The ABI of the library follows the C compiler; flags from elsewhere would silently break that.
 foreach(name RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS)

@@ -28,6 +28,10 @@
 /* Bytes that are always enough for cairn_evidence. */
 #define CAIRN_EVIDENCE_MAX (838u + (CONFIG_CAIRN_PAYLOAD_MAX > 106u ? CONFIG_CAIRN_PAYLOAD_MAX : 106u))
 
+/* Bytes that are always enough for cairn_endorse with an attestation key, and bytes of an endorsement around its token. */
+#define CAIRN_ENDORSEMENT_MAX 549u
+#define CAIRN_ENDORSEMENT_OVERHEAD 190u
+
 /* The storage of one instance. Give it static storage duration; do not touch what is in it. */
 typedef struct {
 #ifdef __cplusplus
@@ -47,6 +51,11 @@ extern const uint8_t CAIRN_CONFIG_SYMBOL;
 } /* extern "C" */
 #endif
 
+
+/*
+ Bytes of a verifier's nonce.
+ */
+#define CAIRN_NONCE_BYTES 32
 
 /*
  A meter reading. Kinds from `CAIRN_KIND_APPLICATION` on are the application's own.
@@ -137,7 +146,7 @@ typedef enum {
      */
     CAIRN_E_NOT_SEALED = 15,
     /*
-     The buffer is too small for the evidence.
+     The buffer is too small for the evidence or the endorsement.
      */
     CAIRN_E_BUFFER = 16,
     /*
@@ -183,6 +192,11 @@ typedef enum {
      `CONFIG_CAIRN_FLASH_ERASE_SIZE`: build with those, or give up what it holds by `cairn_journal_format`.
      */
     CAIRN_E_JOURNAL_GEOMETRY = 26,
+    /*
+     There is no root of trust to vouch for the device, or it refused: the factory blob has no attestation key of an
+     algorithm this build has, the build has no root, or the platform's service does not attest.
+     */
+    CAIRN_E_ROOT = 27,
 } cairn_result_t;
 
 /*
@@ -749,6 +763,36 @@ cairn_result_t cairn_wake(void);
  `woken` is NULL or valid for writing.
  */
 cairn_result_t cairn_wake_from_isr(bool *woken);
+
+/*
+ Has the platform's root of trust vouch for this device, and the device's key prove that it is there: writes an
+ endorsement, which `cairn provision endorse` verifies before the key is registered (docs/endorsement.md).
+
+ The root is PSA initial attestation in builds with the feature psa-attestation, else the attestation key of the factory blob.
+
+ @param nonce      CAIRN_NONCE_BYTES bytes that `cairn provision challenge` drew.
+ @param buffer     Where it goes. CAIRN_ENDORSEMENT_MAX bytes are always enough with an attestation key; with PSA,
+                   CAIRN_ENDORSEMENT_OVERHEAD more than PSA_INITIAL_ATTEST_MAX_TOKEN_SIZE. Written only before this call
+                   returns.
+ @param capacity   How much fits.
+ @param length     Where its length goes. Untouched unless the answer is CAIRN_OK.
+ @param timeout_ms Waits for the agent to begin for at most this long; it then signs twice.
+
+ Blocks: as said. Tasks: any but the agent's. Interrupts and event callback: no.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_NULL, CAIRN_E_BUSY, CAIRN_E_TIMEOUT, CAIRN_E_BUFFER,
+ CAIRN_E_SIGNER; CAIRN_E_ROOT when there is no root of trust or it refuses; why the agent could not start. `buffer`
+ may be written partly then.
+
+ # Safety
+ `nonce` is NULL or valid for reading CAIRN_NONCE_BYTES bytes; `buffer` is NULL or valid for writing `capacity` bytes;
+ `length` is NULL or valid for writing.
+ */
+cairn_result_t cairn_endorse(const uint8_t *nonce,
+                             uint8_t *buffer,
+                             size_t capacity,
+                             size_t *length,
+                             uint32_t timeout_ms);
 
 /*
  The text of a result, in English, without a full stop.

@@ -15,6 +15,7 @@ use cairn::{
 };
 
 use crate::{
+    endorsement::{self, Birthmark},
     instance::{Birth, DeviceAgent, Instance, Journal, Start, Step, Wishes},
     port::{self, PortClock, PortEntropy, PortFlash},
     record::cairn_record_t,
@@ -44,11 +45,11 @@ const RETENTION: Option<Millis> = match cairn_config::RETENTION_HOURS {
 pub(crate) fn step(instance: &Instance) -> Result<Option<u64>, cairn_result_t> {
     let mut step = instance.step()?;
     begin(instance, &mut step);
-    let Some((agent, record)) = step.agent() else {
+    let Some((agent, record, birthmark)) = step.agent() else {
         return Err(refuse_all(instance));
     };
     let next = advance(instance, agent, record);
-    serve(instance, agent);
+    serve(instance, agent, birthmark);
     publish(instance, agent);
     Ok(next.map(|at| at.since(PortClock.now()).0))
 }
@@ -202,10 +203,11 @@ fn finish(instance: &Instance, waiter: u8, answer: Answer) {
 
 /// Does what waiting tasks asked for. Evidence takes a path's room.
 #[inline(never)]
-fn serve(instance: &Instance, agent: &mut DeviceAgent) {
+fn serve(instance: &Instance, agent: &mut DeviceAgent, birthmark: &Birthmark) {
     while let Some((waiter, request)) = instance.shared(|shared| shared.waiters.begin()) {
         let answer = match request {
             Request::Evidence { seq, buffer } => evidence(agent, seq, buffer),
+            Request::Endorsement { nonce, buffer } => endorsement::serve(agent, birthmark, nonce, buffer),
             Request::Release(batch) => agent.release(batch).map(|()| 0).map_err(cairn_result_t::from),
             // `begin` gives no submissions: they come through the queue.
             Request::Submission => continue,

@@ -443,7 +443,7 @@ pub unsafe extern "C" fn cairn_wake_from_isr(woken: *mut bool) -> cairn_result_t
 }
 
 /// The instance, unless its agent could not start.
-fn started() -> Result<&'static Instance, cairn_result_t> {
+pub(crate) fn started() -> Result<&'static Instance, cairn_result_t> {
     let instance = Instance::get()?;
     match instance.shared(|shared| shared.status.start) {
         CAIRN_OK => Ok(instance),
@@ -451,7 +451,7 @@ fn started() -> Result<&'static Instance, cairn_result_t> {
     }
 }
 
-fn not_in_agent_task(instance: &Instance) -> Result<(), cairn_result_t> {
+pub(crate) fn not_in_agent_task(instance: &Instance) -> Result<(), cairn_result_t> {
     let task = port::task();
     if instance.shared(|shared| shared.agent_task == task) { Err(CAIRN_E_CONTEXT) } else { Ok(()) }
 }

@@ -22,6 +22,7 @@ use cairn::{
 
 use crate::{
     api::cairn_event_callback_t,
+    endorsement::Birthmark,
     port::{self, PortClock, PortEntropy, PortFlash},
     record::cairn_record_t,
     report::cairn_status_t,
@@ -80,6 +81,7 @@ struct Own {
     started: bool,
     /// The record being taken from the queue.
     record: cairn_record_t,
+    birthmark: Birthmark,
 }
 
 /// What cairn_init found out for the agent to start with.
@@ -193,7 +195,8 @@ impl Initialising {
             stepping: false,
             agent_task: ptr::null(),
         };
-        let own = Own { birth: Some(birth), started: false, record: cairn_record_t::EMPTY };
+        let birthmark = Birthmark::of(&birth.factory);
+        let own = Own { birth: Some(birth), started: false, record: cairn_record_t::EMPTY, birthmark };
         // SAFETY: the caller vouches for `storage`. The fields not written are `MaybeUninit` and need no value.
         unsafe {
             (&raw mut (*storage).shared).write(UnsafeCell::new(shared));
@@ -285,12 +288,12 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The agent and the record buffer, once it started.
-    pub(crate) fn agent(&mut self) -> Option<(&mut DeviceAgent, &mut cairn_record_t)> {
+    /// The agent, the record buffer and what endorsements take, once it started.
+    pub(crate) fn agent(&mut self) -> Option<(&mut DeviceAgent, &mut cairn_record_t, &Birthmark)> {
         let cell = self.0.agent.get();
         let own = self.own();
         // SAFETY: `started` says that it is initialised; exclusive as in `own`, another cell than the record's.
-        own.started.then(|| (unsafe { (*cell).assume_init_mut() }, &mut own.record))
+        own.started.then(|| (unsafe { (*cell).assume_init_mut() }, &mut own.record, &own.birthmark))
     }
 }
 

@@ -10,6 +10,7 @@
 //! | [`waiters`] | the table of tasks that wait for the agent |
 //! | [`waiting`] | how they wait |
 //! | [`instance`] | the instance in the caller's storage, and who may touch what of it |
+//! | [`endorsement`] | `cairn_endorse`, and the root of trust behind it |
 //! | [`record`] | what lies in the queue |
 //! | [`report`] | status and events as C sees them |
 //! | [`result`] | `cairn_result_t` and its texts |
@@ -22,6 +23,7 @@ extern crate std;
 
 mod agent_task;
 pub mod api;
+pub mod endorsement;
 pub mod instance;
 mod port;
 pub mod record;

@@ -48,7 +48,7 @@ pub enum cairn_result_t {
     CAIRN_E_NOT_FOUND = 14,
     /// The record's batch is not sealed and signed yet: try again after `CAIRN_EVENT_SIGNED`.
     CAIRN_E_NOT_SEALED = 15,
-    /// The buffer is too small for the evidence.
+    /// The buffer is too small for the evidence or the endorsement.
     CAIRN_E_BUFFER = 16,
     /// There is no factory blob at the address given: the partition was never written, or it is another place.
     CAIRN_E_FACTORY_ABSENT = 17,
@@ -73,6 +73,9 @@ pub enum cairn_result_t {
     /// The journal was made with another `CONFIG_CAIRN_JOURNAL_BYTES`, `CONFIG_CAIRN_FLASH_WRITE_SIZE` or
     /// `CONFIG_CAIRN_FLASH_ERASE_SIZE`: build with those, or give up what it holds by `cairn_journal_format`.
     CAIRN_E_JOURNAL_GEOMETRY = 26,
+    /// There is no root of trust to vouch for the device, or it refused: the factory blob has no attestation key of an
+    /// algorithm this build has, the build has no root, or the platform's service does not attest.
+    CAIRN_E_ROOT = 27,
 }
 
 impl cairn_result_t {
@@ -105,6 +108,7 @@ impl cairn_result_t {
         Self::CAIRN_E_JOURNAL_FOREIGN,
         Self::CAIRN_E_JOURNAL_VERSION,
         Self::CAIRN_E_JOURNAL_GEOMETRY,
+        Self::CAIRN_E_ROOT,
     ];
 
     const fn text(self) -> &'static CStr {
@@ -138,6 +142,7 @@ impl cairn_result_t {
             }
             Self::CAIRN_E_JOURNAL_VERSION => c"the journal is of another version of its format",
             Self::CAIRN_E_JOURNAL_GEOMETRY => c"the journal was made for another division of the flash",
+            Self::CAIRN_E_ROOT => c"no root of trust vouches for the device",
         }
     }
 }
@@ -222,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_no_result_has_a_text_too() {
-        for number in [-1, i32::MIN, i32::MAX, 27] {
+        for number in [-1, i32::MIN, i32::MAX, 28] {
             // SAFETY: cairn_strerror gives a C string that lives for ever.
             assert_eq!(unsafe { CStr::from_ptr(cairn_strerror(number)) }, c"unknown result");
         }

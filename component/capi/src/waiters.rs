@@ -30,6 +30,13 @@ pub(crate) enum Request {
         /// Where to write it, and how much fits.
         buffer: Buffer,
     },
+    /// An endorsement.
+    Endorsement {
+        /// The verifier's nonce; only dereferenced while its place is Running.
+        nonce: *const u8,
+        /// Where to write it, and how much fits.
+        buffer: Buffer,
+    },
     /// To let go of a batch's records.
     Release(BatchNumber),
 }

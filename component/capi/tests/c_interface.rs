@@ -17,12 +17,17 @@ use std::{
 
 use cairn::{
     batch::DeploymentId,
-    factory::{FACTORY_MAX, Factory},
+    cose::{Kid, Sign1},
+    endorsement::{Endorsement, possession_digest},
+    factory::{AttestationKey, FACTORY_MAX, Factory},
     journal::layout::{FORMAT_VERSION, Geometry, Header, Snapshot},
-    signer::Algorithm,
+    signer::{Algorithm, Signer as _, software::SoftwareSigner},
 };
 use cairn_capi::result::cairn_result_t;
-use cairn_evidence::verify::{Expectation, check_statement};
+use cairn_evidence::{
+    signature,
+    verify::{Expectation, check_statement},
+};
 
 /// What all tests share: made once.
 struct Built {
@@ -206,6 +211,35 @@ fn evidence_is_given_whole_or_refused_and_verifies() {
 }
 
 #[test]
+fn an_endorsement_is_given_whole_or_refused_and_both_keys_signed_it() {
+    let attestation = Some(AttestationKey { alg: Algorithm::Es256k, private_key: [0x55; 32] });
+    let vouched = blob("vouched.bin", &Factory { attestation, ..factory() });
+    let bytes = hex::decode(run_with("endorsement", &[vouched]).trim()).unwrap();
+    let read = Endorsement::decode(&bytes).expect("what docs/wire.cddl says");
+    assert_eq!((read.deployment, read.nonce, read.kid), (DeploymentId([0x33; 32]), [0x6e; 32], *b"kid0"));
+    let public = |secret: u8| SoftwareSigner::new(&[secret; 32]).unwrap().public_key().unwrap();
+    let (ledger, attester) = (public(0x11), public(0x55));
+    assert_eq!(read.public_key, ledger.compressed());
+    signature::check(&ledger, &possession_digest(read.token), &read.proof).expect("the ledger key signed");
+    let token = Sign1::decode(read.token).unwrap();
+    assert_eq!(token.kid, Kid::Protected(&attester.key_id().0));
+    signature::check(&attester, &token.digest(&[]), &token.signature).expect("the attestation key signed");
+    let says = |bytes: &[u8]| token.payload.windows(bytes.len()).any(|window| window == bytes);
+    assert!(says(&read.binding(ledger).eat_nonce()) && says(&ledger.device_id().0));
+}
+
+#[test]
+fn without_a_root_of_trust_of_this_build_there_is_no_endorsement() {
+    run("no_root");
+    for (name, alg, private_key) in
+        [("other-alg.bin", Algorithm::Es256, [0x55; 32]), ("no-scalar.bin", Algorithm::Es256k, [0xff; 32])]
+    {
+        let attestation = Some(AttestationKey { alg, private_key });
+        run_with("no_root", &[blob(name, &Factory { attestation, ..factory() })]);
+    }
+}
+
+#[test]
 fn a_full_journal_refuses_and_counts() {
     run("full_journal");
 }
@@ -307,12 +341,14 @@ fn a_stub_port_links_and_both_languages_agree_on_every_size() {
     assert!(linked.status.success(), "{}", String::from_utf8_lossy(&linked.stderr));
     let output = String::from_utf8(succeed(&mut Command::new(program)).stdout).unwrap();
     let expected = format!(
-        "storage {}\nrecord {}\nstatus {}\nevent {}\nevidence {}\n",
+        "storage {}\nrecord {}\nstatus {}\nevent {}\nevidence {}\nendorsement {} {}\n",
         cairn_capi::instance::CAIRN_STORAGE_SIZE,
         size_of::<cairn_capi::record::cairn_record_t>(),
         size_of::<cairn_capi::report::cairn_status_t>(),
         size_of::<cairn_capi::report::cairn_event_t>(),
         cairn_capi::instance::CAIRN_EVIDENCE_MAX,
+        cairn_capi::endorsement::CAIRN_ENDORSEMENT_MAX,
+        cairn_capi::endorsement::CAIRN_ENDORSEMENT_OVERHEAD,
     );
     assert_eq!(output, expected);
 }

@@ -9,7 +9,8 @@ static cairn_storage_t storage;
 
 int main(void)
 {
-    printf("storage %zu\nrecord %zu\nstatus %zu\nevent %zu\nevidence %zu\n", sizeof storage, sizeof(cairn_record_t),
-           sizeof(cairn_status_t), sizeof(cairn_event_t), (size_t)CAIRN_EVIDENCE_MAX);
+    printf("storage %zu\nrecord %zu\nstatus %zu\nevent %zu\nevidence %zu\nendorsement %u %u\n", sizeof storage, sizeof(cairn_record_t),
+           sizeof(cairn_status_t), sizeof(cairn_event_t), (size_t)CAIRN_EVIDENCE_MAX,
+           CAIRN_ENDORSEMENT_MAX, CAIRN_ENDORSEMENT_OVERHEAD);
     return cairn_init(&storage, NULL) == CAIRN_E_NULL ? 0 : 1;
 }

@@ -5,6 +5,11 @@
 
 #include <pthread.h>
 
+/* What a verifier drew. */
+static const uint8_t nonce[CAIRN_NONCE_BYTES] = {
+    0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e,
+    0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e, 0x6e};
+
 static void before_init(char **unused)
 {
     (void)unused;
@@ -21,6 +26,7 @@ static void before_init(char **unused)
     EXPECT(cairn_radio_hint(1000), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_status(&out), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_evidence(0, &byte, 1, &length, 0), CAIRN_E_NOT_INITIALISED);
+    EXPECT(cairn_endorse(nonce, &byte, 1, &length, 0), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_release(0, 0), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_set_event_callback(NULL, NULL), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_wake(), CAIRN_E_NOT_INITIALISED);
@@ -92,6 +98,9 @@ static void wrong_submissions(char **factories)
     size_t length;
     EXPECT(cairn_evidence(0, NULL, 1, &length, 0), CAIRN_E_NULL);
     EXPECT(cairn_evidence(0, &byte, 1, NULL, 0), CAIRN_E_NULL);
+    EXPECT(cairn_endorse(NULL, &byte, 1, &length, 0), CAIRN_E_NULL);
+    EXPECT(cairn_endorse(nonce, NULL, 1, &length, 0), CAIRN_E_NULL);
+    EXPECT(cairn_endorse(nonce, &byte, 1, NULL, 0), CAIRN_E_NULL);
     EXPECT(cairn_submit_from_isr(CAIRN_KIND_READING, CAIRN_PRIORITY_ROUTINE, payload, 1, NULL), CAIRN_E_CONTEXT);
     EXPECT(cairn_wake_from_isr(NULL), CAIRN_E_CONTEXT);
     cairn_status_t out;
@@ -104,6 +113,7 @@ static void wrong_submissions(char **factories)
     EXPECT(cairn_radio_hint(1), CAIRN_E_CONTEXT);
     EXPECT(cairn_status(&out), CAIRN_E_CONTEXT);
     EXPECT(cairn_evidence(0, &byte, 1, &length, 0), CAIRN_E_CONTEXT);
+    EXPECT(cairn_endorse(nonce, &byte, 1, &length, 0), CAIRN_E_CONTEXT);
     EXPECT(cairn_release(0, 0), CAIRN_E_CONTEXT);
     EXPECT(cairn_set_event_callback(NULL, NULL), CAIRN_E_CONTEXT);
     EXPECT(cairn_wake(), CAIRN_E_CONTEXT);
@@ -162,6 +172,7 @@ static void waits_time_out(char **factories)
     uint8_t byte;
     size_t length = 78;
     EXPECT(cairn_evidence(0, &byte, 1, &length, 0), CAIRN_E_BUSY);
+    EXPECT(cairn_endorse(nonce, &byte, 1, &length, 0), CAIRN_E_BUSY);
     port_agent_start();
     until_idle();
     CHECK(status().accepted == CONFIG_CAIRN_WAITERS && seq == 77);
@@ -173,6 +184,7 @@ static void waits_time_out(char **factories)
     static uint8_t evidence[CAIRN_EVIDENCE_MAX];
     memset(evidence, 0xa5, sizeof evidence);
     EXPECT(cairn_evidence(1, evidence, sizeof evidence, &length, 30), CAIRN_E_TIMEOUT);
+    EXPECT(cairn_endorse(nonce, evidence, sizeof evidence, &length, 30), CAIRN_E_TIMEOUT);
     EXPECT(cairn_release(0, 30), CAIRN_E_TIMEOUT);
     CHECK(length == 78);
     port_agent_start();
@@ -241,6 +253,7 @@ static void in_callback(const cairn_event_t *event, void *context)
     uint32_t wait_ms;
     EXPECT(reading_wait(10, NULL), CAIRN_E_CONTEXT);
     EXPECT(cairn_evidence(0, &byte, 1, &length, 10), CAIRN_E_CONTEXT);
+    EXPECT(cairn_endorse(nonce, &byte, 1, &length, 10), CAIRN_E_CONTEXT);
     EXPECT(cairn_release(0, 10), CAIRN_E_CONTEXT);
     EXPECT(cairn_poll(&wait_ms), CAIRN_E_CONTEXT);
     EXPECT(cairn_run(), CAIRN_E_CONTEXT);
@@ -307,6 +320,44 @@ static void evidence(char **factories)
         printf("%02x", out[i]);
     }
     printf("\n");
+}
+
+/* argv: a factory with an attestation key. */
+static void endorsement(char **factories)
+{
+    static uint8_t out[CAIRN_ENDORSEMENT_MAX];
+    size_t length = 0;
+    init(factories[0]);
+    port_agent_start();
+    EXPECT(cairn_endorse(nonce, out, sizeof out, &length, PATIENCE_MS), CAIRN_OK);
+    size_t whole = length;
+    const size_t short_of[] = {0, 1, 150, whole - 1};
+    for (size_t i = 0; i < sizeof short_of / sizeof short_of[0]; i++) {
+        EXPECT(cairn_endorse(nonce, out, short_of[i], &length, PATIENCE_MS), CAIRN_E_BUFFER);
+    }
+    CHECK(length == whole);
+    EXPECT(cairn_endorse(nonce, out, whole, &length, PATIENCE_MS), CAIRN_OK);
+    /* It costs no record. The bytes are for tests/c_interface.rs to verify. */
+    until_idle();
+    CHECK(length == whole && status().next_seq == 1);
+    port_agent_stop();
+    for (size_t i = 0; i < length; i++) {
+        printf("%02x", out[i]);
+    }
+    printf("\n");
+}
+
+/* argv: a factory without an attestation key, or with one for another algorithm. */
+static void no_root(char **factories)
+{
+    static uint8_t out[CAIRN_ENDORSEMENT_MAX];
+    size_t length = 79;
+    init(factories[0]);
+    port_agent_start();
+    EXPECT(cairn_endorse(nonce, out, sizeof out, &length, PATIENCE_MS), CAIRN_E_ROOT);
+    CHECK(length == 79);
+    EXPECT(reading_wait(PATIENCE_MS, NULL), CAIRN_OK);
+    port_agent_stop();
 }
 
 static void full_journal(char **factories)
@@ -385,6 +436,8 @@ static const struct scenario scenarios[] = {
     {"many_tasks", many_tasks},
     {"callbacks", callbacks},
     {"evidence", evidence},
+    {"endorsement", endorsement},
+    {"no_root", no_root},
     {"full_journal", full_journal},
     {"no_start", no_start},
     {"dead_link", dead_link},
