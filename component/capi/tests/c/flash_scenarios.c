@@ -75,6 +75,8 @@ static void formatted_flash(char **arguments)
     uint64_t seq = 0;
     EXPECT(reading_wait(PATIENCE_MS, &seq), CAIRN_OK);
     CHECK(seq == 1);
+    /* The status is of the last step that ended, which may be none yet. */
+    until_idle();
     printf("%016llx\n", (unsigned long long)status().stream);
     port_agent_stop();
 }
