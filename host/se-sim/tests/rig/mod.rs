@@ -56,6 +56,12 @@ impl PowerGate for Gate {
 /// Bytes that never repeat.
 pub(crate) struct Counting(u64);
 
+impl Counting {
+    pub(crate) fn new() -> Self {
+        Self(0)
+    }
+}
+
 impl Entropy for Counting {
     fn fill(&mut self, out: &mut [u8]) -> Result<(), NoEntropy> {
         for chunk in out.chunks_mut(8) {
@@ -91,13 +97,13 @@ impl Rig {
         change(&mut settings);
         let keys = keys.map(|Keys { version, enc, mac }| PlatformKeys { version, enc, mac });
         let gate = Gate { board: self.board.clone(), switched: self.switched.clone() };
-        Se050::new(self.board.bus(0x48), self.board.clock(), gate, Counting(0), keys, settings)
+        Se050::new(self.board.bus(0x48), self.board.clock(), gate, Counting::new(), keys, settings)
     }
 
     /// A driver on a board without a power switch.
     pub(crate) fn unswitched<C: ChipCurve>(&self) -> Se050<C, Bus, Clock, AlwaysOn, Counting> {
         let keys = self.options.keys.map(|(Keys { version, enc, mac }, _)| PlatformKeys { version, enc, mac });
-        Se050::new(self.board.bus(0x48), self.board.clock(), AlwaysOn, Counting(0), keys, Settings::new(KEY))
+        Se050::new(self.board.bus(0x48), self.board.clock(), AlwaysOn, Counting::new(), keys, Settings::new(KEY))
     }
 
     pub(crate) fn chip<T>(&self, look: impl FnOnce(&mut Chip) -> T) -> T {
