@@ -2,93 +2,33 @@
 //! The driver of the firmware against `cairn modem`, over TCP as in QEMU, with a UDP echo behind it: two readings of the same
 //! manuals must understand each other. What the device counted is checked against what the modem counted.
 
+mod serial;
+
 use std::{
     collections::BTreeMap,
-    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use cairn::{
-    ports::Clock,
-    time::{Millis, WallTime},
-};
 use cairn_at_modem::{
     AtModem, Dialect, Error, Settings, Socket,
     dialect::{BC66, BC660K},
     modem::Failure,
 };
-use cairn_host::modem::{self, Args};
-use clap::Parser;
+use cairn_host::modem;
 use embedded_nal::UdpClientStack;
+use serial::{Line, Monotonic, parse, runtime};
 
 /// Long enough for any machine; only a hang meets it.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// What the device believes its relay's address to be.
 const RELAY: &str = "192.0.2.1:5683";
 
-struct Line(TcpStream);
-
-impl embedded_io::ErrorType for Line {
-    type Error = embedded_io::ErrorKind;
-}
-
-fn port_error(_: std::io::Error) -> embedded_io::ErrorKind {
-    embedded_io::ErrorKind::Other
-}
-
-impl embedded_io::ReadReady for Line {
-    fn read_ready(&mut self) -> Result<bool, embedded_io::ErrorKind> {
-        match self.0.peek(&mut [0]) {
-            Ok(taken) => Ok(taken > 0),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(port_error(error)),
-        }
-    }
-}
-
-impl embedded_io::Read for Line {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, embedded_io::ErrorKind> {
-        self.0.read(buffer).map_err(port_error)
-    }
-}
-
-impl embedded_io::Write for Line {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, embedded_io::ErrorKind> {
-        self.0.write(bytes).map_err(port_error)
-    }
-    fn flush(&mut self) -> Result<(), embedded_io::ErrorKind> {
-        Ok(())
-    }
-}
-
-struct Monotonic(Instant);
-
-impl Clock for Monotonic {
-    fn now(&self) -> Millis {
-        Millis(u64::try_from(self.0.elapsed().as_millis()).unwrap())
-    }
-    fn wall(&self) -> WallTime {
-        WallTime::default()
-    }
-    fn set_wall(&mut self, _: WallTime) {}
-}
-
 type Device = AtModem<Line, Monotonic, 1, 512, 128, 96, 320>;
 type Counters = BTreeMap<String, u64>;
 type Events = Vec<serde_json::Value>;
-
-#[derive(Parser)]
-struct Program {
-    #[command(flatten)]
-    args: Args,
-}
-
-fn parse(line: &str) -> Args {
-    Program::try_parse_from(std::iter::once("modem").chain(line.split_whitespace())).unwrap().args
-}
 
 /// Echoes every datagram to where it came from, for ever.
 fn echo_peer() -> SocketAddr {
@@ -124,7 +64,7 @@ impl Bench {
         let args = parse(&format!("--connect {line} --log {file} --dialect {} {options}", dialect.name.to_lowercase()));
         let modem = std::thread::spawn(move || runtime().block_on(modem::run(args)).unwrap());
         let (stream, _) = listener.accept().unwrap();
-        let device = AtModem::new(dialect, Settings::default(), line_of(stream), Monotonic(Instant::now()));
+        let device = AtModem::new(dialect, Settings::default(), Line::new(stream), Monotonic::new());
         Self { device, log, _directory: directory, modem }
     }
 
@@ -186,12 +126,6 @@ impl Bench {
     }
 }
 
-fn line_of(stream: TcpStream) -> Line {
-    stream.set_nonblocking(true).unwrap();
-    stream.set_nodelay(true).unwrap();
-    Line(stream)
-}
-
 fn send(device: &mut Device, socket: &mut Socket, datagram: &[u8]) -> Result<(), Failure> {
     let start = Instant::now();
     loop {
@@ -203,10 +137,6 @@ fn send(device: &mut Device, socket: &mut Socket, datagram: &[u8]) -> Result<(),
         }
         assert!(start.elapsed() < PATIENCE, "send hangs");
     }
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 /// The whole lines of the log so far.
@@ -368,7 +298,7 @@ fn a_device_that_restarts_finds_the_modem_as_it_left_it_and_works() {
                 Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
             }
         };
-        let mut device: Device = AtModem::new(&BC660K, Settings::default(), line_of(stream), Monotonic(Instant::now()));
+        let mut device: Device = AtModem::new(&BC660K, Settings::default(), Line::new(stream), Monotonic::new());
         let mut socket = device.socket().unwrap();
         device.connect(&mut socket, RELAY.parse().unwrap()).unwrap();
         // The socket of the former life is still open on the modem, and is closed first.

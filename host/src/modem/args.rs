@@ -3,6 +3,7 @@
 
 use std::{net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr};
 
+use cairn_sim_applet::Plan;
 use clap::ValueEnum;
 
 /// Play an NB-IoT modem: AT commands on a serial line, real UDP behind it.
@@ -70,6 +71,23 @@ pub struct Args {
     #[arg(long, value_name = "LEVEL", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2), help_heading = "Bad modem")]
     pub coverage: u8,
 
+    /// Put a SIM with this applet into the modem, with a key in it: AT+CSIM, AT+CCHO, AT+CGLA and AT+CCHC reach it. Its key
+    /// ids are 01 (private) and 02 (public).
+    #[arg(long, value_enum, value_name = "APPLET", help_heading = "SIM")]
+    pub sim_applet: Option<SimApplet>,
+    /// The key, 64 hex digits. A file that is not there is made, with a new key; without this option the key is new at
+    /// every start.
+    #[arg(long, value_name = "FILE", requires = "sim_applet", help_heading = "SIM")]
+    pub sim_key: Option<PathBuf>,
+    /// What goes wrong: NUMBER:FAULT,… numbers counted from 1 at the card and at the modem. At the card: a status word
+    /// (6985), power, power-after, cut, flipBIT. At the modem: silent, late, error, cmeNUMBER, lost, no-ok, half, noise,
+    /// garbage, codes, restart, restart-after.
+    #[arg(long, value_name = "PLAN", requires = "sim_applet", help_heading = "SIM")]
+    pub sim_faults: Option<Plan>,
+    /// The card speaks T=1: answers come with their command. Otherwise T=0: they wait for GET RESPONSE.
+    #[arg(long, requires = "sim_applet", help_heading = "SIM")]
+    pub sim_t1: bool,
+
     /// Write every datagram and event, with running counters, to this file as JSON lines.
     #[arg(long, value_name = "FILE")]
     pub log: Option<PathBuf>,
@@ -109,6 +127,15 @@ pub enum DialectName {
     Bc660k,
     /// Quectel BC66.
     Bc66,
+}
+
+/// The applets there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SimApplet {
+    /// GSMA IoT SAFE with a P-256 key.
+    IotSafe,
+    /// Cairn's secp256k1 applet (docs/sim-applet.md).
+    Secp256k1,
 }
 
 /// A probability, as its share of 2^32.
@@ -199,5 +226,9 @@ mod tests {
             assert!(parse(line).is_err(), "{line}");
         }
         assert!(parse("--reorder --delay-ms 5..6").is_ok());
+        for line in ["--sim-t1", "--sim-key key.hex", "--sim-faults 1:cut", "--sim-applet usim"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+        assert!(parse("--sim-applet iot-safe --sim-faults 1:cut,2:silent --sim-t1").is_ok());
     }
 }

@@ -20,6 +20,7 @@ use super::{
     args::Args,
     firmware::{About, Effect, Fate, Firmware, SOCKETS},
     record::{Counters, Record},
+    sim,
     weather::{Direction, Weather},
 };
 
@@ -27,6 +28,8 @@ use super::{
 const BOOT: Duration = Duration::from_millis(300);
 /// From the last datagram to the end of the connection when release assistance said that it was the last.
 const ASSISTED_RELEASE: Duration = Duration::from_millis(500);
+/// How long an answer of the SIM takes that comes too late for any device.
+const LATE: Duration = Duration::from_secs(25);
 /// Longest datagram from the network.
 const DATAGRAM: usize = 2048;
 
@@ -61,6 +64,7 @@ enum Due {
     Release,
     Up { udp: UdpSocket, socket: u8, payload: Vec<u8> },
     Down(Datagram),
+    Lines(Vec<Vec<u8>>),
 }
 
 /// What happens next.
@@ -95,12 +99,18 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// A modem without power; it gets power with its first serial line.
-    #[must_use]
-    pub fn new(args: &Args, record: Record) -> Self {
-        Self {
+    /// A modem without power; it gets power with its first serial line. The public key of a SIM is logged.
+    ///
+    /// # Errors
+    /// The SIM's key file cannot be used.
+    pub fn new(args: &Args, mut record: Record) -> anyhow::Result<Self> {
+        let sim = sim::insert(args)?.map(|(sim, public_key)| {
+            record.event("sim", None, Some(&hex::encode(public_key)));
+            sim
+        });
+        Ok(Self {
             args: args.clone(),
-            firmware: Firmware::new(args),
+            firmware: Firmware::new(args, sim),
             weather: Weather::new(args),
             record,
             sockets: [const { None }; SOCKETS],
@@ -118,7 +128,7 @@ impl Bridge {
             assistance: 0,
             out: Vec::new(),
             line_up: false,
-        }
+        })
     }
 
     /// What was counted so far.
@@ -238,11 +248,18 @@ impl Bridge {
                 Err(error) => self.record.event("up-undeliverable", Some(socket), Some(&error.to_string())),
             },
             Happening::Due(Due::Down(datagram)) => self.deliver(&datagram),
+            Happening::Due(Due::Lines(lines)) => self.say_bytes(&lines),
         }
     }
 
     fn say(&mut self, line: &str) {
         self.out.extend_from_slice(format!("\r\n{line}\r\n").as_bytes());
+    }
+
+    fn say_bytes(&mut self, lines: &[Vec<u8>]) {
+        for line in lines {
+            self.out.extend([b"\r\n", &line[..], b"\r\n"].concat());
+        }
     }
 
     fn say_all(&mut self, lines: Vec<String>) {
@@ -294,6 +311,8 @@ impl Bridge {
                 self.record.event("close", Some(socket), None);
             }
             Effect::Send { socket, payload, release } => self.send(socket, payload, release),
+            Effect::SimLines { lines, late: false } => self.say_bytes(&lines),
+            Effect::SimLines { lines, late: true } => self.later(LATE, Due::Lines(lines)),
             Effect::Restart => self.restart(),
         }
     }
@@ -302,7 +321,7 @@ impl Bridge {
         self.record.counters.reboots += 1;
         self.booting = true;
         self.sockets = [const { None }; SOCKETS];
-        self.schedule.retain(|_, due| !matches!(due, Due::Ready | Due::Attached));
+        self.schedule.retain(|_, due| !matches!(due, Due::Ready | Due::Attached | Due::Lines(_)));
         self.end_connection();
         self.record.event("reboot", None, None);
         self.later(BOOT, Due::Ready);

@@ -7,6 +7,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use cairn_sim_applet::{At, Reply as SimReply};
+
 use super::args::{Args, DialectName};
 
 /// Sockets, numbered from 0.
@@ -15,8 +17,9 @@ pub(super) const SOCKETS: usize = 5;
 const LINE: usize = 4096;
 /// "Socket connect failed".
 const CONNECT_FAILED: u16 = 566;
-/// "Operation not allowed", "Incorrect parameters" of the +CME ERROR table.
+/// "Operation not allowed", "SIM not inserted", "Incorrect parameters" of the +CME ERROR table.
 const NOT_ALLOWED: u16 = 3;
+const SIM_NOT_INSERTED: u16 = 10;
 const INCORRECT_PARAMETERS: u16 = 50;
 
 /// What a command makes happen, besides its answer.
@@ -34,6 +37,8 @@ pub(super) enum Effect {
     Close { socket: u8 },
     /// Send a datagram with this release assistance.
     Send { socket: u8, payload: Vec<u8>, release: u8 },
+    /// Say these lines of the SIM's, which need not be text; `late` when no device waits for them any more.
+    SimLines { lines: Vec<Vec<u8>>, late: bool },
     /// Start again.
     Restart,
 }
@@ -53,7 +58,7 @@ pub(super) enum About {
     Send,
 }
 
-/// Why a command is refused.
+/// Why a command has not the usual answer.
 enum Refusal {
     /// `ERROR`, whatever `AT+CMEE` says.
     Syntax,
@@ -61,6 +66,8 @@ enum Refusal {
     Code(u16),
     /// No answer at all.
     Crash,
+    /// What the SIM's faults make of the answer, final result and all.
+    Sim(Vec<Effect>),
 }
 
 /// Answer lines before `OK`, and effects after it.
@@ -102,17 +109,19 @@ pub(super) struct Firmware {
     echo_at_start: bool,
     coverage: u8,
     volatile: Volatile,
+    sim: Option<At>,
     pub(super) registered: bool,
     pub(super) radio_connected: bool,
 }
 
 impl Firmware {
-    pub(super) fn new(args: &Args) -> Self {
+    pub(super) fn new(args: &Args, sim: Option<At>) -> Self {
         Self {
             dialect: args.dialect,
             echo_at_start: args.echo,
             coverage: args.coverage,
             volatile: Volatile::at_start(args.echo),
+            sim,
             registered: false,
             radio_connected: false,
         }
@@ -123,6 +132,9 @@ impl Firmware {
         self.volatile = Volatile::at_start(self.echo_at_start);
         self.registered = false;
         self.radio_connected = false;
+        if let Some(sim) = &mut self.sim {
+            sim.restart();
+        }
         ["RDY", "+CFUN: 1", "+CPIN: READY"].map(String::from).to_vec()
     }
 
@@ -200,6 +212,7 @@ impl Firmware {
             }
             Err(Refusal::Syntax | Refusal::Code(_)) => effects.push(Effect::Say("ERROR".into())),
             Err(Refusal::Crash) => effects.push(Effect::Restart),
+            Err(Refusal::Sim(said)) => effects.extend(said),
         }
     }
 
@@ -227,8 +240,23 @@ impl Firmware {
             "+QIOPEN" => self.open(&parameters, fate),
             "+QICLOSE" => self.close(&parameters),
             "+QISEND" | "+QISENDEX" => self.send(name, &parameters, fate),
+            "+CSIM" | "+CCHO" | "+CGLA" | "+CCHC" => self.card(name, &parameters),
             _ => self.write_command(name, &parameters),
         }
+    }
+
+    /// 3GPP TS 27.007 sections 8.17, 8.43, 8.45, 8.46. Without a SIM that can be talked to: not inserted.
+    fn card(&mut self, name: &str, parameters: &[&str]) -> Answer {
+        let reply = self.sim.as_mut().and_then(|sim| sim.command(name, parameters));
+        Err(match reply {
+            None => Refusal::Code(SIM_NOT_INSERTED),
+            Some(SimReply::Refusal(Some(number))) => Refusal::Code(number),
+            Some(SimReply::Refusal(None)) => Refusal::Syntax,
+            Some(SimReply::Lines(lines)) => Refusal::Sim(vec![Effect::SimLines { lines, late: false }]),
+            Some(SimReply::Late(lines)) => Refusal::Sim(vec![Effect::SimLines { lines, late: true }]),
+            Some(SimReply::Silence) => Refusal::Sim(Vec::new()),
+            Some(SimReply::Restart) => Refusal::Crash,
+        })
     }
 
     fn execution_command(&self, name: &str) -> Answer {

@@ -9,6 +9,7 @@
 //! | `firmware` | what the modem answers, per dialect; no I/O |
 //! | `weather` | what becomes of each datagram, decided by the seed; no I/O |
 //! | `bridge` | moves bytes and datagrams, keeps time, the radio's state and the counters |
+//! | `sim` | the SIM that `--sim-applet` puts into it |
 //! | `serial` | the serial line: listening, connecting, a pty |
 //! | `record` | the log: one JSON object per line |
 
@@ -17,12 +18,13 @@ mod bridge;
 mod firmware;
 mod record;
 mod serial;
+mod sim;
 mod weather;
 
 use anyhow::Context as _;
 
 pub use self::{
-    args::{Args, DelayRange, DialectName, Probability},
+    args::{Args, DelayRange, DialectName, Probability, SimApplet},
     bridge::Bridge,
     record::{Counters, Record},
 };
@@ -31,11 +33,11 @@ pub use self::{
 /// ends.
 ///
 /// # Errors
-/// An address that is not loopback without `--allow-nonlocal`; a serial line or log file that cannot be opened.
+/// An address that is not loopback without `--allow-nonlocal`; a serial line, log file or SIM key that cannot be opened.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     args.check()?;
     let record = Record::open(args.log.as_deref())?;
-    let mut bridge = Bridge::new(&args, record);
+    let mut bridge = Bridge::new(&args, record)?;
     let played = tokio::select! {
         played = serial::play(&args, &mut bridge) => played,
         () = interrupted() => Ok(()),

@@ -47,6 +47,10 @@
 //! reset, pulse that after [`modem::Failure::NoAnswer`]: this driver knows no pins. Deep sleep and restarts are noticed by
 //! what the modem says of them; sockets are then opened again by the next `send`.
 //!
+//! # SIM
+//! With a last const argument [`AtModem`] also passes commands on to the SIM ([`AtModem::card`]); `sim::Shared` lends one
+//! driver to the CoAP client and to the signer.
+//!
 //! # Limits
 //! IPv4, UDP, one command at a time. The dialects are written from the manuals, transcripts and other drivers, and tested
 //! against `cairn modem`, which is written from the manuals too; no real modem has been on the other side yet. Of the texts,

@@ -13,7 +13,7 @@ struct Program {
 
 fn bridge() -> Bridge {
     let args = Program::parse_from(["modem"]).args;
-    let mut bridge = Bridge::new(&args, Record::open(None).unwrap());
+    let mut bridge = Bridge::new(&args, Record::open(None).unwrap()).unwrap();
     bridge.line_up = true;
     bridge
 }

@@ -9,6 +9,7 @@ fn firmware(dialect: DialectName) -> Firmware {
         echo_at_start: false,
         coverage: 1,
         volatile: Volatile::at_start(false),
+        sim: None,
         registered: true,
         radio_connected: false,
     }
@@ -27,6 +28,10 @@ fn said_with(firmware: &mut Firmware, command: &str, fate: Fate) -> String {
                 Effect::Say(line) => lines.push(line),
                 Effect::Open { socket, .. } => lines.push(firmware.opened(socket, true)),
                 Effect::Restart => lines.push("(restart)".into()),
+                Effect::SimLines { lines: said, late } => {
+                    lines.extend(late.then(|| "(late)".to_string()));
+                    lines.extend(said.iter().map(|line| String::from_utf8_lossy(line).into_owned()));
+                }
                 Effect::Echo(_) | Effect::Command(_) | Effect::Close { .. } | Effect::Send { .. } => {}
             }
         }
@@ -153,4 +158,28 @@ fn a_line_without_end_is_refused_and_the_next_is_heard() {
     let mut modem = firmware(DialectName::Bc660k);
     assert_eq!(said(&mut modem, &"A".repeat(100_000)), "ERROR");
     assert_eq!(said(&mut modem, "AT"), "OK");
+}
+
+#[test]
+fn a_modem_without_a_sim_says_so_and_one_with_it_passes_commands_on() {
+    let mut modem = firmware(DialectName::Bc660k);
+    said(&mut modem, "AT+CMEE=1");
+    assert_eq!(said(&mut modem, "AT+CSIM=10,\"0070000001\""), "+CME ERROR: 10");
+    let applet = cairn_sim_applet::Applet::secp256k1().with_secret(&[7; 32]);
+    let plan: cairn_sim_applet::Plan = "6:late,7:silent,8:error,9:restart".parse().unwrap();
+    let card = cairn_sim_applet::Card::new(vec![applet], cairn_sim_applet::Protocol::T0, [1; 32], plan.clone());
+    modem.sim = Some(At::new(card, plan));
+    for (command, answer) in [
+        ("AT+CSIM=10,\"0070000001\"", "+CSIM: 6,\"019000\"|OK"),
+        ("AT+CCHO=\"F0434149524E4B31\"", "+CCHO: 2|OK"),
+        ("AT+CGLA=2,16,\"80CD000003850102\"", "+CGLA: 4,\"6147\"|OK"),
+        ("AT+CGLA=5,16,\"80CD000003850102\"", "+CME ERROR: 3"),
+        ("AT+CSIM=12,\"0070000001\"", "+CME ERROR: 50"),
+        ("AT+CCHC=2", "(late)|+CCHC|OK"),
+        ("AT+CCHC=2", ""),
+        ("AT+CCHC=2", "ERROR"),
+        ("AT+CCHC=2", "(restart)"),
+    ] {
+        assert_eq!(said(&mut modem, command), answer, "{command}");
+    }
 }
