@@ -6,6 +6,7 @@ mod serial;
 
 use std::{
     collections::BTreeMap,
+    io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     path::{Path, PathBuf},
     thread::JoinHandle,

@@ -57,12 +57,18 @@ fn signer(device: &RefCell<Device>, applet: Applet, access: Access) -> SimSigner
 fn key_in(file: &Path, alg: Algorithm) -> PublicKey {
     let secret = hex::decode(std::fs::read_to_string(file).unwrap().trim()).unwrap();
     let point = match alg {
-        Algorithm::Es256 => {
-            p256::ecdsa::SigningKey::from_slice(&secret).unwrap().verifying_key().to_sec1_point(false).to_vec()
-        }
-        Algorithm::Es256k => {
-            k256::ecdsa::SigningKey::from_slice(&secret).unwrap().verifying_key().to_sec1_point(false).to_vec()
-        }
+        Algorithm::Es256 => p256::ecdsa::SigningKey::from_slice(&secret)
+            .unwrap()
+            .verifying_key()
+            .to_sec1_point(false)
+            .as_bytes()
+            .to_vec(),
+        Algorithm::Es256k => k256::ecdsa::SigningKey::from_slice(&secret)
+            .unwrap()
+            .verifying_key()
+            .to_sec1_point(false)
+            .as_bytes()
+            .to_vec(),
     };
     PublicKey::from_sec1(alg, &point).unwrap()
 }
@@ -76,7 +82,7 @@ fn both_applets_sign_with_the_key_in_the_file_between_datagrams_on_one_line() {
         ("iot-safe", Applet::iot_safe(&[1], &[2]), Access::Generic, ""),
         ("iot-safe", Applet::iot_safe(&[1], &[2]), Access::Channels, "--sim-t1 --sim-faults 3:codes,9:6f00,12:noise"),
         ("secp256k1", Applet::CAIRN_K1, Access::Channels, "--echo"),
-        ("secp256k1", Applet::CAIRN_K1, Access::Generic, "--sim-faults 4:restart,9:garbage,14:power"),
+        ("secp256k1", Applet::CAIRN_K1, Access::Generic, "--sim-faults 4:restart,16:garbage,36:power"),
     ] {
         let file = directory.path().join(name);
         let options = format!("--sim-applet {name} --sim-key {} --redirect {redirect} {more}", file.display());

@@ -14,6 +14,7 @@ mod cport;
 mod demo;
 mod device;
 mod e2e;
+mod e2e_sim;
 mod embedded;
 mod fuzz;
 mod header;

@@ -78,16 +78,17 @@ fn build_all(context: &Context, log: &mut Log) -> Result<Outcome> {
         let image = build_meter(&context.project, toolchain, log, meter)?;
         check_symbols(log, &image)?;
     }
-    build_lock(&context.project, toolchain, log)?;
-    passed("freertos-meter, its control build, freertos-lock")
+    build_lock(&context.project, toolchain, log, &["--features", "sim"])?;
+    build_lock(&context.project, toolchain, log, &[])?;
+    passed("freertos-meter, its control build, freertos-lock with its key in flash and on the SIM")
 }
 
 /// The sample in Rust: a workspace of its own, with the target in its .cargo/config.toml. The kernel API of its family
 /// allocates tasks and queues, so the check for allocators is not about it.
-fn build_lock(project: &Project, toolchain: Toolchain, log: &mut Log) -> Result<PathBuf> {
+pub(crate) fn build_lock(project: &Project, toolchain: Toolchain, log: &mut Log, more: &[&str]) -> Result<PathBuf> {
     let sample = project.path("samples/freertos-lock");
     let mut cargo = toolchain.cargo(project, "build");
-    cargo.args(["--locked", "--quiet", "--profile", "device"]).current_dir(&sample);
+    cargo.args(["--locked", "--quiet", "--profile", "device"]).args(more).current_dir(&sample);
     log.run(&mut cargo)?;
     let image = toolchain.target_dir(project).join(SAMPLE_TARGET).join("device/freertos-lock");
     if !image.is_file() {

@@ -8,6 +8,12 @@ extern crate alloc;
 
 mod board;
 mod flash;
+#[cfg(not(feature = "sim"))]
+#[path = "key_in_flash.rs"]
+mod key;
+#[cfg(feature = "sim")]
+#[path = "key_on_sim.rs"]
+mod key;
 mod semihosting;
 
 use alloc::boxed::Box;
@@ -22,7 +28,6 @@ use cairn::{
     ports::{Clock as _, Entropy as _, Wait as _},
     power::schedule::{self, FixedInterval},
     record::{BlindSecret, Kind, Priority, StreamId},
-    signer::software::SoftwareSigner,
     time::{Millis, TimeQuality, WallTime},
 };
 use cairn_at_modem::{AtModem, dialect};
@@ -77,7 +82,7 @@ fn main() -> ! {
     clock.set_wall(WallTime { unix_ms: EVENING_MS, quality: TimeQuality::Network });
     let (submitter, inbox) = mailbox::<EVENT_MAX>(8, &WAKER, clock.clone()).expect("memory for the queue");
     start("door", 1024, 3, move || door(&submitter));
-    start("cairn", 15 * 1024, 1, move || cairn_task(inbox, clock));
+    start("cairn", key::STACK_BYTES, 1, move || cairn_task(inbox, clock));
     start("rest", 512, 0, || {
         loop {
             cortex_m::asm::wfi();
@@ -108,18 +113,11 @@ fn door(submitter: &Submitter<EVENT_MAX>) {
     }
 }
 
-type Modem = AtModem<ModemPort, TickClock, 1, TX, RX, 2, LINE>;
-type Link = CoapLink<Modem, TX, RX>;
+type Modem = AtModem<ModemPort, TickClock, 1, TX, RX, 2, LINE, { key::APDU }>;
+type Link = CoapLink<key::Port, TX, RX>;
 type Journal = FlashJournal<HostFlash, FLASH_BYTES, { cairn::agent::OWN_PAYLOAD_MAX }>;
-type LockAgent = Agent<
-    Journal,
-    SoftwareSigner<HostEntropy>,
-    &'static mut Link,
-    TickClock,
-    FixedInterval,
-    { cairn::agent::OWN_PAYLOAD_MAX },
-    UPLINK,
->;
+type LockAgent =
+    Agent<Journal, key::Signer, &'static mut Link, TickClock, FixedInterval, { cairn::agent::OWN_PAYLOAD_MAX }, UPLINK>;
 
 fn random() -> u64 {
     let mut bytes = [0; 8];
@@ -147,30 +145,26 @@ fn open_flash() -> HostFlash {
 }
 
 #[inline(never)]
-fn link(factory: &Factory, stream: StreamId, clock: &TickClock) -> Link {
+fn link(factory: &Factory, stream: StreamId, port: key::Port) -> Link {
     let secrets =
         Secrets { master_secret: &factory.master_secret, master_salt: &[], id_context: Some(&stream.0.to_be_bytes()) };
     let context = Context::derive(&secrets, &factory.kid, &[]).expect("a kid of 4 bytes, a stream of 8");
-    let modem = Modem::new(&dialect::BC660K, cairn_at_modem::Settings::default(), ModemPort, clock.clone());
     let settings = cairn_coap::Settings {
         relay: SocketAddr::V4(factory.relay),
         transmission: Transmission::NB_IOT,
         keep_socket: false,
         seed: random(),
     };
-    CoapLink::new(modem, settings, context)
+    CoapLink::new(port, settings, context)
 }
 
-/// Derives the public key: as deep in stack as a signature, so it must not have the agent under it.
-#[inline(never)]
-fn signer(factory: &Factory) -> SoftwareSigner<HostEntropy> {
-    let key = factory.private_key.as_ref().expect("a key in the factory blob");
-    SoftwareSigner::with_entropy(key, HostEntropy).expect("a key on the curve")
+fn modem(clock: &TickClock) -> Modem {
+    Modem::new(&dialect::BC660K, cairn_at_modem::Settings::default(), ModemPort, clock.clone())
 }
 
 /// The agent, where it stays for as long as the lock lives: too large to move, or to lie under a signature.
 #[inline(never)]
-fn agent(factory: &Factory, signer: SoftwareSigner<HostEntropy>, clock: &TickClock) -> &'static mut LockAgent {
+fn agent(factory: &Factory, signer: key::Signer, port: key::Port, clock: &TickClock) -> &'static mut LockAgent {
     let journal = journal();
     let settings = Settings {
         deployment: DeploymentId(factory.deployment),
@@ -190,13 +184,14 @@ fn agent(factory: &Factory, signer: SoftwareSigner<HostEntropy>, clock: &TickClo
         retry_max: Millis::from_secs(3_600),
         seed: random(),
     });
-    let link = Box::leak(Box::new(link(factory, journal.stream(), clock)));
+    let link = Box::leak(Box::new(link(factory, journal.stream(), port)));
     Box::leak(Box::new(LockAgent::new(settings, journal, signer, link, clock.clone(), schedule).expect("an agent")))
 }
 
 fn cairn_task(mut inbox: QueueInbox<EVENT_MAX>, clock: TickClock) {
     let factory = Factory::decode(board::factory()).expect("a factory blob at 0x21000000");
-    let agent = agent(&factory, signer(&factory), &clock);
+    let (signer, port) = key::open(&factory, modem(&clock));
+    let agent = agent(&factory, signer, port, &clock);
     let mut wait = TaskWait::new(&WAKER, clock).expect("a task");
     say!("lock: ready, stream {}", agent.status().stream.0);
     loop {

@@ -217,23 +217,31 @@ impl World {
 
     /// Creates and registers a device.
     pub(crate) fn provision(&self, name: &str) -> Result<Born> {
+        self.provision_with(name, &[])
+    }
+
+    /// Creates and registers a device, with more arguments.
+    pub(crate) fn provision_with(&self, name: &str, more: &[&str]) -> Result<Born> {
         let factory = self.file(&format!("{name}.factory.bin"));
-        let out = self.cairn(&[
+        let (url, owner, deployment) = (self.chain.url(), text(&self.chain.owner_key()), text(&self.deployment()));
+        let (db, output) = (text(&self.db()), text(&factory));
+        let arguments = [
             "provision",
             "--rpc",
-            &self.chain.url(),
+            &url,
             "--key-file",
-            &text(&self.chain.owner_key()),
+            &owner,
             "--deployment",
-            &text(&self.deployment()),
+            &deployment,
             "--db",
-            &text(&self.db()),
+            &db,
             "--relay",
             RELAY_ADDRESS,
             "--output",
-            &text(&factory),
+            &output,
             "--json",
-        ])?;
+        ];
+        let out = self.cairn(&[&arguments[..], more].concat())?;
         let made: Value = serde_json::from_str(&out).context("cairn provision --json")?;
         let field = |name: &str| made[name].as_str().map(str::to_owned).with_context(|| format!("no {name} in {out}"));
         Ok(Born { device: field("deviceId")?, key: field("keyId")?, factory })
@@ -280,6 +288,11 @@ impl World {
 
     /// Starts a modem.
     pub(crate) fn modem(&self, name: &str, weather: &Weather) -> Result<Modem> {
+        self.modem_with(name, weather, &[])
+    }
+
+    /// Starts a modem, with more arguments.
+    pub(crate) fn modem_with(&self, name: &str, weather: &Weather, more: &[String]) -> Result<Modem> {
         let log = self.file(&format!("{name}.modem.jsonl"));
         let mut modem = Command::new(&self.cairn);
         modem.args(["modem", "--listen", "127.0.0.1:0", "--redirect"]).arg(format!("127.0.0.1:{}", self.relay_port));
@@ -289,7 +302,7 @@ impl World {
             "--delay-ms",
             weather.delay_ms,
         ]);
-        modem.arg("--log").arg(&log);
+        modem.arg("--log").arg(&log).args(more);
         let mut service = Service::start("the modem", &modem, &self.file(&format!("{name}.modem.log")))?;
         let line = service.wait_for("cairn modem: ready", START_LIMIT)?;
         let port = line.rsplit(':').next().and_then(|digits| digits.trim().parse().ok());
@@ -384,6 +397,16 @@ impl World {
 }
 
 impl Modem {
+    /// The TCP port of its serial line.
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its log.
+    pub(crate) fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// What it counted so far.
     pub(crate) fn traffic(&mut self) -> Result<Traffic> {
         self.service.check_alive()?;

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The key is on the SIM, in the applet of docs/sim-applet.md: signatures and datagrams share the modem. The other way is
+//! key_in_flash.rs.
+
+use alloc::boxed::Box;
+use core::cell::RefCell;
+
+use cairn::{
+    factory::Factory,
+    ports::Wait,
+    signer::{
+        Signer as _,
+        sim::{Applet, SimSigner},
+    },
+    time::Millis,
+};
+use cairn_at_modem::sim::{Access, Shared, SimCard};
+use freertos_next::{CurrentTask, Duration};
+
+use crate::Modem;
+
+/// Stack of the agent's task: each signature is verified.
+pub const STACK_BYTES: usize = 24 * 1024;
+pub use cairn_at_modem::sim::APDU;
+
+/// What signs.
+pub type Signer = SimSigner<SimCard<Port, Naps>>;
+/// What carries datagrams.
+pub type Port = Shared<'static, Modem>;
+
+/// Looks at the modem every five milliseconds, in which it says some 58 bytes. The task's notifications stay for the
+/// agent.
+pub struct Naps;
+
+impl Wait for Naps {
+    fn wait(&mut self, _: Option<Millis>) {
+        CurrentTask::delay(Duration::ms(5));
+    }
+}
+
+/// Reads the public key from the card.
+#[inline(never)]
+pub fn open(factory: &Factory, modem: Modem) -> (Signer, Port) {
+    assert!(factory.private_key.is_none(), "the factory blob has a key: provision with --public-key");
+    let port = Shared::new(Box::leak(Box::new(RefCell::new(modem))));
+    let mut signer = SimSigner::new(SimCard::new(port, Naps, Access::Channels), Applet::CAIRN_K1);
+    signer.public_key().expect("a key on the SIM");
+    (signer, port)
+}
