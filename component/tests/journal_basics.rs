@@ -294,7 +294,7 @@ fn what_is_no_journal_is_not_mounted_and_not_touched() {
     assert_eq!(Log::mount(&mut flash).map(drop), Err(MountError::UnknownVersion));
     assert_eq!(flash.operations, operations);
     flash.cells = cells;
-    type Other<'a> = FlashJournal<&'a mut Flash, 4096, 128>;
+    type Other<'a> = FlashJournal<&'a mut Flash, 6144, 128>;
     assert_eq!(Other::mount(&mut flash).map(drop), Err(MountError::OtherGeometry));
     assert!(Log::mount(&mut flash).is_ok());
 }

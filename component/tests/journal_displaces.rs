@@ -17,7 +17,7 @@ use cairn::{
 };
 use journal_flash::{MockFlash, device::STREAM};
 
-const CAPACITY: usize = 8192;
+const CAPACITY: usize = 9216;
 const SECTOR: usize = 1024;
 type Flash = MockFlash<4, SECTOR, CAPACITY>;
 type Log<'a> = FlashJournal<&'a mut Flash, CAPACITY, 64, true>;

@@ -17,7 +17,7 @@ use cairn::{
 use journal_flash::{MockFlash, device::STREAM};
 use proptest::prelude::*;
 
-const CAPACITY: usize = 6144;
+const CAPACITY: usize = 7168;
 type Flash = MockFlash<8, 1024, CAPACITY>;
 type Log<'a> = FlashJournal<&'a mut Flash, CAPACITY, 100>;
 

@@ -7,7 +7,7 @@ mod journal_flash;
 use std::panic::catch_unwind;
 
 use cairn::journal::sabotage::{Mistake, choose};
-use journal_flash::sweep::sweep;
+use journal_flash::sweep::{Seconds, sweep};
 
 #[test]
 fn the_sweep_finds_every_mistake() {
@@ -21,14 +21,26 @@ fn the_sweep_finds_every_mistake() {
     ];
     for mistake in mistakes {
         choose(Some(mistake));
-        // A word programmed twice is a panic of the flash.
-        let found = match catch_unwind(|| sweep::<8, 1024, 4096>(11)) {
-            Ok(Ok(tried)) => panic!("{mistake:?} was not found: {tried:?}"),
-            Ok(Err(error)) => error,
-            Err(panic) => panic.downcast_ref::<String>().cloned().unwrap_or_default(),
-        };
-        println!("{mistake:?}: {found}");
+        println!("{mistake:?}: {}", SEEDS.into_iter().find_map(found).expect("some life shows every mistake"));
     }
     choose(None);
-    sweep::<8, 1024, 4096>(11).expect("without a mistake nothing is found");
+    for seed in SEEDS {
+        assert_eq!(found(seed), None, "without a mistake nothing is found");
+    }
+}
+
+/// Lives that are tried: some mistakes show only when a half erased sector happens to look blank, or a ring is short.
+const SEEDS: [u64; 4] = [11, 12, 13, 14];
+
+/// What the sweep finds in two flashes.
+fn found(seed: u64) -> Option<String> {
+    let sweeps = || {
+        sweep::<8, 2048, 4096>(seed, Seconds::Sample, |_| {})?;
+        sweep::<8, 1024, 6144>(seed, Seconds::Sample, |_| {})
+    };
+    // A word programmed twice is a panic of the flash.
+    match catch_unwind(sweeps) {
+        Ok(tried) => tried.err(),
+        Err(panic) => Some(panic.downcast_ref::<String>().cloned().unwrap_or_default()),
+    }
 }

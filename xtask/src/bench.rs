@@ -20,6 +20,7 @@ use crate::{
     setup::{self, npm},
     signing,
     stage::{Stages, passed},
+    sweep,
 };
 
 /// What to do with the numbers.
@@ -31,6 +32,12 @@ pub(crate) struct Options {
     /// Only the software signers: instructions, stack, flash and constant time on Cortex-M.
     #[arg(long, conflicts_with = "record")]
     sign: bool,
+    /// Only the journal's power-cut sweep, with every second cut: hours.
+    #[arg(long, conflicts_with_all = ["record", "sign"])]
+    sweep: bool,
+    /// With --sweep: only the flashes with these numbers, comma-separated; one at a time is a way to do it in pieces.
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',', requires = "sweep")]
+    geometry: Vec<u32>,
 }
 
 const RECORD: &str = "docs/bench.md";
@@ -42,6 +49,9 @@ const FAST: Pace = Pace { block_seconds: 1, finality_depth: 4, posting_seconds: 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.sign {
         return signing::bench();
+    }
+    if options.sweep {
+        return sweep::bench(&options.geometry);
     }
     let project = Project::find()?;
     let mut stages = Stages::new(&project);

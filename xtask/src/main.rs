@@ -31,6 +31,7 @@ mod signing;
 mod size;
 mod stage;
 mod suite;
+mod sweep;
 mod test;
 mod zephyr;
 

@@ -32,6 +32,11 @@ const LONG_RESERVATION: u64 = 1 << 16;
 /// Reservations for which room is kept.
 const RESERVATIONS_KEPT: u64 = 16;
 
+/// Torn entries for which room is kept in a full journal, at least and at most, and for how many bytes of flash there is one: each
+/// time power goes away while something is finished, what was being written is written again further on.
+const TEARS_KEPT: (u64, u64) = (2, 16);
+const BYTES_PER_TEAR: u64 = 4096;
+
 /// A journal in the first `CAPACITY` bytes of a flash, for payloads of up to `PAYLOAD` bytes.
 ///
 /// Its RAM is its fields, below 256 bytes beside the flash driver, whatever the capacity.
@@ -86,7 +91,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         let room = usable + (g.sectors as u64 - 1) * (usable - Self::waste());
         let two = 2 * (record as u64 + Self::batch_room()) + Self::spending_room(CellSet::ALL) + Self::spare();
         assert!(
-            two + RESERVATIONS_KEPT * Self::entry(body::SENDER_SEQUENCE) <= room,
+            two + RESERVATIONS_KEPT * Self::entry(body::SENDER_SEQUENCE) + Self::tears() <= room,
             "CAPACITY is too small: two batches do not fit"
         );
         assert!(!GIVES_WAY || g.sectors >= 4, "records give way in a journal of 4 sectors or more");
@@ -139,7 +144,16 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         self.room_to_finish_sealed()
             + Self::batch_room()
             + RESERVATIONS_KEPT * Self::entry(body::SENDER_SEQUENCE)
+            + Self::tears()
             + Self::spare()
+    }
+
+    /// Bytes of the torn entries for which room is kept.
+    const fn tears() -> u64 {
+        let (least, most) = TEARS_KEPT;
+        let tears = CAPACITY as u64 / BYTES_PER_TEAR;
+        let tears = if tears < least { least } else { tears };
+        (if tears > most { most } else { tears }) * Self::entry(body::SIGNATURE)
     }
 
     /// Gives the flash back.
@@ -330,7 +344,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
 
     fn reserve_sender_sequence(&mut self, length: u64) -> Result<Range<u64>, JournalError> {
         let room = self.room();
-        if room < self.room_to_finish() + Self::entry(body::SENDER_SEQUENCE) {
+        if room < self.room_to_finish() + Self::tears() + Self::entry(body::SENDER_SEQUENCE) {
             return Err(JournalError::Full);
         }
         let length = if room < self.room_needed() { length.max(LONG_RESERVATION) } else { length };

@@ -11,7 +11,7 @@ use super::{
     bytes::{Reader, put},
     cell::CellSet,
     crc::crc32,
-    entry::{HEAD_BYTES, Item, Reclaim},
+    entry::{HEAD_BYTES, Item, Reclaim, body},
 };
 use crate::{
     batch::{Anchor, Commitment},
@@ -175,7 +175,15 @@ pub(super) const fn gives_way(kind: Kind, priority: Priority) -> bool {
 }
 
 impl Snapshot {
-    /// Whether this can be: numbers follow one another, no batch is further than the one before it. What the log relies on.
+    /// Whether this can be in a flash divided so: no more batches wait to be given up than it has room for.
+    pub(super) fn can_be(&self, geometry: &Geometry) -> bool {
+        let waiting = u64::from(self.next_batch.saturating_sub(self.reclaim_batch));
+        // Every one of them has a seal.
+        let room = u64::from(geometry.sectors) * u64::from(geometry.sector);
+        self.is_consistent() && waiting * body::SEAL as u64 <= room
+    }
+
+    /// Whether numbers follow one another, and no batch is further than the one before it. What the log relies on.
     fn is_consistent(&self) -> bool {
         let batches = self.reached.iter().try_fold(self.next_batch, |most, &count| (count <= most).then_some(count));
         batches.is_some()
@@ -382,11 +390,12 @@ impl Header {
         snapshot.moved = r.u32();
         snapshot.displacing = NonZeroU64::new(r.u64());
         let Some(snapshot) = snapshot.with_flags(flags) else { return HeaderRead::Invalid };
+        let geometry = Geometry { granule, sector, sectors };
         let opened = generation.max(snapshot.began).max(snapshot.moved);
-        if generation == u32::MAX || opened > generation || !snapshot.is_consistent() {
+        if generation == u32::MAX || opened > generation || !snapshot.can_be(&geometry) {
             return HeaderRead::Invalid;
         }
-        HeaderRead::Valid(Self { generation, geometry: Geometry { granule, sector, sectors }, snapshot })
+        HeaderRead::Valid(Self { generation, geometry, snapshot })
     }
 }
 
@@ -436,7 +445,8 @@ mod tests {
 
     #[test]
     fn a_header_whose_numbers_cannot_be_is_none() {
-        let impossible: [fn(&mut Snapshot); 6] = [
+        let impossible: [fn(&mut Snapshot); 7] = [
+            |s| s.next_batch = 1000,
             |s| s.first_unsealed = s.next_seq + 1,
             |s| s.reclaim_seq = s.first_unsealed + 1,
             |s| s.reached[4] = s.reached[3] + 1,

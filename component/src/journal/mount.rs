@@ -20,7 +20,8 @@ use crate::record::StreamId;
 pub enum MountError {
     /// There is no journal.
     NotFormatted,
-    /// The journal is of another version of the format, or has entries that this build does not know.
+    /// The journal is of another version of the format, or has sound entries that this build does not know or that contradict
+    /// one another: no rot and no power cut makes such.
     UnknownVersion,
     /// The journal was made for another division of the flash, or the flash is too small for it.
     OtherGeometry,
@@ -206,7 +207,8 @@ impl Sector {
                     sector.state.next_seq = sector.walk.next_seq;
                     sector.cells.note(&step.item, step.place.offset);
                 }
-                Ok(None) => return Ok(sector),
+                Ok(None) if sector.state.can_be(geometry) => return Ok(sector),
+                Ok(None) => return Err(MountError::UnknownVersion),
                 Err(WalkError::Flash(_)) => return Err(MountError::Medium),
                 Err(WalkError::Unknown) => return Err(MountError::UnknownVersion),
             }

@@ -3,7 +3,7 @@
 //! journal must hold. Power may go away in any step; [`Device::mounted`] then says whether anything accepted is gone, doubled,
 //! or said differently.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cairn::{
     batch::{Anchor, AnchorFlags, BatchNumber, Commitment},
@@ -38,7 +38,19 @@ pub struct Device {
     spending: Vec<Spending>,
     /// The same of the budget.
     budget: Vec<Option<Vec<u8>>>,
+    /// Batches whose records the relay is not given: they stay until they are released.
+    hash_only: BTreeSet<u32>,
+    /// The least and the most batches that can be released.
+    pub released: (u32, u32),
+    /// Records are piled up until the journal is full, as when the signer or the link is dead for months.
+    hoards: bool,
+    /// Times that the journal was full of records.
+    pub was_full: u64,
+    /// Sender sequence numbers still to be reserved while it is full.
+    pressure: u64,
     steps: u64,
+    /// The last call.
+    pub doing: &'static str,
 }
 
 /// A record that power left in doubt was found or not found; anything else is a failure.
@@ -65,7 +77,13 @@ impl Device {
             spent: BTreeMap::new(),
             spending: vec![Spending::default()],
             budget: vec![None],
+            hash_only: BTreeSet::new(),
+            released: (0, 0),
+            hoards: false,
+            was_full: 0,
+            pressure: 0,
             steps: 0,
+            doing: "nothing",
         }
     }
 
@@ -99,16 +117,63 @@ impl Device {
                 return Ok(self.advance(journal, BatchNumber(batches - 1 - u32::from(waiting > 0)), state));
             }
         }
-        if waiting > 4 + self.dice.below(12) {
+        if let Some(batch) = self.to_release(next(BatchState::Final)) {
+            return Ok(self.release(journal, batch));
+        }
+        if self.pressure > 0 {
+            self.pressure -= 1;
+            let said = self.reserve(journal);
+            self.doing = RESERVE_WHEN_FULL;
+            return said;
+        }
+        if !self.hoards && waiting > 4 + self.dice.below(12) {
             return Ok(self.seal(journal));
         }
         match self.append(journal) {
+            Err(JournalError::Full) if self.hoards => {
+                (self.hoards, self.pressure) = (false, 3);
+                self.was_full += 1;
+                Ok(Ok(()))
+            }
             Err(JournalError::Full) if waiting > 0 => Ok(self.seal(journal)),
             result => Ok(result),
         }
     }
 
+    /// Whether the last call may say this. Once a journal was full, room for sender sequence numbers can run out: a few are always
+    /// to be had, but what was torn when power went away takes of their room. Everything else must go on.
+    pub fn may_say(&self, said: Result<(), JournalError>, power_was_lost: bool) -> Verdict {
+        match said {
+            Err(JournalError::Full) if self.doing == RESERVE && self.was_full > 0 => Ok(()),
+            Err(JournalError::Full) if self.doing == RESERVE_WHEN_FULL && power_was_lost => Ok(()),
+            Err(JournalError::Full) if self.doing == RESERVE && power_was_lost => Ok(()),
+            other => other.map_err(|error| format!("{}: {error:?}", self.doing)),
+        }
+    }
+
+    /// The last batch that is final and was given to nobody: the application lets go of it.
+    fn to_release(&self, finals: u32) -> Option<BatchNumber> {
+        let waiting = self.hash_only.range(self.released.0..finals);
+        waiting.last().map(|batch| BatchNumber(*batch))
+    }
+
+    fn release(&mut self, journal: &mut impl Journal, batch: BatchNumber) -> Result<(), JournalError> {
+        self.doing = "release";
+        self.released.1 = self.released.1.max(batch.0 + 1);
+        journal.release(batch)?;
+        self.released.0 = self.released.0.max(batch.0 + 1);
+        Ok(())
+    }
+
+    /// The first batch that may not have been given up: not final for certain, or hash-only and not released for certain.
+    fn first_needed(&self) -> u32 {
+        let finals = self.reached.get(&BatchState::Final).map_or(0, |(_, most)| *most);
+        let unreleased = self.hash_only.range(self.released.1..).next();
+        unreleased.map_or(finals, |batch| finals.min(*batch))
+    }
+
     fn append(&mut self, journal: &mut impl Journal) -> Result<(), JournalError> {
+        self.doing = "append";
         let mut payload = (self.steps * 1000 + self.accepted.len() as u64).to_le_bytes().to_vec();
         payload.extend((0..self.dice.below(4) * 11).map(|byte| byte as u8));
         self.doubtful = Some(payload.clone());
@@ -124,6 +189,7 @@ impl Device {
     }
 
     fn seal(&mut self, journal: &mut impl Journal) -> Result<(), JournalError> {
+        self.doing = "seal";
         let unsealed = journal.unsealed();
         let anchor = Anchor {
             stream: journal.stream(),
@@ -136,12 +202,21 @@ impl Device {
             root: Hash([self.steps as u8; 32]),
             prev: journal.last_commitment(),
         };
-        journal.seal(&anchor, true)?;
+        let with_data = anchor.batch.0 > 0 && self.dice.below(4) > 0;
+        // Whether power left it sealed or not: if it is, then so. If not, the next one of this number says it anew.
+        if with_data {
+            self.hash_only.remove(&anchor.batch.0);
+        } else {
+            self.hash_only.insert(anchor.batch.0);
+        }
+        journal.seal(&anchor, with_data)?;
         self.sealed.insert(anchor.batch.0, anchor);
+        self.hoards = anchor.batch.0 == 1 || self.dice.below(6) == 0;
         Ok(())
     }
 
     fn sign(&mut self, journal: &mut impl Journal, batch: BatchNumber) -> Result<(), JournalError> {
+        self.doing = "sign";
         let commitment = journal.batch(batch)?.anchor.commitment();
         self.may_reach(BatchState::Signed, batch.0);
         journal.attach_signature(batch, &signature_of(&commitment))?;
@@ -163,6 +238,7 @@ impl Device {
     }
 
     fn reserve(&mut self, journal: &mut impl Journal) -> Result<Result<(), JournalError>, String> {
+        self.doing = RESERVE;
         match journal.reserve_sender_sequence(4) {
             Ok(range) => {
                 ensure!(range.start >= self.numbers_used, "sender sequence numbers {range:?} were given before");
@@ -175,6 +251,7 @@ impl Device {
 
     /// Goes on with the wallet: intends, offers more, or settles; signs what the journal has as pending.
     fn spend(&mut self, journal: &mut impl Journal) -> Result<Result<(), JournalError>, String> {
+        self.doing = "spend";
         let Ok(spending) = journal.spending() else { return Ok(Err(JournalError::Medium)) };
         ensure!(self.spending == [spending], "spending is {spending:?}, not {:?}", self.spending);
         let result = match spending.pending {
@@ -219,6 +296,7 @@ impl Device {
     }
 
     fn keep_budget(&mut self, journal: &mut impl Journal) -> Result<(), JournalError> {
+        self.doing = "keep_budget";
         let state = vec![self.steps as u8; self.dice.below(49) as usize];
         self.budget.push(Some(state.clone()));
         match journal.keep_budget(&state) {
@@ -248,6 +326,7 @@ impl Device {
         batch: BatchNumber,
         state: BatchState,
     ) -> Result<(), JournalError> {
+        self.doing = "advance";
         self.may_reach(state, batch.0);
         journal.advance(batch, state)?;
         self.has_reached(state, batch.0);
@@ -276,15 +355,16 @@ impl Device {
         }
         let next = self.accepted.last_key_value().map_or(0, |(seq, _)| seq + 1);
         ensure!(kept.end.0 == next, "the next number is {:?}, not {next}", kept.end);
-        let finished = self.reached.get(&BatchState::Final).map_or(0, |(_, most)| *most);
-        let kept_at_least = self.sealed.get(&finished).map_or_else(
+        let needed = self.first_needed();
+        let kept_at_least = self.sealed.get(&needed).map_or_else(
             || {
-                let last = finished.checked_sub(1).and_then(|last| self.sealed.get(&last));
+                let last = needed.checked_sub(1).and_then(|last| self.sealed.get(&last));
                 last.and_then(Anchor::end).map_or(0, |end| end.0)
             },
             |anchor| anchor.first_seq.0,
         );
         ensure!(kept.start.0 <= kept_at_least, "records from {kept_at_least} on are needed, kept are {kept:?}");
+        ensure!(journal.batches().start.0 <= needed, "batches from {needed} on are needed, {:?}", journal.batches());
         self.check_records(journal)?;
         self.check_batches(journal)?;
         self.check_cells(journal)?;
@@ -317,6 +397,11 @@ impl Device {
             let sealed = journal.batch(BatchNumber(batch)).map_err(|error| format!("batch {batch}: {error:?}"))?;
             let anchor = *self.sealed.entry(batch).or_insert(sealed.anchor);
             ensure!(anchor == sealed.anchor, "batch {batch} is another");
+            ensure!(
+                sealed.with_data != self.hash_only.contains(&batch),
+                "batch {batch} with data {}",
+                sealed.with_data
+            );
             ensure!((sealed.state == BatchState::Sealed) == sealed.signature.is_none(), "batch {batch} {sealed:?}");
         }
         for (state, (least, most)) in &self.reached {
@@ -338,5 +423,8 @@ fn signature_of(commitment: &Commitment) -> Signature {
     signature[..32].copy_from_slice(&commitment.0);
     Signature(signature)
 }
+
+const RESERVE: &str = "reserve";
+const RESERVE_WHEN_FULL: &str = "reserve when full";
 
 pub const STREAM: StreamId = StreamId(0x1122_3344_5566_7788);

@@ -5,6 +5,25 @@
 #![allow(unreachable_pub, dead_code, reason = "a module of several test crates")]
 #![allow(clippy::cast_possible_truncation, reason = "dice and patterns are cut to bytes")]
 
+/// The flashes that the power-cut sweep goes over, cheapest first: what is proved, write size, erase size, capacity.
+#[allow(unused_macros, reason = "not every test crate sweeps")]
+macro_rules! every_geometry {
+    ($with:ident) => {
+        $with! {
+            nothing_is_lost_or_doubled_with_words_of_32_and_sectors_of_1024: 32, 1024, 8192;
+            nothing_is_lost_or_doubled_with_words_of_32_and_two_sectors_of_8192: 32, 8192, 16384;
+            nothing_is_lost_or_doubled_with_words_of_16_and_sectors_of_2048: 16, 2048, 6144;
+            nothing_is_lost_or_doubled_with_words_of_8_and_sectors_of_1024: 8, 1024, 6144;
+            nothing_is_lost_or_doubled_with_words_of_8_and_two_sectors_of_2048: 8, 2048, 4096;
+            nothing_is_lost_or_doubled_with_words_of_4_and_erase_units_of_512: 4, 512, 6144;
+            nothing_is_lost_or_doubled_with_words_of_4_and_two_sectors_of_4096: 4, 4096, 8192;
+            nothing_is_lost_or_doubled_with_words_of_2_and_erase_units_of_512: 2, 512, 6144;
+            nothing_is_lost_or_doubled_with_words_of_1_and_erase_units_of_256: 1, 256, 6144;
+            nothing_is_lost_or_doubled_with_words_of_1_and_two_sectors_of_2048: 1, 2048, 4096;
+        }
+    };
+}
+
 pub mod device;
 pub mod sweep;
 

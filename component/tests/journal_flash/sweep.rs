@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One life of a device over a mock flash, with power cut at every operation of it. Used by the sweep and by the test that the
-//! sweep finds mistakes.
+//! One life of a device over a mock flash, with power cut at every operation of it, and again while it recovers. Used by the
+//! sweep, by its long form `benches/journal_sweep.rs`, and by the test that it finds mistakes.
 
-use cairn::journal::FlashJournal;
+use cairn::journal::{FlashJournal, JournalError};
 
 use super::{
     CUTS, Cut, Dice, MockFlash,
-    device::{Device, STREAM},
+    device::{Device, STREAM, Verdict},
 };
 
 /// Turns of the ring in a life.
 const TURNS: u32 = 3;
 
-/// Steps after a cut until everything is compared again.
+/// Calls after a cut that are its recovery: the one that was cut is done again, with an opening if that was cut. A mount writes
+/// nothing.
+const RECOVERY: u64 = 4;
+
+/// Calls after the last cut until everything is compared again.
 const AFTERMATH: u64 = 12;
 
-/// Set, every second cut is tried instead of one for each first: hours.
-const WHOLE: &str = "CAIRN_SWEEP_WHOLE";
+/// Of so many first cuts one is followed by a second when not all are.
+const SAMPLE: u64 = 3;
 
 /// How much was tried.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Tried {
     /// Flash operations of the life.
     pub operations: u64,
@@ -29,79 +33,137 @@ pub struct Tried {
     pub second_cuts: u64,
     /// Nonces signed for in the life.
     pub nonces: usize,
+    /// Hash-only batches released in it, and all before them.
+    pub released: u32,
+    /// Times the journal was full of records in it.
+    pub was_full: u64,
+    /// The sector that is written, and the last one of the life.
+    pub generation: (u32, u32),
+}
+
+/// Which second cuts are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seconds {
+    /// One, drawn with the seed, for a part of the first cuts.
+    Sample,
+    /// Every kind at every operation of every recovery: hours.
+    Every,
 }
 
 type Log<'a, const W: usize, const E: usize, const CAPACITY: usize> =
     FlashJournal<&'a mut MockFlash<W, E, CAPACITY>, CAPACITY, 64>;
 
-/// Mounts, compares, goes on for some steps, mounts and compares again. Power goes away at `cut` if it comes to that.
-fn recover<const W: usize, const E: usize, const CAPACITY: usize>(
-    flash: &mut MockFlash<W, E, CAPACITY>,
-    device: &mut Device,
-    cut: Option<(u64, Cut)>,
-) -> Result<(), String> {
-    flash.power_on();
-    if let Some((at, kind)) = cut {
-        flash.cut_at(at, kind);
-    }
-    for round in 0..2 {
-        let mut journal = Log::<W, E, CAPACITY>::mount(flash).map_err(|error| format!("round {round}: {error:?}"))?;
-        device.mounted(&mut journal).map_err(|error| format!("round {round}: {error}"))?;
-        for _ in 0..AFTERMATH {
-            if device.step(&mut journal)?.is_err() {
-                break;
-            }
-        }
-        if flash.dead {
-            flash.power_on();
-        }
-    }
-    let mut journal = Log::<W, E, CAPACITY>::mount(flash).map_err(|error| format!("at last: {error:?}"))?;
-    device.mounted(&mut journal).map_err(|error| format!("at last: {error}"))
+/// A device, its flash, and what the world knows.
+#[derive(Clone)]
+struct World<const W: usize, const E: usize, const CAPACITY: usize> {
+    flash: MockFlash<W, E, CAPACITY>,
+    device: Device,
 }
 
-/// One life without cuts; at each of its steps, every cut in that step.
-pub fn sweep<const W: usize, const E: usize, const CAPACITY: usize>(seed: u64) -> Result<Tried, String> {
-    let mut tried = Tried::default();
-    let mut flash = MockFlash::<W, E, CAPACITY>::new(seed);
-    Log::<W, E, CAPACITY>::format(&mut &mut flash, STREAM).map_err(|error| format!("{error:?}"))?;
-    let mut device = Device::new(seed);
-    let mut dice = Dice::new(seed ^ 0x5eed);
-    let turn = Log::<W, E, CAPACITY>::GEOMETRY.sectors;
-    let begun = flash.operations;
-    let whole = std::env::var_os(WHOLE).is_some();
-    loop {
-        let (flash_before, device_before) = (flash.clone(), device.clone());
-        let mut journal = Log::<W, E, CAPACITY>::mount(&mut flash).map_err(|error| format!("{error:?}"))?;
-        if journal.generation() > TURNS * turn {
-            break;
+impl<const W: usize, const E: usize, const CAPACITY: usize> World<W, E, CAPACITY> {
+    fn new(seed: u64) -> Result<Self, String> {
+        let mut flash = MockFlash::new(seed);
+        Log::<W, E, CAPACITY>::format(&mut &mut flash, STREAM).map_err(|error| format!("{error:?}"))?;
+        Ok(Self { flash, device: Device::new(seed) })
+    }
+
+    /// Mounts and compares.
+    fn compared(&mut self) -> Verdict {
+        let mut journal = Log::<W, E, CAPACITY>::mount(&mut self.flash).map_err(|error| format!("{error:?}"))?;
+        self.device.mounted(&mut journal)
+    }
+
+    /// Mounts and does one call; gives the sector that is written then, and what the call said.
+    fn step(&mut self) -> Result<(u32, Result<(), JournalError>), String> {
+        let mut journal = Log::<W, E, CAPACITY>::mount(&mut self.flash).map_err(|error| format!("{error:?}"))?;
+        let said = self.device.step(&mut journal)?;
+        Ok((journal.generation(), said))
+    }
+
+    /// The world after power went away at operation `at` of the next call.
+    fn cut(&self, at: u64, kind: Cut) -> Result<Self, String> {
+        let mut world = self.clone();
+        world.flash.cut_at(at, kind);
+        let (_, said) = world.step()?;
+        if !world.flash.dead {
+            return Err(format!("no cut came: {said:?}"));
         }
-        let result = device.step(&mut journal)?;
-        result.map_err(|error| format!("a life without cuts: {error:?}"))?;
-        let operations = flash.operations - flash_before.operations;
-        for at in 0..operations {
-            for kind in CUTS {
-                let (mut flash, mut device) = (flash_before.clone(), device_before.clone());
-                flash.cut_at(at, kind);
-                let mut journal = Log::<W, E, CAPACITY>::mount(&mut flash).map_err(|error| format!("{error:?}"))?;
-                let outcome = device.step(&mut journal)?;
-                assert!(flash.dead, "the cut came");
-                let which = |error: String| format!("cut {kind:?} at {at} of {operations} ({outcome:?}): {error}");
-                tried.cuts += 1;
-                let (flash_cut, device_cut, cut_operations) = (flash.clone(), device.clone(), flash.operations);
-                recover(&mut flash, &mut device, None).map_err(which)?;
-                let recovery = flash.operations - cut_operations;
-                let one = (dice.below(recovery.max(1)), CUTS[dice.below(3) as usize]);
-                let all = (0..recovery).flat_map(|at| CUTS.map(|kind| (at, kind)));
-                for (at, second) in all.filter(|cut| whole || *cut == one) {
-                    let (mut flash, mut device) = (flash_cut.clone(), device_cut.clone());
-                    recover(&mut flash, &mut device, Some((at, second)))
-                        .map_err(|error| which(format!("then {second:?} at {at} of {recovery}: {error}")))?;
-                    tried.second_cuts += 1;
-                }
-            }
+        world.flash.power_on();
+        Ok(world)
+    }
+
+    /// Compares, goes on for a while, mounts and compares again.
+    fn settle(mut self) -> Verdict {
+        self.compared()?;
+        let mut journal = Log::<W, E, CAPACITY>::mount(&mut self.flash).map_err(|error| format!("{error:?}"))?;
+        for _ in 0..AFTERMATH {
+            let said = self.device.step(&mut journal)?;
+            self.device.may_say(said, true).map_err(|error| format!("after it, {error}"))?;
+        }
+        drop(journal);
+        self.compared().map_err(|error| format!("at last: {error}"))
+    }
+}
+
+/// One life without cuts; at each of its calls every cut, and in the recovery from it second ones. `progress` hears of each call.
+pub fn sweep<const W: usize, const E: usize, const CAPACITY: usize>(
+    seed: u64,
+    seconds: Seconds,
+    mut progress: impl FnMut(&Tried),
+) -> Result<Tried, String> {
+    let mut world = World::<W, E, CAPACITY>::new(seed)?;
+    let mut dice = Dice::new(seed ^ 0x5eed);
+    let begun = world.flash.operations;
+    let mut tried = Tried::default();
+    tried.generation.1 = TURNS * Log::<W, E, CAPACITY>::GEOMETRY.sectors;
+    while tried.generation.0 <= tried.generation.1 {
+        let before = world.clone();
+        let (generation, said) = world.step()?;
+        world.device.may_say(said, false).map_err(|error| format!("a life without cuts: {error}"))?;
+        let operations = world.flash.operations - before.flash.operations;
+        for (at, kind) in every_cut(operations) {
+            let which = |error| format!("cut {kind:?} at {at} of {operations}: {error}");
+            let cut = before.cut(at, kind).map_err(which)?;
+            cut.clone().settle().map_err(which)?;
+            tried.cuts += 1;
+            tried.second_cuts += cut_again(cut, seconds, &mut dice).map_err(which)?;
+        }
+        tried.operations = world.flash.operations - begun;
+        tried.generation.0 = generation;
+        progress(&tried);
+    }
+    (tried.nonces, tried.released, tried.was_full) =
+        (world.device.spent.len(), world.device.released.0, world.device.was_full);
+    Ok(tried)
+}
+
+fn every_cut(operations: u64) -> impl Iterator<Item = (u64, Cut)> {
+    (0..operations).flat_map(|at| CUTS.map(|kind| (at, kind)))
+}
+
+/// Recovers from a cut without another, and at each call of that tries to cut again. How many second cuts were tried.
+fn cut_again<const W: usize, const E: usize, const CAPACITY: usize>(
+    mut world: World<W, E, CAPACITY>,
+    seconds: Seconds,
+    dice: &mut Dice,
+) -> Result<u64, String> {
+    let (mut tried, only) = (0, dice.below(RECOVERY * SAMPLE));
+    if seconds == Seconds::Sample && only >= RECOVERY {
+        return Ok(0);
+    }
+    world.compared()?;
+    for call in 0..RECOVERY {
+        let before = world.clone();
+        let (_, said) = world.step()?;
+        world.device.may_say(said, true).map_err(|error| format!("its recovery, {error}"))?;
+        let operations = world.flash.operations - before.flash.operations;
+        let one = (dice.below(operations.max(1)), CUTS[dice.below(3) as usize]);
+        let wanted = |cut: &(u64, Cut)| seconds == Seconds::Every || (call == only && *cut == one);
+        for (at, kind) in every_cut(operations).filter(wanted) {
+            let which = |error| format!("then {kind:?} at {at} of {operations} of call {call}: {error}");
+            before.cut(at, kind).and_then(World::settle).map_err(which)?;
+            tried += 1;
         }
     }
-    (tried.operations, tried.nonces) = (flash.operations - begun, device.spent.len());
     Ok(tried)
 }
