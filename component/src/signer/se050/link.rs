@@ -11,7 +11,8 @@ use super::{
     block::{self, BLOCK_BYTES, CRC_BYTES, Complaint, HEADER_BYTES, INF_BYTES, NAD_TO_HOST, Pcb, Supervision, crc16},
 };
 
-/// Between two looks whether the chip has something to say. The chip does not acknowledge its address until it has.
+/// Between two looks whether the chip has something to say, which it does not acknowledge its address until it has; and
+/// before a block to it: more than the guard time and the polling time of its ATR (100 us and 1 ms).
 const POLL_US: u32 = 1_000;
 
 /// How long a write is tried again while the chip does not acknowledge it: it may be at work.
@@ -269,6 +270,7 @@ impl<B: I2c, D: DelayNs> Link<B, D> {
     fn tell(&mut self, pcb: Pcb, inf: &[u8]) -> Result<(), LinkError> {
         let mut patience_us = if self.budget.heard { WRITE_PATIENCE_US } else { FIRST_PATIENCE_US };
         loop {
+            self.pause(POLL_US)?;
             let block = block::emit(&mut self.block, pcb, inf);
             self.budget.spend(bus_us(self.byte_us, block.len()))?;
             if self.bus.write(self.address, block).is_ok() {
@@ -279,7 +281,6 @@ impl<B: I2c, D: DelayNs> Link<B, D> {
                 return if self.budget.heard { Ok(()) } else { Err(LinkError::Gone) };
             };
             patience_us = left_us;
-            self.pause(POLL_US)?;
         }
     }
 
