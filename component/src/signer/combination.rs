@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The sum of multiples of two points that a verification needs, on a small stack. Called where signatures are verified;
-//! never sees a secret: its time depends on its input.
+//! The sum of multiples of two points that a verification needs, on a small stack. Called where signatures are
+//! verified; never sees a secret: its time depends on its input.
 //!
-//! The curve crates' own take half the instructions and seven times the stack: they keep tables of multiples there, and a
-//! task that signs has 6 kB. Here the two scalars share their doublings, and each digit of their non-adjacent forms (0, 1
-//! or -1, a third of them not 0) costs one addition.
+//! The curve crates' own take 30 % fewer instructions and five times the stack (docs/footprint.md): they keep tables of
+//! multiples there, and a task that signs has 6 kB. Here the two scalars share their doublings, and each digit of their
+//! non-adjacent forms (0, 1 or -1, a third of them not 0) costs one addition.
 
 use core::ops::{AddAssign, Neg};
 

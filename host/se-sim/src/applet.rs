@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The applet: what each command of NXP AN12413 that the simulator knows does, and what it answers. Called by the chip with
-//! one command APDU at a time. Values are the specification's hexadecimal numbers.
+//! The applet: what each command of NXP AN12413 that the simulator knows does, and what it answers. Called by the chip
+//! with one command APDU at a time. Values are the specification's hexadecimal numbers.
 
 use p256::ecdsa::signature::Signer as _;
 
@@ -151,8 +151,8 @@ impl Applet {
         }
     }
 
-    /// A key that may be used for `rules` here. What a missing one answers AN12413 does not say for each command; 6985 is
-    /// what users report.
+    /// A key that may be used for `rules` here. What a missing one answers AN12413 does not say for each command; 6985
+    /// is what users report.
     fn usable(&self, object: u32, rules: u32, secure: bool) -> Result<&KeyPair, u16> {
         let key = self.memory.keys.get(&object).ok_or(sw::CONDITIONS)?;
         let under_protection = secure || !key.allows(REQUIRE_SM);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The chip's side of T=1: NXP UM11225 sections 2.1.1 (blocks, tables 9 and 10) and 2.2 (ATR), ISO/IEC 7816-3 section 11.6.3
-//! (what to do when a block is wrong). Called by the chip with whole blocks; keeps no time.
+//! The chip's side of T=1: NXP UM11225 sections 2.1.1 (blocks, tables 9 and 10) and 2.2 (ATR), ISO/IEC 7816-3 section
+//! 11.6.3 (what to do when a block is wrong). Called by the chip with whole blocks; keeps no time.
 
 use std::collections::VecDeque;
 
@@ -51,8 +51,8 @@ impl Endpoint {
         }
     }
 
-    /// The ATR of UM11225 section 2.2: version, vendor, block waiting time 1000 ms and information size, I2C at 1 MHz, and
-    /// "JCOP4 ATPO".
+    /// The ATR of UM11225 section 2.2: version, vendor, block waiting time 1000 ms and information size, I2C at 1 MHz,
+    /// and "JCOP4 ATPO".
     pub(crate) fn atr(&self) -> Vec<u8> {
         let mut atr = vec![0x00, 0xa0, 0x00, 0x00, 0x03, 0x96, 0x04, 0x03, 0xe8, 0x00, self.chip_takes];
         atr.extend([0x02, 0x0b, 0x03, 0xe8, 0x08, 0x01, 0x00, 0x00, 0x00, 0x00, 0x64, 0x00, 0x00, 0x0a]);

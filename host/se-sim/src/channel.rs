@@ -121,7 +121,8 @@ impl Channel {
         sealed
     }
 
-    /// AES-CBC whose initial vector is the encrypted counter, with `first` as its first byte (sections 6.2.6 and 6.2.7).
+    /// AES-CBC whose initial vector is the encrypted counter, with `first` as its first byte (sections 6.2.6 and
+    /// 6.2.7).
     fn cbc(&self, data: Vec<u8>, first: u8, encrypt: bool) -> Option<Vec<u8>> {
         let cipher = Aes128::new(&self.enc.into());
         let mut counter = [0; 16];

@@ -9,7 +9,8 @@ pub enum Fault {
     Nack,
     /// The host believes that a write was not acknowledged; the chip got it.
     GhostNack,
-    /// A bit of this byte (counted from the end of the transfer when negative) turns over on the way to whoever reads it.
+    /// A bit of this byte (counted from the end of the transfer when negative) turns over on the way to whoever reads
+    /// it.
     Flip(i8),
     /// The chip does not notice a block that is written to it.
     Deaf,

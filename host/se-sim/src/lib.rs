@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A secure element of NXP's SE050 family, for tests and for images that run in QEMU: what its I2C pins do, byte by byte,
-//! written from the published specifications and not from the driver it tests. It shares no code and no constant with it.
+//! A secure element of NXP's SE050 family, for tests and for images that run in QEMU: what its I2C pins do, byte by
+//! byte, written from the published specifications and not from the driver it tests. It shares no code and no constant
+//! with it.
 //!
 //! [`Chip`] has the bus face ([`Chip::write`], [`Chip::read`]), the clock ([`Chip::pass`]) and the supply
 //! ([`Chip::power`]). Below it, one module a layer: `block` (NXP UM11225, ISO/IEC 7816-3: T=1), `applet` (NXP AN12413)
-//! with its `memory`, `channel` (GlobalPlatform Amendment D: SCP03). [`Fault`] says what can be made to go wrong, and at
-//! which transfer. [`Board`] wraps a chip as an embedded-hal bus and delay on one virtual clock.
+//! with its `memory`, `channel` (GlobalPlatform Amendment D: SCP03). [`Fault`] says what can be made to go wrong, and
+//! at which transfer. [`Board`] wraps a chip as an embedded-hal bus and delay on one virtual clock.
 //!
-//! Where a specification is silent (what an absent object answers, how long a signature takes) the choice is named where
-//! it is made.
+//! Where a specification is silent (what an absent object answers, how long a signature takes) the choice is named
+//! where it is made.
 #![forbid(unsafe_code)]
 
 mod apdu;

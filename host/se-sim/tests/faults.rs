@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Every fault the simulator knows, at every transfer of every operation: the driver gives a true answer or a typed error,
-//! within the time it promises, and harms nothing. What happens once does not keep it from the true answer.
+//! Every fault the simulator knows, at every transfer of every operation: the driver gives a true answer or a typed
+//! error, within the time it promises, and harms nothing. What happens once does not keep it from the true answer.
 
 mod rig;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The driver against a bus on which anything may be said: random bytes, random blocks with a right checksum, random answers
-//! in right blocks. It neither panics nor waits beyond its bound, and nothing it says is a signature.
+//! The driver against a bus on which anything may be said: random bytes, random blocks with a right checksum, random
+//! answers in right blocks. It neither panics nor waits beyond its bound, and nothing it says is a signature.
 
 mod rig;
 

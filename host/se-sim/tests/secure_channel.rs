@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The secure channel between the driver and the simulated chip, which were written apart: what it protects, and what is
-//! refused without it.
+//! The secure channel between the driver and the simulated chip, which were written apart: what it protects, and what
+//! is refused without it.
 
 mod rig;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The driver in `cairn::signer::se050` against the simulated chip, without faults: provisioning, signing, chaining, time
-//! extensions, attestation, the secure channel.
+//! The driver in `cairn::signer::se050` against the simulated chip, without faults: provisioning, signing, chaining,
+//! time extensions, attestation, the secure channel.
 
 mod rig;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the chip says while a key is read and two digests are signed, as the image `se050` of component/bench replays it. It
-//! is compared with what is committed; `CAIRN_BLESS=1` writes it anew.
+//! What the chip says while a key is read and two digests are signed, as the image `se050` of component/bench replays
+//! it. It is compared with what is committed; `CAIRN_BLESS=1` writes it anew.
 
 mod rig;
 
@@ -57,13 +57,13 @@ fn the_image_that_measures_the_driver_replays_what_the_chip_says_now() {
     let mut text = String::from(concat!(
         "// SPDX-License",
         "-Identifier: Apache-2.0 OR MIT\n",
-        "//! What the simulated chip says to `se050`. Written by host/se-sim/tests/transcript.rs with `CAIRN_BLESS=1`.\n",
+        "//! What the simulated chip says to `se050`. Written by host/se-sim/tests/transcript.rs: `CAIRN_BLESS=1`.\n",
     ));
     for (name, what, keys) in [("PLAIN", "Without a channel.", None), ("PROTECTED", "With SCP03.", Some(KEYS))] {
         writeln!(text, "\n/// {what}\n#[rustfmt::skip]\npub(crate) const {name}: &[&[u8]] = &[").unwrap();
         for reply in replies(keys) {
             text.push_str("    &[");
-            for (at, line) in reply.chunks(32).enumerate() {
+            for (at, line) in reply.chunks(24).enumerate() {
                 let bytes: Vec<_> = line.iter().map(ToString::to_string).collect();
                 write!(text, "{}{}", if at > 0 { ",\n      " } else { "" }, bytes.join(",")).unwrap();
             }

@@ -72,7 +72,8 @@ pub(super) mod tag {
 /// ECDSA over a SHA-256 digest that the host computed (AN12413, ECSignatureAlgo: SIG_ECDSA_SHA_256).
 const ECDSA_SHA_256: u8 = 0x21;
 
-/// What may be done with an object (AN12413, object policies: POLICY_OBJ_ALLOW_SIGN, _READ, _DELETE, POLICY_OBJ_REQUIRE_SM).
+/// What may be done with an object (AN12413, object policies: POLICY_OBJ_ALLOW_SIGN, _READ, _DELETE,
+/// POLICY_OBJ_REQUIRE_SM).
 pub(super) mod rule {
     pub(in super::super) const SIGN: u32 = 0x1000_0000;
     pub(in super::super) const READ: u32 = 0x0020_0000;

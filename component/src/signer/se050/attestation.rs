@@ -6,8 +6,8 @@ use heapless::Vec;
 
 use super::apdu::{tag, take};
 
-/// An attested public key, as applets before version 7 give it (AN12413, ReadObject with INS_ATTEST). The signature is over
-/// [`Attestation::signed`]; which key made it and whether that is to be believed, the verifier knows.
+/// An attested public key, as applets before version 7 give it (AN12413, ReadObject with INS_ATTEST). The signature is
+/// over [`Attestation::signed`]; which key made it and whether that is to be believed, the verifier knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attestation {
     /// TAG_1: the public key, SEC 1 uncompressed.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Blocks of T=1 over I2C as NXP's UM11225 lays them out: NAD, PCB, LEN, up to 254 bytes of INF, CRC. Called by the link;
-//! encodes and decodes, does no I/O and keeps no state.
+//! Blocks of T=1 over I2C as NXP's UM11225 lays them out: NAD, PCB, LEN, up to 254 bytes of INF, CRC. Called by the
+//! link; encodes and decodes, does no I/O and keeps no state.
 
 /// Node address of a block to the chip (UM11225 section 2.1.1.1).
 pub(super) const NAD_TO_CHIP: u8 = 0x5a;

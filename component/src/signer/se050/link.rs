@@ -265,8 +265,8 @@ impl<B: I2c, D: DelayNs> Link<B, D> {
         Ok(None)
     }
 
-    /// Writes one block, and again for a while when the chip does not acknowledge it. A chip that was never heard is gone;
-    /// of another, that the block did not get through shows when there is no answer.
+    /// Writes one block, and again for a while when the chip does not acknowledge it. A chip that was never heard is
+    /// gone; of another, that the block did not get through shows when there is no answer.
     fn tell(&mut self, pcb: Pcb, inf: &[u8]) -> Result<(), LinkError> {
         let mut patience_us = if self.budget.heard { WRITE_PATIENCE_US } else { FIRST_PATIENCE_US };
         loop {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A key in an external secure element of NXP's SE050 family, over I2C. The agent signs with it where the board has one;
-//! a factory provisions it. The key is generated in the chip and never leaves it, and no signature of the chip's leaves
-//! this module that the public key does not verify.
+//! A key in an external secure element of NXP's SE050 family, over I2C. The agent signs with it where the board has
+//! one; a factory provisions it. The key is generated in the chip and never leaves it, and no signature of the chip's
+//! leaves this module that the public key does not verify.
 //!
 //! From the wire up: [`block`] is the form of a block, [`atr`] what the chip says of itself, [`link`] carries APDUs,
-//! [`apdu`] is the applet's commands, [`scp03`] protects them, [`curve`] says what it signs on; [`Se050`] puts them together and
-//! recovers from what goes wrong. [`PowerGate`] is the board's power switch. What was checked against what, and what has
-//! not been seen on a real chip, is in docs/signers.md.
+//! [`apdu`] is the applet's commands, [`scp03`] protects them, [`curve`] says what it signs on; [`Se050`] puts them
+//! together and recovers from what goes wrong. [`PowerGate`] is the board's power switch. What was checked against
+//! what, and what has not been seen on a real chip, is in docs/signers.md.
 
 use core::marker::PhantomData;
 
@@ -52,7 +52,8 @@ pub struct Settings {
     pub address: u8,
     /// Clock of the bus: what time on it is reckoned by.
     pub bus_khz: u16,
-    /// The largest INF the host takes, 16 to 254: less than 254 where the I2C driver's buffer is smaller than 259 bytes.
+    /// The largest INF the host takes, 16 to 254: less than 254 where the I2C driver's buffer is smaller than 259
+    /// bytes.
     pub information_bytes: u8,
     /// From power to the first block, in milliseconds.
     pub power_up_ms: u16,
@@ -242,8 +243,8 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
         self.operate(|chip| chip.version.ok_or(Trouble::Malformed))
     }
 
-    /// Generates the ledger key, and creates its curve first where the chip has none. A key that is there already stays:
-    /// a provisioning that lost its power is simply repeated.
+    /// Generates the ledger key, and creates its curve first where the chip has none. A key that is there already
+    /// stays: a provisioning that lost its power is simply repeated.
     ///
     /// # Errors
     /// [`Se050Error`].
@@ -276,9 +277,8 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
     /// The ledger key's public key and attributes with the chip's statement about them, signed by `attester` over
     /// `freshness` as well: what an endorsement carries.
     ///
-    /// # Errors
-    /// [`Se050Error::Unsupported`] with an applet from version 7 on (SE050E, SE051), whose attestation has another form;
-    /// other [`Se050Error`]s.
+    /// # Errors [`Se050Error::Unsupported`] with an applet from version 7 on (SE050E, SE051), whose attestation has
+    /// another form; other [`Se050Error`]s.
     pub fn attest(&mut self, attester: ObjectId, freshness: &[u8; 16]) -> Result<Attestation, Se050Error> {
         self.operate(|chip| chip.read_attested(attester, freshness))
     }

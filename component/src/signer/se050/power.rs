@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The chip's power switch. A board implements [`PowerGate`], or uses [`EnablePin`] or [`AlwaysOn`]; the element calls it
-//! before and after each operation and to recover a chip that no longer answers.
+//! The chip's power switch. A board implements [`PowerGate`], or uses [`EnablePin`] or [`AlwaysOn`]; the element calls
+//! it before and after each operation and to recover a chip that no longer answers.
 
 use embedded_hal::digital::OutputPin;
 
@@ -10,8 +10,8 @@ pub struct GateError;
 
 /// Gives the chip its power and takes it.
 pub trait PowerGate {
-    /// Whether [`PowerGate::switch_off`] really takes the chip's power. Without, a chip that no longer answers is asked to
-    /// restart, which is weaker.
+    /// Whether [`PowerGate::switch_off`] really takes the chip's power. Without, a chip that no longer answers is asked
+    /// to restart, which is weaker.
     const CUTS_POWER: bool;
 
     /// Gives the chip power. The element waits for it afterwards.
@@ -43,8 +43,8 @@ impl PowerGate for AlwaysOn {
     }
 }
 
-/// A pin that is high while the chip has power: the chip's ENA, or a load switch. With the I2C pull-ups on the chip's own
-/// supply, or the chip is fed through its bus pins.
+/// A pin that is high while the chip has power: the chip's ENA, or a load switch. With the I2C pull-ups on the chip's
+/// own supply, or the chip is fed through its bus pins.
 #[derive(Clone, Copy, Debug)]
 pub struct EnablePin<P>(pub P);
 

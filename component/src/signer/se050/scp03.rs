@@ -115,8 +115,8 @@ impl Channel {
     pub(super) fn wrap(&mut self, command: &Command) -> Result<Command, ChannelError> {
         let mut wrapped = command.clone();
         wrapped.cla |= SECURE;
-        // Amendment D section 6.2.6 counts every command; NXP's host library does not count one without data. The applet's
-        // commands that Cairn sends all have data, so that there is nothing to differ on.
+        // Amendment D section 6.2.6 counts every command; NXP's host library does not count one without data. The
+        // applet's commands that Cairn sends all have data, so that there is nothing to differ on.
         self.counter = self.counter.checked_add(1).ok_or(ChannelError::TooLong)?;
         if !wrapped.data.is_empty() {
             pad(&mut wrapped.data)?;
@@ -127,8 +127,8 @@ impl Channel {
         Ok(wrapped)
     }
 
-    /// Checks and decrypts, in place, the data of a response with status `status` to the command wrapped last; the plain
-    /// data is what `data` begins with then.
+    /// Checks and decrypts, in place, the data of a response with status `status` to the command wrapped last; the
+    /// plain data is what `data` begins with then.
     pub(super) fn unwrap<'d>(&mut self, data: &'d mut [u8], status: u16) -> Result<&'d [u8], ChannelError> {
         let (plain, mac) = data.split_last_chunk_mut::<MAC_BYTES>().ok_or(ChannelError::Forged)?;
         let expected = mac_of(&self.s_rmac, &[&self.chaining, plain, &status.to_be_bytes()]);

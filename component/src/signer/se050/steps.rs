@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the element asks of the chip, one step each. Called by the operations of [`Se050`], within an attempt: every step
-//! may be repeated.
+//! What the element asks of the chip, one step each. Called by the operations of [`Se050`], within an attempt: every
+//! step may be repeated.
 
 use embedded_hal::{delay::DelayNs, i2c::I2c};
 use iso7816::Status;
@@ -35,8 +35,8 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
         PublicKey::from_sec1(C::ALGORITHM, point).map_err(|_| Trouble::Malformed)
     }
 
-    /// Generates the key; where the chip lacks the curve it refuses (6985), and the curve is created first. A curve that
-    /// was half created when the power failed is created anew.
+    /// Generates the key; where the chip lacks the curve it refuses (6985), and the curve is created first. A curve
+    /// that was half created when the power failed is created anew.
     pub(super) fn generate(&mut self) -> Result<(), Trouble> {
         let secure = if self.keys.is_some() { rule::SECURE_MESSAGING } else { 0 };
         let erasable = if self.settings.erasable { rule::DELETE } else { 0 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The blocks that the link writes, byte for byte, to a chip that follows a script. Scenarios after ISO/IEC 7816-3 annex A.
+//! The blocks that the link writes, byte for byte, to a chip that follows a script. Scenarios after ISO/IEC 7816-3
+//! annex A.
 
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, vec::Vec};
 
