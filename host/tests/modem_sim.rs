@@ -105,7 +105,6 @@ fn both_applets_sign_with_the_key_in_the_file_between_datagrams_on_one_line() {
             assert_eq!(peer.recv(&mut bytes).unwrap(), 1);
             assert_eq!(bytes[0], byte);
         }
-        drop(signer);
         drop(device);
         modem.join().unwrap();
     }

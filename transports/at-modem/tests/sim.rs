@@ -21,6 +21,7 @@ use cairn_at_modem::{
 };
 use cairn_sim_applet::{Applet as Simulated, At, Card, Fault, Plan, Protocol, Reply, fault::ModemFault};
 use embedded_nal::UdpClientStack;
+use proptest::prelude::*;
 
 const PRIVATE: &[u8] = &[0x01];
 const PUBLIC: &[u8] = &[0x02];
@@ -47,6 +48,8 @@ struct World {
     commands: Vec<String>,
     waits: usize,
     lines: usize,
+    /// What the wire adds by itself: before which wait, and what.
+    chatter: Vec<(usize, Vec<u8>)>,
 }
 
 #[derive(Clone)]
@@ -105,6 +108,10 @@ impl Wait for Asleep {
         world.waits += 1;
         assert!(world.waits < 100_000, "it never ends: {:?}", world.commands);
         world.act();
+        let waits = world.waits;
+        let chatter: Vec<u8> =
+            world.chatter.iter().filter(|(at, _)| *at == waits).flat_map(|(_, bytes)| bytes.clone()).collect();
+        world.to_driver.extend(chatter);
         if world.to_driver.is_empty() {
             let until = until.expect("who waits for the card says until when");
             let next = world.said.keys().next().map_or(u64::MAX, |said| said.0);
@@ -225,6 +232,7 @@ fn world(case: &Case, plan: &Plan) -> Rc<RefCell<World>> {
         commands: Vec::new(),
         waits: 0,
         lines: 0,
+        chatter: Vec::new(),
     }))
 }
 
@@ -514,5 +522,49 @@ fn an_applet_or_a_key_that_is_not_there_is_not_provisioned() {
             "{}",
             case.name
         );
+    }
+}
+
+/// Bytes, and pieces of what modems and cards say, so that deep states are reached.
+fn chatter() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        2 => proptest::collection::vec(any::<u8>(), 0..20),
+        6 => proptest::sample::select(vec![
+            "\r\n", "OK\r\n", "\r\nERROR\r\n", "\r\n+CME ERROR: 13\r\n", "\r\n+CME ERROR: 14\r\n", "RDY\r\n", "2\r\n",
+            "+CCHO: 1\r\n", "+CCHO: 3\r\n", "+CGLA: 4,\"9000\"\r\n", "+CSIM: 4,\"9000\"\r\n", "+CSIM: 6,\"029000\"\r\n",
+            "+CGLA: 4,\"6985\"\r\n", "+CSIM: 4,\"6100\"\r\n", "+CGLA: 4,\"6C20\"\r\n", "+CGLA: ", "+CSIM: ", "\"", "330040",
+            "+QNBIOTEVENT: \"ENTER DEEPSLEEP\"\r\n", "+CSCON: 0\r\n",
+        ]).prop_map(|text| text.as_bytes().to_vec()),
+    ];
+    proptest::collection::vec(piece, 1..6).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_the_wire_adds_a_signature_is_right_or_an_error_is_told_and_then_it_works_again(
+        case in 0_usize..4,
+        chatter in proptest::collection::vec((1_usize..120, chatter()), 1..6),
+    ) {
+        let case = &cases()[case];
+        let (_, signatures) = right(case);
+        let world = world(case, &Plan::default());
+        let modem = modem(&world);
+        let mut signer = signer(case, &world, &modem);
+        let begun = world.borrow().now;
+        world.borrow_mut().chatter = chatter;
+        if let Ok(signature) = signer.sign(&DIGESTS[0]) {
+            prop_assert_eq!(signature, signatures[0]);
+        }
+        prop_assert!(world.borrow().now - begun <= 3 * BOUND_MS);
+        world.borrow_mut().chatter.clear();
+        // The wire may have cost channels; a modem that restarts has them all.
+        world.borrow_mut().at.restart();
+        world.borrow_mut().say(&[b"".to_vec(), b"RDY".to_vec()]);
+        world.borrow_mut().now += 10_000;
+        let first = signer.sign(&DIGESTS[1]);
+        let second = signer.sign(&DIGESTS[1]);
+        prop_assert_eq!(second, Ok(signatures[1]), "after {:?}", first);
     }
 }
