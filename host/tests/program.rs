@@ -410,7 +410,7 @@ fn a_device_is_registered_and_served_once_it_is_endorsed_and_not_before() {
     bench.set_up_with("");
     let listed: serde_json::Value =
         serde_json::from_str(&bench.done("provision list --db relay.sqlite --json")).unwrap();
-    assert_eq!(listed[0]["registeredAt"], 0);
+    assert!(listed[0]["registeredAt"] == 0 && listed[0]["endorsed"] == false, "{listed}");
     let factory = bench.factory();
     let deployment = Deployment::read(&bench.path("deployment.json")).unwrap();
     let secret = factory.private_key.unwrap();
@@ -441,6 +441,7 @@ fn a_device_is_registered_and_served_once_it_is_endorsed_and_not_before() {
     assert_eq!(wire.send(relay.address, &batch, true).level, cairn::uplink::Level::Stored);
     let later = bench.post_alone(device.evidence(&batch, 1), &device);
     assert_eq!(bench.verify(&later, "").0, 0, "its key is registered now");
+    assert!(bench.done("provision list --db relay.sqlite").trim().ends_with(" registered, endorsed"));
     assert!(bench.done(&bench.provision("factory.bin")).contains("registered"));
 }
 

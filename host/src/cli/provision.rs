@@ -395,29 +395,32 @@ async fn revoke_key(arguments: &Revoke) -> anyhow::Result<()> {
 }
 
 fn print_list(arguments: &List) -> anyhow::Result<()> {
-    let devices = Store::open_existing(&arguments.db)?.devices()?;
+    let store = Store::open_existing(&arguments.db)?;
+    let devices = store.devices()?;
+    let endorsed = devices.iter().map(|device| store.is_endorsed(device.key_id())).collect::<Result<Vec<_>, _>>()?;
     if arguments.json {
-        let entry = |device: &Device| {
+        let entry = |(device, endorsed): (&Device, &bool)| {
             json!({
                 "deviceId": hex0x(&device.device_id().0), "keyId": hex0x(&device.key_id().0),
-                "kid": hex0x(&device.kid), "alg": device.key.alg.cose(),
+                "kid": hex0x(&device.kid), "alg": device.key.alg.cose(), "endorsed": endorsed,
                 "registeredAt": device.status.registered_at, "revokedAt": device.status.revoked_at,
             })
         };
-        println!("{:#}", serde_json::Value::Array(devices.iter().map(entry).collect()));
+        println!("{:#}", serde_json::Value::Array(devices.iter().zip(&endorsed).map(entry).collect()));
         return Ok(());
     }
-    for device in &devices {
+    for (device, endorsed) in devices.iter().zip(endorsed) {
         let standing = match device.status {
             status if status.revoked_at != 0 => "revoked",
             status if status.registered_at != 0 => "registered",
             _ => "not registered",
         };
         println!(
-            "{} kid {} key {} {standing}",
+            "{} kid {} key {} {standing}{}",
             hex0x(&device.device_id().0),
             hex0x(&device.kid),
-            hex0x(&device.key_id().0)
+            hex0x(&device.key_id().0),
+            if endorsed { ", endorsed" } else { "" }
         );
     }
     Ok(())
