@@ -16,6 +16,7 @@ mod device;
 mod e2e;
 mod e2e_sim;
 mod embedded;
+mod endorsed;
 mod fuzz;
 mod header;
 mod host;

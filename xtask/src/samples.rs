@@ -32,6 +32,8 @@ pub(crate) enum Meter {
     Control,
     /// With a journal so small that its ring turns while one looks: the run in which the plug is pulled.
     Kills,
+    /// With a root of trust: the attestation key of its factory image.
+    Endorsed,
 }
 
 impl Meter {
@@ -40,14 +42,14 @@ impl Meter {
         match self {
             Self::Normal => "meter.config",
             Self::Control => "control.config",
-            Self::Kills => "meter.config",
+            Self::Kills | Self::Endorsed => "meter.config",
         }
     }
 
     /// Options that are others than the file's.
     const fn changes(self) -> &'static [(&'static str, u32)] {
         match self {
-            Self::Normal | Self::Control => &[],
+            Self::Normal | Self::Control | Self::Endorsed => &[],
             Self::Kills => &[
                 ("CONFIG_CAIRN_JOURNAL_BYTES", 16_384),
                 ("CONFIG_CAIRN_FLASH_WRITE_SIZE", 4),
@@ -61,6 +63,15 @@ impl Meter {
             Self::Normal => "freertos-meter",
             Self::Control => "freertos-meter-control",
             Self::Kills => "freertos-meter-kills",
+            Self::Endorsed => "freertos-meter-endorsed",
+        }
+    }
+
+    /// `CAIRN_FEATURES` of cairn.cmake.
+    const fn features(self) -> &'static str {
+        match self {
+            Self::Normal | Self::Control | Self::Kills => "at-modem",
+            Self::Endorsed => "at-modem;endorsement",
         }
     }
 }
@@ -108,6 +119,7 @@ pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log
     let mut configure = Command::new("cmake");
     configure.args(["-G", "Ninja", "-S"]).arg(&sample).arg("-B").arg(&build).args([kernel, python]);
     configure.arg(format!("-DCAIRN_DOTCONFIG={}", dotconfig(&sample, &build, meter)?.display()));
+    configure.arg(format!("-DCAIRN_FEATURES={}", meter.features()));
     configure.args(toolchain.cmake_arguments(project));
     toolchain.prepare(project, &mut configure);
     // cairn.cmake keeps its host build apart by itself.

@@ -248,6 +248,43 @@ static void command_evidence(const char *argument)
     say_end();
 }
 
+/* Bytes from hexadecimal, exactly `length` of them. */
+static bool hexadecimal(const char *text, uint8_t *out, size_t length)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (strlen(text) != 2u * length) {
+        return false;
+    }
+    for (size_t i = 0; i < 2u * length; i++) {
+        const char *digit = strchr(digits, text[i]);
+        if (digit == NULL) {
+            return false;
+        }
+        out[i / 2u] = (uint8_t)(out[i / 2u] << 4 | (digit - digits));
+    }
+    return true;
+}
+
+static void command_endorse(const char *argument)
+{
+    static uint8_t endorsement[CAIRN_ENDORSEMENT_MAX];
+    uint8_t nonce[CAIRN_NONCE_BYTES] = {0};
+    size_t length;
+    if (!hexadecimal(argument, nonce, sizeof nonce)) {
+        refuse("endorse", "for which nonce, in lower-case hexadecimal?");
+        return;
+    }
+    cairn_result_t result = cairn_endorse(nonce, endorsement, sizeof endorsement, &length, ASK_TIMEOUT_MS);
+    if (result != CAIRN_OK) {
+        answer("endorse", result);
+        return;
+    }
+    say_begin("ok endorse");
+    say_number("bytes", length);
+    say_hex("hex", endorsement, length);
+    say_end();
+}
+
 static void command_release(const char *argument)
 {
     uint64_t batch;
@@ -313,6 +350,7 @@ static const struct {
     {"mode", command_mode},
     {"event", command_event},
     {"evidence", command_evidence},
+    {"endorse", command_endorse},
     {"release", command_release},
     {"beat", command_beat},
     {"stats", command_stats},

@@ -120,7 +120,20 @@ pub(crate) struct World {
 
 impl World {
     /// A new chain with the contract deployed and the relay's account allowed. What `folder` held is removed.
+    /// Devices need no endorsement.
     pub(crate) fn create(project: &Project, folder: &Path, cairn: &Path, pace: &Pace) -> Result<Self> {
+        // The sample's image comes with its key: nobody is there to vouch for it.
+        Self::create_with(project, folder, cairn, pace, "optional")
+    }
+
+    /// As [`World::create`], with a policy on endorsements.
+    pub(crate) fn create_with(
+        project: &Project,
+        folder: &Path,
+        cairn: &Path,
+        pace: &Pace,
+        endorsement: &str,
+    ) -> Result<Self> {
         if folder.exists() {
             fs::remove_dir_all(folder).with_context(|| folder.display().to_string())?;
         }
@@ -140,9 +153,8 @@ impl World {
         world.cairn(&[
             "contract",
             "deploy",
-            // The sample's image comes with its key: nobody is there to vouch for it.
             "--endorsement",
-            "optional",
+            endorsement,
             "--rpc",
             &url,
             "--key-file",
