@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! COSE_Sign1 (RFC 9052 section 4.2): one payload, signed with ECDSA over SHA-256 (RFC 9053 section 2.1, RFC 8812
-//! section 3.1). Called by [`crate::endorsement`], and by whoever reads what it wrote. Never checks a signature: what was signed
-//! is [`Sign1::digest`], and who may have signed it is the reader's to know.
+//! section 3.1). Called by [`crate::endorsement`], and by whoever reads what it wrote. Never checks a signature: what
+//! was signed is [`Sign1::digest`], and who may have signed it is the reader's to know.
 //!
 //! Writes deterministic CBOR. Reads any definite-length CBOR, as other people's tokens are not ours to shape.
 
@@ -115,8 +115,8 @@ pub struct Sign1<'a> {
     protected: &'a [u8],
 }
 
-/// Writes the tagged message of `payload` into `out` and returns its length, [`OVERHEAD_MAX`] more than the payload's at most.
-/// `aad` is signed and not written (RFC 9052 section 4.3).
+/// Writes the tagged message of `payload` into `out` and returns its length, [`OVERHEAD_MAX`] more than the payload's
+/// at most. `aad` is signed and not written (RFC 9052 section 4.3).
 ///
 /// # Errors
 /// [`CoseError::BufferTooSmall`], [`CoseError::KidTooLong`], [`CoseError::Signer`].

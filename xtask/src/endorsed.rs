@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A deployment that requires endorsements, end to end in QEMU: the device is refused until its own word, given on its console for a
-//! nonce, was verified; then it is registered, served, and what it recorded before counts too.
+//! A deployment that requires endorsements, end to end in QEMU: the device is refused until its own word, given on its
+//! console for a nonce, was verified; then it is registered, served, and what it recorded before counts too.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -28,7 +28,8 @@ pub(crate) const STAGE: Stage = Stage {
     body: endorsed,
 };
 
-/// The attestation key is the number 1, whose public half is the generator of secp256k1; the other one is the generator's double.
+/// The attestation key is the number 1, whose public half is the generator of secp256k1; the other one is the
+/// generator's double.
 const SECRET: &str = "0000000000000000000000000000000000000000000000000000000000000001";
 const TRUSTED: &str = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
 const ANOTHER: &str = "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cairn_endorse`, and the agent's part of it: which root of trust this build has, and what the factory gave it. Never looks into a
-//! token.
+//! `cairn_endorse`, and the agent's part of it: which root of trust this build has, and what the factory gave it. Never
+//! looks into a token.
 
 use cairn::{
     endorsement::{EndorseError, NONCE_BYTES, RootError, endorsement_max, factory_key::FACTORY_TOKEN_MAX},
@@ -46,7 +46,8 @@ impl Birthmark {
 /// Has the platform's root of trust vouch for this device, and the device's key prove that it is there: writes an
 /// endorsement, which `cairn provision endorse` verifies before the key is registered (docs/endorsement.md).
 ///
-/// The root is PSA initial attestation in builds with the feature psa-attestation, else the attestation key of the factory blob.
+/// The root is PSA initial attestation in builds with the feature psa-attestation, else the attestation key of the
+/// factory blob.
 ///
 /// @param nonce      CAIRN_NONCE_BYTES bytes that `cairn provision challenge` drew.
 /// @param buffer     Where it goes. CAIRN_ENDORSEMENT_MAX bytes are always enough with an attestation key; with PSA,
@@ -63,8 +64,8 @@ impl Birthmark {
 /// may be written partly then.
 ///
 /// # Safety
-/// `nonce` is NULL or valid for reading CAIRN_NONCE_BYTES bytes; `buffer` is NULL or valid for writing `capacity` bytes;
-/// `length` is NULL or valid for writing.
+/// `nonce` is NULL or valid for reading CAIRN_NONCE_BYTES bytes; `buffer` is NULL or valid for writing `capacity`
+/// bytes; `length` is NULL or valid for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cairn_endorse(
     nonce: *const u8,

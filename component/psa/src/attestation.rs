@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! PSA initial attestation (PSA Attestation API 1.0) as the root of trust of endorsements: TF-M's secure side signs, with a key
-//! that this side never sees. Called by `cairn::endorsement`; does not look into the token, which `cairn provision endorse` judges.
+//! PSA initial attestation (PSA Attestation API 1.0) as the root of trust of endorsements: TF-M's secure side signs,
+//! with a key that this side never sees. Called by `cairn::endorsement`; does not look into the token, which `cairn
+//! provision endorse` judges.
 
 use cairn::endorsement::{RootError, RootOfTrust};
 
@@ -29,8 +30,8 @@ impl RootOfTrust for PsaRoot {
             return Err(RootError::BufferTooSmall);
         }
         let mut length = 0;
-        // SAFETY: 32 bytes to read, which is a size the API allows for a challenge; `out` is valid for writing its length and
-        // `length` for writing, for the call.
+        // SAFETY: 32 bytes to read, which is a size the API allows for a challenge; `out` is valid for writing its
+        // length and `length` for writing, for the call.
         let status = unsafe {
             psa_initial_attest_get_token(eat_nonce.as_ptr(), 32, out.as_mut_ptr(), out.len(), &raw mut length)
         };

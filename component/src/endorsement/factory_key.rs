@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A root of trust that is a key the factory put into the device: it shows that the device has what only the factory gives out, and no
-//! more. For platforms without PSA initial attestation and without a secure element. Called by [`super::endorse`].
+//! A root of trust that is a key the factory put into the device: it shows that the device has what only the factory
+//! gives out, and no more. For platforms without PSA initial attestation and without a secure element. Called by
+//! [`super::endorse`].
 
 use minicbor::{
     Encoder,
@@ -14,12 +15,12 @@ use crate::{
     time::{TimeQuality, WallTime},
 };
 
-/// Claim `eat_profile` of these tokens (RFC 9711 section 6): the rules of docs/endorsement.md. A UUID, as Cairn has no domain of
-/// its own to name things under.
+/// Claim `eat_profile` of these tokens (RFC 9711 section 6): the rules of docs/endorsement.md. A UUID, as Cairn has no
+/// domain of its own to name things under.
 pub const PROFILE: &str = "urn:uuid:42f11d2f-8388-4d5f-a8e8-6967da197e58";
 
-/// Type byte of a UEID that is 256 random bits or a hash of enough of them (RFC 9711 section 4.2.1): a device id is the hash of a
-/// public key.
+/// Type byte of a UEID that is 256 random bits or a hash of enough of them (RFC 9711 section 4.2.1): a device id is the
+/// hash of a public key.
 const UEID_RAND: u8 = 0x01;
 
 /// Claims by their keys (RFC 8392 section 4, RFC 9711 section 10.2), in the order in which they are written.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Endorsements: a device shows, for a nonce of whoever provisions it, that its ledger key lives behind the platform's root of
-//! trust. The root signs an entity attestation token (EAT, RFC 9711) over a hash of all that is to be bound; the ledger key signs
-//! that very token, so that neither works without the other. Called by the agent and by `cairn provision`; decides nothing, and
-//! `docs/endorsement.md` says why it is built so.
+//! Endorsements: a device shows, for a nonce of whoever provisions it, that its ledger key lives behind the platform's
+//! root of trust. The root signs an entity attestation token (EAT, RFC 9711) over a hash of all that is to be bound;
+//! the ledger key signs that very token, so that neither works without the other. Called by the agent and by `cairn
+//! provision`; decides nothing, and `docs/endorsement.md` says why it is built so.
 //!
 //! [`factory_key`] is the root of trust of a platform that has none of its own.
 
@@ -61,8 +61,8 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// What the root of trust is asked to sign, as claim `eat_nonce`: SHA-256("Cairn-EAT-1" ‖ nonce ‖ X ‖ Y ‖ stream 8 B BE ‖ kid ‖
-    /// deployment id).
+    /// What the root of trust is asked to sign, as claim `eat_nonce`: SHA-256("Cairn-EAT-1" ‖ nonce ‖ X ‖ Y ‖ stream 8
+    /// B BE ‖ kid ‖ deployment id).
     #[must_use]
     pub fn eat_nonce(&self) -> [u8; 32] {
         let mut hash = Sha256::new_with_prefix(b"Cairn-EAT-1");
@@ -75,9 +75,9 @@ impl Binding {
     }
 }
 
-/// What the ledger key signs: SHA-256("Cairn-EAT-PoP-1" ‖ SHA-256(token)). The bare hash of a token would be the hash of bytes that the
-/// root chose: a root that is not what it seems could have the ledger key sign any message whose signature is over a SHA-256,
-/// such as a Fabric proposal.
+/// What the ledger key signs: SHA-256("Cairn-EAT-PoP-1" ‖ SHA-256(token)). The bare hash of a token would be the hash
+/// of bytes that the root chose: a root that is not what it seems could have the ledger key sign any message whose
+/// signature is over a SHA-256, such as a Fabric proposal.
 #[must_use]
 pub fn possession_digest(token: &[u8]) -> Digest {
     let mut hash = Sha256::new_with_prefix(b"Cairn-EAT-PoP-1");
@@ -104,7 +104,8 @@ impl From<SignerError> for RootError {
 
 /// The platform's root of trust: PSA initial attestation, a secure element, or a factory's key.
 pub trait RootOfTrust {
-    /// Writes a tagged COSE_Sign1 EAT with claim `eat_nonce` into `out` and returns its length. Blocks for as long as it takes.
+    /// Writes a tagged COSE_Sign1 EAT with claim `eat_nonce` into `out` and returns its length. Blocks for as long as
+    /// it takes.
     ///
     /// # Errors
     /// [`RootError`].
@@ -128,8 +129,9 @@ impl From<minicbor::encode::Error<EndOfSlice>> for EndorseError {
     }
 }
 
-/// Has `root` attest `binding` and `signer`, whose key it names, prove possession; writes the endorsement into `out` and returns its
-/// length. A root's token is written where it stays, so `out` has room for the longest one, not only for the one that comes.
+/// Has `root` attest `binding` and `signer`, whose key it names, prove possession; writes the endorsement into `out`
+/// and returns its length. A root's token is written where it stays, so `out` has room for the longest one, not only
+/// for the one that comes.
 ///
 /// # Errors
 /// [`EndorseError`].

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cairn provision challenge` and `cairn provision endorse`: draws the nonce a device is to be endorsed with, and takes the endorsement:
-//! verified first, then kept in the relay's database, then the key goes into the registry.
+//! `cairn provision challenge` and `cairn provision endorse`: draws the nonce a device is to be endorsed with, and
+//! takes the endorsement: verified first, then kept in the relay's database, then the key goes into the registry.
 
 use std::{fs, path::PathBuf, process::ExitCode};
 

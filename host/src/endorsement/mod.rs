@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Judges a device's endorsement: that a trusted root of trust attests the ledger key, freshly, for this device and deployment, and that
-//! the ledger key is there. Called by `cairn provision endorse`; reads no clock, file or database. docs/endorsement.md says why
-//! each step is there.
+//! Judges a device's endorsement: that a trusted root of trust attests the ledger key, freshly, for this device and
+//! deployment, and that the ledger key is there. Called by `cairn provision endorse`; reads no clock, file or database.
+//! docs/endorsement.md says why each step is there.
 
 use cairn::{
     batch::DeploymentId,

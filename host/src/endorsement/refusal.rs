@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Why an endorsement is refused: one variant, one sentence and one exit code per reason. The codes are in docs/endorsement.md and in
-//! scripts: never renumber one, never use one twice.
+//! Why an endorsement is refused: one variant, one sentence and one exit code per reason. The codes are in
+//! docs/endorsement.md and in scripts: never renumber one, never use one twice.
 
 use cairn::{
     batch::DeploymentId,

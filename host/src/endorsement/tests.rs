@@ -311,8 +311,8 @@ fn a_root_nobody_trusts_or_that_is_another_devices_is_refused() {
     assert_eq!(by_platform(platform), untrusted("attestation key", &[]));
 }
 
-/// Whichever byte of the token is changed, the endorsement is refused; and its maker signs what was flipped, so that it is not the
-/// proof of possession that notices.
+/// Whichever byte of the token is changed, the endorsement is refused; and its maker signs what was flipped, so that it
+/// is not the proof of possession that notices.
 #[test]
 fn a_token_that_was_changed_anywhere_is_refused() {
     struct Flipped<R>(R, usize);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Entity attestation tokens as they come: COSE_Sign1 (RFC 9052) around claims (RFC 9711), read with coset and ciborium, which
-//! share nothing with what writes them in the component. Called by [`super::verify`]; believes no claim and trusts no key.
+//! Entity attestation tokens as they come: COSE_Sign1 (RFC 9052) around claims (RFC 9711), read with coset and
+//! ciborium, which share nothing with what writes them in the component. Called by [`super::verify`]; believes no claim
+//! and trusts no key.
 
 use std::collections::BTreeMap;
 
@@ -38,8 +39,8 @@ impl Message {
         Ok(Self { cose, alg })
     }
 
-    /// Whether `key` signed it, and `aad` with it. COSE allows both halves for s, and so do the tokens of PSA platforms: it is brought
-    /// into the lower one before it is checked.
+    /// Whether `key` signed it, and `aad` with it. COSE allows both halves for s, and so do the tokens of PSA
+    /// platforms: it is brought into the lower one before it is checked.
     pub(super) fn is_signed_by(&self, key: &PublicKey, aad: &[u8]) -> bool {
         let hash = Sha256::digest(self.cose.tbs_data(aad));
         let signature = &self.cose.signature;

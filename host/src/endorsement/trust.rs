@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The file of roots: the public keys whose tokens are believed. Kept by whoever owns the deployment, read by `cairn provision
-//! endorse`; holds no secrets.
+//! The file of roots: the public keys whose tokens are believed. Kept by whoever owns the deployment, read by `cairn
+//! provision endorse`; holds no secrets.
 
 use std::{fs, path::Path};
 

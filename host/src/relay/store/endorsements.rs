@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Challenges that were drawn for devices, and the endorsements that answered them. Nothing is ever deleted: a nonce must stay used.
+//! Challenges that were drawn for devices, and the endorsements that answered them. Nothing is ever deleted: a nonce
+//! must stay used.
 
 use cairn::signer::KeyId;
 use rusqlite::{OptionalExtension as _, params};
