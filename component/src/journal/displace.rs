@@ -156,7 +156,9 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
                 break;
             }
             self.take_up(generation, &mut pen)?;
-            self.write(&mut pen, &Item::Moving { generation, unsealed: 0 })?;
+            if !self.is_moving(generation) {
+                self.write(&mut pen, &Item::Moving { generation, unsealed: 0 })?;
+            }
             self.copy_sector(generation, &mut pen, buf)?;
             if generation == self.newest {
                 self.copy_again(&mut pen)?;
@@ -175,10 +177,15 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         Err(JournalError::Full)
     }
 
+    /// Whether the move of the sector `generation` was begun.
+    fn is_moving(&self, generation: u32) -> bool {
+        self.state.displacing.is_some() && self.state.moved == generation
+    }
+
     /// Finds the copies of the sector `generation` when its move was cut short.
     fn take_up(&mut self, generation: u32, pen: &mut Pen) -> Result<(), JournalError> {
         (pen.copied, pen.unsealed) = (None, self.state.first_unsealed);
-        let Some(unsealed) = self.state.unsealed_when_moving().filter(|_| self.state.moved == generation) else {
+        let Some(unsealed) = self.state.unsealed_when_moving().filter(|_| self.is_moving(generation)) else {
             return Ok(());
         };
         pen.unsealed = unsealed;
@@ -199,7 +206,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     fn move_sector(&mut self, generation: u32, pen: &mut Pen, buf: &mut [u8]) -> Result<(), JournalError> {
         self.take_up(generation, pen)?;
         let displaced = pen.displaced;
-        let begun = self.state.displacing.is_some() && self.state.moved == generation;
+        let begun = self.is_moving(generation);
         if !begun {
             self.put(&Item::Moving { generation, unsealed: pen.unsealed }, &[])?;
         }

@@ -25,6 +25,7 @@ macro_rules! every_geometry {
 }
 
 pub mod device;
+pub mod displacing;
 pub mod sweep;
 
 use embedded_storage::nor_flash::{
