@@ -42,7 +42,7 @@ fn append(journal: &mut impl Journal, kind: Kind, priority: Priority) -> Result<
     let record = NewRecord { time: time(seq), kind, priority, payload: &payload };
     match journal.append(&record) {
         Err(JournalError::Full) if priority == Priority::Urgent => {
-            journal.give_way(&record, &mut [0; 64])?;
+            journal.give_way(&record, false, &mut [0; 64])?;
             journal.append(&record)
         }
         result => result,

@@ -5,13 +5,14 @@
 //!
 //! Here: construction, `poll`, the inbox. [`open_batch`]: what will be sealed next. [`sealing`]: seal and sign.
 //! [`exchange`]: uplinks and downlinks. [`evidence`]: what the device itself can prove. [`endorsement`]: whose key it is.
-//! [`clock_step`]: the wall clock. [`loss`]: what rotted after it was sealed. [`retention`]: what is old enough to go.
+//! [`giving_way`]: an urgent record in a full journal. [`clock_step`]: the wall clock. [`loss`]: what rotted after it was sealed. [`retention`]: what is old enough to go.
 //! [`status`]: what is told to the outside.
 
 mod clock_step;
 mod endorsement;
 mod evidence;
 mod exchange;
+mod giving_way;
 mod loss;
 mod open_batch;
 mod retention;
@@ -114,6 +115,8 @@ pub struct Agent<J, S, L, C, P, const PAYLOAD: usize, const UPLINK: usize> {
     schedule: P,
     key: PublicKey,
     open: OpenBatch,
+    /// The open batch is not what the journal says.
+    open_is_stale: bool,
     /// The batch whose exchange runs.
     exchange: Option<BatchNumber>,
     flush: bool,
@@ -198,6 +201,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             schedule,
             key,
             open,
+            open_is_stale: false,
             exchange: None,
             flush: false,
             radio_up_until: None,
@@ -231,14 +235,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
                 payload: &identity.payload(),
             })?;
         }
-        let mut seq = unsealed.start;
-        while seq < unsealed.end {
-            let priority = self.journal.priority(seq)?;
-            let entry = self.journal.read(seq, &mut self.payload)?;
-            self.open.push(&entry, priority, self.clock.now());
-            seq = seq.next();
-        }
-        Ok(())
+        self.open_is_stale = unsealed.start < unsealed.end;
+        self.refresh_open_batch()
     }
 
     /// Does what is due and returns when to call again: at that time, or earlier when a submission, a request or a link event
@@ -296,12 +294,17 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             priority: submission.priority,
             payload: submission.payload,
         };
-        self.close_batch_before(&record, on_event).map_err(SubmitError::Journal)?;
-        self.journal_record(&record).map_err(SubmitError::Journal)
+        let journaled = if record.priority == Priority::Urgent && self.journal.gives_way() {
+            self.journal_urgently(&record, on_event)
+        } else {
+            self.close_batch_before(&record, on_event).and_then(|()| self.journal_record(&record))
+        };
+        journaled.map_err(SubmitError::Journal)
     }
 
     /// Journals a record and makes it the next leaf of the open batch.
     fn journal_record(&mut self, record: &NewRecord<'_>) -> Result<SequenceNumber, JournalError> {
+        self.refresh_open_batch()?;
         let seq = self.journal.append(record)?;
         let NewRecord { time, kind, payload, priority } = *record;
         self.open.push(&Entry::Record(Record { seq, time, kind, payload }), priority, self.clock.now());
@@ -334,10 +337,11 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     fn view(&mut self, now: Millis) -> View {
         let paused = now < self.pause_until;
         let busy = self.exchange.is_some() || paused;
+        let sealable = !paused && !self.holds_back();
         View {
             now,
-            unsealed: if paused { 0 } else { self.open.leaves() },
-            oldest_unsealed: if paused { None } else { self.open.since() },
+            unsealed: if sealable { self.open.leaves() } else { 0 },
+            oldest_unsealed: if sealable { self.open.since() } else { None },
             most_pressing: self.open.most_pressing(),
             unsent: if busy { 0 } else { self.unsent() },
             starved: !busy && self.open.leaves() == 0 && self.asks_about().is_some(),

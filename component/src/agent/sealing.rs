@@ -30,20 +30,27 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         next: &NewRecord<'_>,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(), JournalError> {
+        self.refresh_open_batch()?;
+        if !self.belongs_to_open_batch(next) {
+            self.seal(on_event)?;
+        }
+        Ok(())
+    }
+
+    /// Whether `next` may be the open batch's next record.
+    pub(super) fn belongs_to_open_batch(&self, next: &NewRecord<'_>) -> bool {
         let NewRecord { time, kind, payload, .. } = *next;
         let entry = Entry::Record(Record { seq: self.journal.unsealed().end, time, kind, payload });
         let limit = match self.settings.upload {
             UploadMode::Data => records_limit(UPLINK.min(self.link.capacity())),
             UploadMode::HashOnly => u64::MAX,
         };
-        if self.open.leaves() > 0 && !self.open.has_room_for(&entry, limit) {
-            self.seal(on_event)?;
-        }
-        Ok(())
+        self.open.leaves() == 0 || self.open.has_room_for(&entry, limit)
     }
 
     /// Seals the open batch, which has at least one record, and signs it. A signer that refuses is asked again later.
     pub(super) fn seal(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<(), JournalError> {
+        self.refresh_open_batch()?;
         let wall = self.clock.wall();
         let synchronised = if wall.quality == TimeQuality::SinceBoot { 0 } else { AnchorFlags::SYNCHRONISED };
         let anchor = Anchor {

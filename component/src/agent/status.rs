@@ -67,6 +67,11 @@ pub enum Event {
     },
     /// A submission got no sequence number.
     Refused(SubmitError),
+    /// Unsealed routine records of a full journal gave way to an urgent one: they are lost, and their batch will say so.
+    Displaced {
+        /// How many.
+        records: u32,
+    },
 }
 
 /// Sums since the agent started. Counters saturate in a thousand years of the busiest device.
@@ -78,6 +83,8 @@ pub struct Totals {
     pub queue_full: u32,
     /// Submissions the journal had no room for.
     pub journal_full: u32,
+    /// Unsealed routine records that gave way to urgent ones in a full journal. Those before a power cut are not in it.
+    pub displaced: u32,
     /// Submissions of a kind or length that is not taken, or that the medium failed.
     pub refused: u32,
     /// Exchanges started.

@@ -32,6 +32,15 @@ pub(super) const RUN_COPIES: u32 = 2;
 /// A run goes on over a gap shorter than this: the low byte of a number tells no more.
 const GAP: u64 = 0x80;
 
+/// What room is made for.
+pub(super) struct Wanted<'a> {
+    /// A record.
+    pub(super) item: Item,
+    pub(super) payload: &'a [u8],
+    /// What is unsealed is sealed before.
+    pub(super) closes_batch: bool,
+}
+
 /// Where the log ends, or would.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct End {
@@ -106,17 +115,20 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         if record > other { record } else { other }
     }
 
-    /// Moves the oldest sectors until `item` with `payload` can be journaled. Returns how many records were displaced.
+    /// Moves the oldest sectors until what is wanted can be journaled. Returns how many records were displaced.
     ///
     /// # Errors
     /// [`JournalError::Full`] when that does not help: nothing was displaced. [`JournalError::Medium`] when a move that began
     /// could not be ended: records may have been displaced.
-    pub(super) fn make_way(&mut self, item: &Item, payload: &[u8], buf: &mut [u8]) -> Result<u32, JournalError> {
+    pub(super) fn make_way(&mut self, wanted: &Wanted<'_>, buf: &mut [u8]) -> Result<u32, JournalError> {
+        if self.has_room_for_wanted(self.offset, self.free_sectors(), self.base_ms, wanted) {
+            return Ok(0);
+        }
         if self.state.displacing.is_none() && !self.something_gives_way()? {
             return Err(JournalError::Full);
         }
         let first = self.needed;
-        let end = first + self.sectors_to_move(item, payload, buf)?;
+        let end = first + self.sectors_to_move(wanted, buf)?;
         let mut pen = Pen::new(None);
         for generation in first..end {
             // What reclaiming gave up on the way needs no move.
@@ -125,6 +137,15 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
             }
         }
         Ok(pen.displaced)
+    }
+
+    /// Whether what is wanted is admitted when the log ends there. A batch that is closed takes its room, and leaves another open.
+    fn has_room_for_wanted(&self, offset: u32, free: u32, base_ms: u64, wanted: &Wanted<'_>) -> bool {
+        let Wanted { item, payload, closes_batch } = wanted;
+        let more = if *closes_batch { Self::batch_room() } else { 0 };
+        self.has_room_at(offset, free, base_ms, item, payload)
+            && self.room_at(offset, free)
+                >= self.room_needed() + more + u64::from(self.entry_bytes(item, payload, base_ms))
     }
 
     /// Whether any unsealed record may give way.
@@ -146,8 +167,8 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         Ok(false)
     }
 
-    /// How many of the oldest sectors must be moved for `item` to fit.
-    fn sectors_to_move(&mut self, item: &Item, payload: &[u8], buf: &mut [u8]) -> Result<u32, JournalError> {
+    /// How many of the oldest sectors must be moved for what is wanted to fit.
+    fn sectors_to_move(&mut self, wanted: &Wanted<'_>, buf: &mut [u8]) -> Result<u32, JournalError> {
         let (offset, free) = (self.offset, self.free_sectors());
         let mut pen = Pen::new(Some(End { offset, free, opened: 0, before: 0 }));
         for (count, generation) in (1..).zip(self.needed..=self.newest) {
@@ -170,7 +191,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
             }
             end.free += 1;
             let base_ms = if end.opened == 0 { self.base_ms } else { self.state.time.unix_ms };
-            if self.has_room_at(end.offset, end.free, base_ms, item, payload) {
+            if self.has_room_for_wanted(end.offset, end.free, base_ms, wanted) {
                 return Ok(count);
             }
         }
@@ -427,10 +448,11 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         Ok(())
     }
 
-    /// Counts what a trial has copied to the sector that it now moves itself.
+    /// Counts what a trial has copied to the sector that it now moves itself: at most that, the runs anew, and what more may stay
+    /// unused at a sector's end because all is in another order.
     fn copy_again(&mut self, pen: &mut Pen) -> Result<(), JournalError> {
         let Some(End { offset, opened: 1.., before, .. }) = pen.trial else { return Ok(()) };
-        let again = before + RUN_COPIES * Self::GEOMETRY.entry(body::RUN);
+        let again = before + RUN_COPIES * Self::GEOMETRY.entry(body::RUN) + Self::longest();
         let rest = (Self::GEOMETRY.sector - offset).saturating_sub(Self::longest());
         if again > rest {
             self.open(pen)?;

@@ -12,7 +12,7 @@ use super::{
     BatchState, Journal, JournalError, NewRecord, SealedBatch,
     carry::{CellPlaces, Cells},
     cell::{BudgetState, CellSet, Intent, Spending},
-    displace::RUN_COPIES,
+    displace::{RUN_COPIES, Wanted},
     entry::{Item, RECORD_PREFIX_MAX, Reclaim, body},
     find::FoundRecord,
     layout::{Geometry, Snapshot},
@@ -122,7 +122,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     }
 
     /// Bytes that one more batch takes that is sealed, finished and released.
-    const fn batch_room() -> u64 {
+    pub(super) const fn batch_room() -> u64 {
         Self::entry(body::SEAL) + Self::finishing() + Self::entry(body::RELEASE)
     }
 
@@ -204,13 +204,17 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         Ok(seq)
     }
 
-    fn give_way(&mut self, record: &NewRecord<'_>, buf: &mut [u8]) -> Result<u32, JournalError> {
+    fn gives_way(&self) -> bool {
+        GIVES_WAY
+    }
+
+    fn give_way(&mut self, record: &NewRecord<'_>, closes_batch: bool, buf: &mut [u8]) -> Result<u32, JournalError> {
         if !GIVES_WAY {
             return Err(JournalError::Full);
         }
         let NewRecord { time, kind, priority, payload } = *record;
         let item = Item::Record { kind, priority, time, prefix: 0, payload: payload.len() };
-        self.make_way(&item, payload, buf)
+        self.make_way(&Wanted { item, payload, closes_batch }, buf)
     }
 
     fn kept(&self) -> Range<SequenceNumber> {

@@ -123,14 +123,18 @@ pub trait Journal {
     /// [`JournalError::Full`], [`JournalError::TooLong`], [`JournalError::Medium`]; no number was used then.
     fn append(&mut self, record: &NewRecord<'_>) -> Result<SequenceNumber, JournalError>;
 
-    /// Makes room for an urgent record that [`Journal::append`] refused as [`JournalError::Full`]: the oldest unsealed records
+    /// Whether [`Journal::give_way`] may ever help.
+    fn gives_way(&self) -> bool;
+
+    /// Makes room for an urgent record that [`Journal::append`] refuses as [`JournalError::Full`]: the oldest unsealed records
     /// that the application submitted and that are not urgent give way, and read as lost, [`LossReason::DISPLACED`], from then
-    /// on. Returns how many. `buf` is as long as the longest payload; what was in it is overwritten.
+    /// on. Returns how many: none when there is room. With `closes_batch`, what is unsealed is sealed before the record is
+    /// journaled, unless it is so much less by then that it need not. `buf` is as long as the longest payload; what was in it is overwritten.
     ///
     /// # Errors
     /// [`JournalError::Full`] when that does not help, and from a journal that does not do it: nothing was displaced.
     /// [`JournalError::Medium`]: some may have been.
-    fn give_way(&mut self, record: &NewRecord<'_>, buf: &mut [u8]) -> Result<u32, JournalError>;
+    fn give_way(&mut self, record: &NewRecord<'_>, closes_batch: bool, buf: &mut [u8]) -> Result<u32, JournalError>;
 
     /// Sequence numbers whose entries are kept: oldest kept to next given.
     fn kept(&self) -> Range<SequenceNumber>;
@@ -257,8 +261,12 @@ impl<J: Journal> Journal for &mut J {
         (**self).append(record)
     }
 
-    fn give_way(&mut self, record: &NewRecord<'_>, buf: &mut [u8]) -> Result<u32, JournalError> {
-        (**self).give_way(record, buf)
+    fn gives_way(&self) -> bool {
+        (**self).gives_way()
+    }
+
+    fn give_way(&mut self, record: &NewRecord<'_>, closes_batch: bool, buf: &mut [u8]) -> Result<u32, JournalError> {
+        (**self).give_way(record, closes_batch, buf)
     }
 
     fn kept(&self) -> Range<SequenceNumber> {

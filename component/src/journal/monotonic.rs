@@ -224,8 +224,12 @@ impl<J: Journal, M: Monotonic> Journal for Guarded<J, M> {
         self.journal.append(record)
     }
 
-    fn give_way(&mut self, record: &NewRecord<'_>, buf: &mut [u8]) -> Result<u32, JournalError> {
-        self.journal.give_way(record, buf)
+    fn gives_way(&self) -> bool {
+        self.journal.gives_way()
+    }
+
+    fn give_way(&mut self, record: &NewRecord<'_>, closes_batch: bool, buf: &mut [u8]) -> Result<u32, JournalError> {
+        self.journal.give_way(record, closes_batch, buf)
     }
 
     fn kept(&self) -> Range<SequenceNumber> {

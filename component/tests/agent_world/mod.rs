@@ -300,14 +300,13 @@ impl NorFlash for SharedFlash {
     }
 }
 
-pub type Log = FlashJournal<SharedFlash, FLASH, PAYLOAD>;
+pub type Log<const GIVES_WAY: bool = false> = FlashJournal<SharedFlash, FLASH, PAYLOAD, GIVES_WAY>;
 
 pub type AgentOver<J> = Agent<J, TestSigner, TestLink, Port, schedule::FixedInterval, PAYLOAD, UPLINK>;
-pub type TestAgent = AgentOver<Log>;
 
-/// A device and its world.
-pub struct Device {
-    pub agent: TestAgent,
+/// A device and its world. In its full journal, routine records give way to urgent ones if it says so.
+pub struct Device<const GIVES_WAY: bool = false> {
+    pub agent: AgentOver<Log<GIVES_WAY>>,
     pub world: Port,
     pub flash: SharedFlash,
     pub boots: u32,
@@ -352,18 +351,24 @@ impl Device {
     }
 
     pub fn with_clock(upload: UploadMode, wall_offset: u64, quality: TimeQuality) -> Self {
+        Self::made(upload, wall_offset, quality)
+    }
+}
+
+impl<const GIVES_WAY: bool> Device<GIVES_WAY> {
+    pub fn made(upload: UploadMode, wall_offset: u64, quality: TimeQuality) -> Self {
         let world = World { wall_offset, quality, exchange_takes: 3_000, ..World::default() };
         let world = Port(Rc::new(RefCell::new(world)));
         let key = SoftwareSigner::new(&[0x11; 32]).unwrap().public_key().unwrap();
         let flash = SharedFlash(Rc::new(RefCell::new(MockFlash::new(wall_offset))));
-        Log::format(&mut flash.clone(), STREAM).unwrap();
+        Log::<GIVES_WAY>::format(&mut flash.clone(), STREAM).unwrap();
         let settings = settings(upload);
         let agent = Self::boot(&settings, &world, &flash, key);
         let inbox = Queue(world.clone(), Vec::new());
         Self { agent, inbox, world, flash, boots: 1, settings, key, next_poll: Some(0) }
     }
 
-    fn boot(settings: &Settings, world: &Port, flash: &SharedFlash, key: PublicKey) -> TestAgent {
+    fn boot(settings: &Settings, world: &Port, flash: &SharedFlash, key: PublicKey) -> AgentOver<Log<GIVES_WAY>> {
         boot_over(Log::mount(flash.clone()).expect("a journal mounts"), settings, world, key)
     }
 

@@ -118,7 +118,7 @@ impl Lock {
                 kept.known = Known::InDoubt;
             }
         }
-        let result = journal.give_way(&new_record(&kept), &mut [0; 64]);
+        let result = journal.give_way(&new_record(&kept), false, &mut [0; 64]);
         match result {
             Ok(count) => {
                 let before = self.displaced;
