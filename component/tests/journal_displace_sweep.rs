@@ -22,7 +22,7 @@ macro_rules! geometries {
 }
 
 geometries! {
-    urgent_records_displace_routine_ones_with_words_of_1_and_erase_units_of_256: 1, 256, 8192;
+    urgent_records_displace_routine_ones_with_words_of_2_and_erase_units_of_512: 2, 512, 8192;
     urgent_records_displace_routine_ones_with_words_of_4_and_four_sectors_of_2048: 4, 2048, 8192;
     urgent_records_displace_routine_ones_with_words_of_8_and_sectors_of_1024: 8, 1024, 8192;
     urgent_records_displace_routine_ones_with_words_of_32_and_sectors_of_2048: 32, 2048, 12288;

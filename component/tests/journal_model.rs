@@ -20,6 +20,8 @@ use proptest::prelude::*;
 const CAPACITY: usize = 7168;
 type Flash = MockFlash<8, 1024, CAPACITY>;
 type Log<'a> = FlashJournal<&'a mut Flash, CAPACITY, 100>;
+type Roomy = MockFlash<8, 1024, 10240>;
+type Giving<'a> = FlashJournal<&'a mut Roomy, 10240, 100, true>;
 
 #[derive(Clone, Debug)]
 enum Call {
@@ -44,6 +46,8 @@ enum Call {
     Intend(u64, u8, u8),
     Settle(u64),
     Budget(usize),
+    /// Room for an urgent record of so many bytes, and of what is unsealed as a batch or not; then the record.
+    GiveWay(usize, bool),
     Mount,
 }
 
@@ -61,6 +65,16 @@ fn call() -> impl Strategy<Value = Call> {
         3 => (0..3_u64).prop_map(Call::Settle),
         2 => (0..50_usize).prop_map(Call::Budget),
         2 => Just(Call::Mount),
+    ]
+}
+
+/// Calls of a device whose link is dead most of the time, and whose records give way.
+fn crowded_call() -> impl Strategy<Value = Call> {
+    prop_oneof![
+        40 => call(),
+        20 => (0..60_usize, any::<u8>(), 0..3_u8, any::<u64>())
+            .prop_map(|(length, fill, priority, time)| Call::Append { length, fill, kind: 1, priority, time, quality: 2 }),
+        6 => (0..100_usize, any::<bool>()).prop_map(|(length, closes)| Call::GiveWay(length, closes)),
     ]
 }
 
@@ -96,6 +110,8 @@ struct Model {
     intents: Vec<Intent>,
     settled: bool,
     budget: Option<Vec<u8>>,
+    /// Records that gave way.
+    displaced: u64,
 }
 
 impl Model {
@@ -117,7 +133,7 @@ impl Model {
         (1..6).rev().find(|&number| self.reached[usize::from(number)] > batch).map_or(BatchState::Sealed, state)
     }
 
-    fn compare(&self, journal: &mut Log<'_>) {
+    fn compare(&self, journal: &mut impl Journal) {
         let (kept, batches) = (journal.kept(), journal.batches());
         assert_eq!(kept.end.0, self.records.len() as u64);
         assert_eq!(journal.unsealed(), SequenceNumber(self.unsealed_from())..kept.end);
@@ -166,11 +182,40 @@ impl Model {
         }
     }
 
+    /// What gave way is the journal's to choose, among what may.
+    fn note_displaced(&mut self, journal: &mut impl Journal, count: u32) {
+        let (unsealed, mut displaced, mut buf) = (self.unsealed_from(), 0, [0; 100]);
+        for (seq, kept) in (0..).zip(&mut self.records).skip(usize::try_from(unsealed).unwrap()) {
+            let lost = Entry::Lost { seq: SequenceNumber(seq), reason: LossReason::DISPLACED };
+            if kept.lost.is_none() && journal.read(SequenceNumber(seq), &mut buf) == Ok(lost) {
+                assert!(kept.kind.is_submittable() && kept.priority != Priority::Urgent, "{seq} may not give way");
+                (kept.lost, displaced) = (Some(LossReason::DISPLACED), displaced + 1);
+            }
+        }
+        assert!(displaced <= count, "{displaced} were displaced, not {count}");
+        // One that was given up before may be among them.
+        self.displaced += u64::from(displaced);
+    }
+
     /// Makes a call on both. A refusal for want of space is the journal's to decide, and changes nothing.
-    fn call(&mut self, journal: &mut Log<'_>, call: &Call) {
+    fn call(&mut self, journal: &mut impl Journal, call: &Call) {
         let next = u32::try_from(self.batches.len()).unwrap();
         match *call {
             Call::Mount => {}
+            Call::GiveWay(length, closes) => {
+                let payload = vec![7; length];
+                let time = WallTime { unix_ms: 5, quality: TimeQuality::Network };
+                let record = NewRecord { time, kind: Kind::EVENT, priority: Priority::Urgent, payload: &payload };
+                match journal.give_way(&record, closes, &mut [0; 100]) {
+                    Ok(count) => {
+                        self.note_displaced(journal, count);
+                        assert_eq!(journal.append(&record).map(|seq| seq.0), Ok(self.records.len() as u64));
+                        let (kind, priority) = (Kind::EVENT, Priority::Urgent);
+                        self.records.push(Kept { time, kind, priority, payload, lost: None });
+                    }
+                    Err(error) => assert_eq!(error, JournalError::Full),
+                }
+            }
             Call::Append { length, fill, kind, priority, time, quality } => {
                 let kept = Kept {
                     time: WallTime { unix_ms: time, quality: TimeQuality::from_number(quality).unwrap() },
@@ -312,6 +357,27 @@ proptest! {
             calls = &calls[until..];
         }
         model.compare(&mut Log::mount(&mut flash).unwrap());
+    }
+
+    #[test]
+    fn the_journal_whose_records_give_way_does_what_a_plain_list_would(
+        calls in proptest::collection::vec(crowded_call(), 1..600),
+    ) {
+        let mut flash = Roomy::new(3);
+        Giving::format(&mut &mut flash, STREAM).unwrap();
+        let mut model = Model::default();
+        let mut calls = calls.as_slice();
+        while !calls.is_empty() {
+            let mut journal = Giving::mount(&mut flash).unwrap();
+            model.compare(&mut journal);
+            let until = calls.iter().position(|call| matches!(call, Call::Mount)).map_or(calls.len(), |at| at + 1);
+            for call in &calls[..until] {
+                model.call(&mut journal, call);
+            }
+            model.compare(&mut journal);
+            calls = &calls[until..];
+        }
+        model.compare(&mut Giving::mount(&mut flash).unwrap());
     }
 
     /// Neither loops nor panics, and never takes noise for a journal.

@@ -277,6 +277,10 @@ typedef enum {
      A submission got no sequence number: `result` says why.
      */
     CAIRN_EVENT_REFUSED = 9,
+    /*
+     `value` unsealed routine records gave way to an urgent one in a full journal.
+     */
+    CAIRN_EVENT_DISPLACED = 10,
 } cairn_event_kind_t;
 
 /*
@@ -415,6 +419,10 @@ typedef struct {
      Submissions the journal had no room for.
      */
     uint32_t journal_full;
+    /*
+     Unsealed routine records that gave way to urgent ones in a full journal: they are lost, and their batch says so.
+     */
+    uint32_t displaced;
     /*
      Submissions refused for another reason.
      */

@@ -36,7 +36,8 @@ pub(crate) const PAYLOAD: usize =
     if cairn_config::PAYLOAD_MAX > OWN_PAYLOAD_MAX { cairn_config::PAYLOAD_MAX } else { OWN_PAYLOAD_MAX };
 
 /// In the port's flash; small, so the agent has it.
-pub(crate) type Journal = FlashJournal<PortFlash, { cairn_config::JOURNAL_BYTES }, PAYLOAD>;
+pub(crate) type Journal =
+    FlashJournal<PortFlash, { cairn_config::JOURNAL_BYTES }, PAYLOAD, { cairn_config::JOURNAL_FULL_DISPLACE }>;
 
 pub(crate) type DeviceAgent = Agent<
     Journal,

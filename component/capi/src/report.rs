@@ -130,6 +130,8 @@ pub struct cairn_status_t {
     pub queue_full: u32,
     /// Submissions the journal had no room for.
     pub journal_full: u32,
+    /// Unsealed routine records that gave way to urgent ones in a full journal: they are lost, and their batch says so.
+    pub displaced: u32,
     /// Submissions refused for another reason.
     pub refused: u32,
     /// Exchanges started: each is one radio wake.
@@ -188,6 +190,7 @@ impl cairn_status_t {
         final_through: CAIRN_NO_BATCH,
         queue_full: 0,
         journal_full: 0,
+        displaced: 0,
         refused: 0,
         exchanges: 0,
         exchange_failures: 0,
@@ -225,6 +228,7 @@ impl cairn_status_t {
             final_through: number(totals.final_through),
             queue_full: totals.queue_full,
             journal_full: totals.journal_full,
+            displaced: totals.displaced,
             refused: totals.refused,
             exchanges: totals.exchanges,
             exchange_failures: totals.exchange_failures,
@@ -269,6 +273,8 @@ pub enum cairn_event_kind_t {
     CAIRN_EVENT_CLOCK_STEPPED = 8,
     /// A submission got no sequence number: `result` says why.
     CAIRN_EVENT_REFUSED = 9,
+    /// `value` unsealed routine records gave way to an urgent one in a full journal.
+    CAIRN_EVENT_DISPLACED = 10,
 }
 
 /// Something that happened; which fields mean something depends on `kind`, the others are 0.
@@ -307,9 +313,9 @@ impl cairn_event_t {
 
     pub(crate) fn new(event: &Event) -> Self {
         use cairn_event_kind_t::{
-            CAIRN_EVENT_CLOCK_STEPPED, CAIRN_EVENT_EXCHANGE_FAILED, CAIRN_EVENT_FINAL, CAIRN_EVENT_INCLUDED,
-            CAIRN_EVENT_REFUSED, CAIRN_EVENT_SEALED, CAIRN_EVENT_SENT, CAIRN_EVENT_SIGNED, CAIRN_EVENT_SIGNING,
-            CAIRN_EVENT_STORED,
+            CAIRN_EVENT_CLOCK_STEPPED, CAIRN_EVENT_DISPLACED, CAIRN_EVENT_EXCHANGE_FAILED, CAIRN_EVENT_FINAL,
+            CAIRN_EVENT_INCLUDED, CAIRN_EVENT_REFUSED, CAIRN_EVENT_SEALED, CAIRN_EVENT_SENT, CAIRN_EVENT_SIGNED,
+            CAIRN_EVENT_SIGNING, CAIRN_EVENT_STORED,
         };
         const NONE: BatchNumber = BatchNumber(0);
         match *event {
@@ -330,6 +336,7 @@ impl cairn_event_t {
             Event::ClockStepped { old, new } => {
                 Self { old_ms: old.unix_ms, new_ms: new.unix_ms, ..Self::of(CAIRN_EVENT_CLOCK_STEPPED, NONE, 0) }
             }
+            Event::Displaced { records } => Self::of(CAIRN_EVENT_DISPLACED, NONE, records),
             Event::Refused(error) => Self { result: error.into(), ..Self::of(CAIRN_EVENT_REFUSED, NONE, 0) },
         }
     }

@@ -53,6 +53,8 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     int("FLASH_ERASE_SIZE", "usize", 256, 131_072, "Erase unit of the journal's flash, in bytes."),
     int("UPLINK_MAX", "usize", 320, 1408, "Largest uplink, in bytes before OSCORE and CoAP are added."),
     int("UPLOAD_INTERVAL_S", "u32", 60, 2_592_000, "Seconds between two batches."),
+    boolean("JOURNAL_FULL_REFUSE", "A full journal refuses urgent records too."),
+    boolean("JOURNAL_FULL_DISPLACE", "In a full journal, routine records give way to urgent ones."),
     boolean("UPLOAD_DATA", "The relay is given the records; it makes the evidence."),
     boolean("UPLOAD_HASH_ONLY", "The relay is given anchors only; records stay on the device until released."),
     int(
@@ -72,7 +74,7 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
 ];
 
 /// Symbols of which exactly one is set.
-const CHOICES: &[&[&str]] = &[&["UPLOAD_DATA", "UPLOAD_HASH_ONLY"]];
+const CHOICES: &[&[&str]] = &[&["JOURNAL_FULL_REFUSE", "JOURNAL_FULL_DISPLACE"], &["UPLOAD_DATA", "UPLOAD_HASH_ONLY"]];
 
 /// Uplink bytes that are not records: the anchor, its signature, the batch key, a record's time and kind; rounded up.
 const UPLINK_OVERHEAD: u64 = 256;
@@ -233,6 +235,11 @@ fn flash_contradictions(values: &BTreeMap<&'static str, Value>) -> Vec<String> {
              ({PREFIX}FLASH_ERASE_SIZE={erase})"
         ));
     }
+    if values.get("JOURNAL_FULL_DISPLACE") == Some(&Value::Bool(true)) && bytes < 4 * sector {
+        errors.push(format!(
+            "{PREFIX}JOURNAL_BYTES={bytes}: {PREFIX}JOURNAL_FULL_DISPLACE needs four sectors of {sector} bytes or more"
+        ));
+    }
     let granule = word.max(ENTRY_HEAD);
     let record = 2 * SECTOR_HEADER.next_multiple_of(granule)
         + (ENTRY_HEAD + RECORD_PREFIX + number("PAYLOAD_MAX").max(IDENTITY_PAYLOAD)).next_multiple_of(granule);
@@ -332,6 +339,11 @@ mod tests {
             errors(&with(&[(unit, "FLASH_ERASE_SIZE=65536")])).contains("whole sectors of 65536 bytes, at least two")
         );
         let bytes = "JOURNAL_BYTES=65536";
+        let (refuse, displace) = ("JOURNAL_FULL_REFUSE=y", "# CONFIG_CAIRN_JOURNAL_FULL_DISPLACE is not set");
+        let gives_way = [(refuse, "JOURNAL_FULL_REFUSE=n"), (displace, "CONFIG_CAIRN_JOURNAL_FULL_DISPLACE=y")];
+        Config::parse(&with(&gives_way)).expect("sixteen sectors are enough");
+        let short = [gives_way[0], gives_way[1], (bytes, "JOURNAL_BYTES=12288")];
+        assert!(errors(&with(&short)).contains("needs four sectors of 4096 bytes"));
         assert!(errors(&with(&[(bytes, "JOURNAL_BYTES=10000")])).contains("whole sectors of 4096 bytes"));
         let (payload, uplink) = ("PAYLOAD_MAX=64", "UPLINK_MAX=1024");
         let long = [(unit, "FLASH_ERASE_SIZE=256"), (payload, "PAYLOAD_MAX=800"), (uplink, "UPLINK_MAX=1408")];

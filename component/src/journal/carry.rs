@@ -107,6 +107,18 @@ impl Cells {
         Ok(cells)
     }
 
+    /// What is said of them behind a header, and how often.
+    fn said(&self) -> impl Iterator<Item = (Item, u32)> {
+        let spending = self.spending.map(|spending| (Item::Spending(spending), SPENDING_COPIES));
+        let budget = self.budget.map(|budget| (Item::Budget(budget), 1));
+        spending.into_iter().chain(budget)
+    }
+
+    /// Bytes they take behind a header.
+    pub(super) fn bytes(&self, geometry: &Geometry) -> u32 {
+        self.said().map(|(item, copies)| copies * geometry.entry(item.body(0).len())).sum()
+    }
+
     pub(super) const fn set(&self) -> CellSet {
         CellSet { spending: self.spending.is_some(), budget: self.budget.is_some() }
     }
@@ -121,9 +133,7 @@ pub(super) fn open_sector<F: NorFlash>(
 ) -> Result<(CellPlaces, u32), JournalError> {
     write_header(flash, header)?;
     let (mut places, mut offset) = (CellPlaces::default(), header.geometry.entries_start());
-    let spending = cells.spending.map(|spending| (Item::Spending(spending), SPENDING_COPIES));
-    let budget = cells.budget.map(|budget| (Item::Budget(budget), 1));
-    for (item, copies) in spending.into_iter().chain(budget) {
+    for (item, copies) in cells.said() {
         let mut said = 0;
         for _ in 0..ATTEMPTS {
             let length = header.geometry.entry(item.body(0).len());

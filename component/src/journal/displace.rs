@@ -52,6 +52,8 @@ pub(super) struct End {
     opened: u32,
     /// Bytes written to what was the newest sector when the trial began.
     before: u32,
+    /// Bytes of the cells.
+    carried: u32,
 }
 
 /// The run that copies are written to.
@@ -121,7 +123,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     /// [`JournalError::Full`] when that does not help: nothing was displaced. [`JournalError::Medium`] when a move that began
     /// could not be ended: records may have been displaced.
     pub(super) fn make_way(&mut self, wanted: &Wanted<'_>, buf: &mut [u8]) -> Result<u32, JournalError> {
-        if self.has_room_for_wanted(self.offset, self.free_sectors(), self.base_ms, wanted) {
+        if self.has_room_for_wanted(self.offset, self.free_sectors(), self.base_ms, wanted, 0) {
             return Ok(0);
         }
         if self.state.displacing.is_none() && !self.something_gives_way()? {
@@ -139,10 +141,11 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         Ok(pen.displaced)
     }
 
-    /// Whether what is wanted is admitted when the log ends there. A batch that is closed takes its room, and leaves another open.
-    fn has_room_for_wanted(&self, offset: u32, free: u32, base_ms: u64, wanted: &Wanted<'_>) -> bool {
+    /// Whether what is wanted is admitted when the log ends there, and `more` is left. A batch that is closed takes its room, and
+    /// leaves another open.
+    fn has_room_for_wanted(&self, offset: u32, free: u32, base_ms: u64, wanted: &Wanted<'_>, more: u64) -> bool {
         let Wanted { item, payload, closes_batch } = wanted;
-        let more = if *closes_batch { Self::batch_room() } else { 0 };
+        let more = more + if *closes_batch { Self::batch_room() } else { 0 };
         self.has_room_at(offset, free, base_ms, item, payload)
             && self.room_at(offset, free)
                 >= self.room_needed() + more + u64::from(self.entry_bytes(item, payload, base_ms))
@@ -170,7 +173,8 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     /// How many of the oldest sectors must be moved for what is wanted to fit.
     fn sectors_to_move(&mut self, wanted: &Wanted<'_>, buf: &mut [u8]) -> Result<u32, JournalError> {
         let (offset, free) = (self.offset, self.free_sectors());
-        let mut pen = Pen::new(Some(End { offset, free, opened: 0, before: 0 }));
+        let carried = self.cells()?.bytes(&Self::GEOMETRY);
+        let mut pen = Pen::new(Some(End { offset, free, opened: 0, before: 0, carried }));
         for (count, generation) in (1..).zip(self.needed..=self.newest) {
             // The newest can be moved once there is a newer one.
             if generation == self.newest && pen.trial.is_some_and(|end| end.opened == 0) {
@@ -191,7 +195,9 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
             }
             end.free += 1;
             let base_ms = if end.opened == 0 { self.base_ms } else { self.state.time.unix_ms };
-            if self.has_room_for_wanted(end.offset, end.free, base_ms, wanted) {
+            // How the newest sector's copies will lie is not known exactly.
+            let more = if generation == self.newest { Self::waste() + u64::from(Self::longest()) } else { 0 };
+            if self.has_room_for_wanted(end.offset, end.free, base_ms, wanted, more) {
                 return Ok(count);
             }
         }
@@ -442,9 +448,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         }
         end.free = end.free.checked_sub(1).ok_or(JournalError::Full)?;
         // What cells there are is said again behind the header.
-        #[allow(clippy::cast_possible_truncation, reason = "two cells are shorter than a sector")]
-        let carried = Self::carried(self.state.cells) as u32;
-        (end.offset, end.opened) = (Self::GEOMETRY.entries_start() + carried, end.opened + 1);
+        (end.offset, end.opened) = (Self::GEOMETRY.entries_start() + end.carried, end.opened + 1);
         Ok(())
     }
 

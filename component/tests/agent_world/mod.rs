@@ -300,13 +300,14 @@ impl NorFlash for SharedFlash {
     }
 }
 
-pub type Log<const GIVES_WAY: bool = false> = FlashJournal<SharedFlash, FLASH, PAYLOAD, GIVES_WAY>;
+pub type Log = LogThat<false>;
+pub type LogThat<const GIVES_WAY: bool> = FlashJournal<SharedFlash, FLASH, PAYLOAD, GIVES_WAY>;
 
 pub type AgentOver<J> = Agent<J, TestSigner, TestLink, Port, schedule::FixedInterval, PAYLOAD, UPLINK>;
 
 /// A device and its world. In its full journal, routine records give way to urgent ones if it says so.
 pub struct Device<const GIVES_WAY: bool = false> {
-    pub agent: AgentOver<Log<GIVES_WAY>>,
+    pub agent: AgentOver<LogThat<GIVES_WAY>>,
     pub world: Port,
     pub flash: SharedFlash,
     pub boots: u32,
@@ -361,15 +362,15 @@ impl<const GIVES_WAY: bool> Device<GIVES_WAY> {
         let world = Port(Rc::new(RefCell::new(world)));
         let key = SoftwareSigner::new(&[0x11; 32]).unwrap().public_key().unwrap();
         let flash = SharedFlash(Rc::new(RefCell::new(MockFlash::new(wall_offset))));
-        Log::<GIVES_WAY>::format(&mut flash.clone(), STREAM).unwrap();
+        LogThat::<GIVES_WAY>::format(&mut flash.clone(), STREAM).unwrap();
         let settings = settings(upload);
         let agent = Self::boot(&settings, &world, &flash, key);
         let inbox = Queue(world.clone(), Vec::new());
         Self { agent, inbox, world, flash, boots: 1, settings, key, next_poll: Some(0) }
     }
 
-    fn boot(settings: &Settings, world: &Port, flash: &SharedFlash, key: PublicKey) -> AgentOver<Log<GIVES_WAY>> {
-        boot_over(Log::mount(flash.clone()).expect("a journal mounts"), settings, world, key)
+    fn boot(settings: &Settings, world: &Port, flash: &SharedFlash, key: PublicKey) -> AgentOver<LogThat<GIVES_WAY>> {
+        boot_over(LogThat::mount(flash.clone()).expect("a journal mounts"), settings, world, key)
     }
 
     /// The device starts again: what is not in flash is gone.

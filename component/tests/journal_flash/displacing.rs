@@ -378,15 +378,16 @@ impl<const W: usize, const E: usize, const CAPACITY: usize> World<W, E, CAPACITY
     /// Mounts and does some steps, until power goes away. The sector that is written then.
     fn live(&mut self, steps: u64) -> Result<u32, String> {
         let mut journal = Log::<W, E, CAPACITY>::mount(&mut self.flash).map_err(|error| format!("{error:?}"))?;
+        let mut refused = None;
         for _ in 0..steps {
-            if let Err(error) = self.lock.step(&mut journal)? {
-                let generation = journal.generation();
-                drop(journal);
-                ensure!(self.flash.dead, "refused with power on: {error:?}");
-                return Ok(generation);
+            refused = self.lock.step(&mut journal)?.err();
+            if refused.is_some() {
+                break;
             }
         }
-        Ok(journal.generation())
+        let generation = journal.generation();
+        ensure!(refused.is_none() || self.flash.dead, "refused with power on: {refused:?}");
+        Ok(generation)
     }
 
     fn compare(&mut self) -> Verdict {

@@ -116,6 +116,7 @@ static void command_status(const char *argument)
     say_number("accepted", status.accepted);
     say_number("queue_full", status.queue_full);
     say_number("journal_full", status.journal_full);
+    say_number("displaced", status.displaced);
     say_number("refused", status.refused);
     say_number("exchanges", status.exchanges);
     say_number("exchange_failures", status.exchange_failures);
