@@ -776,7 +776,8 @@ cairn_result_t cairn_wake_from_isr(bool *woken);
  Has the platform's root of trust vouch for this device, and the device's key prove that it is there: writes an
  endorsement, which `cairn provision endorse` verifies before the key is registered (docs/endorsement.md).
 
- The root is PSA initial attestation in builds with the feature psa-attestation, else the attestation key of the factory blob.
+ The root is PSA initial attestation in builds with the feature psa-attestation, else the attestation key of the
+ factory blob.
 
  @param nonce      CAIRN_NONCE_BYTES bytes that `cairn provision challenge` drew.
  @param buffer     Where it goes. CAIRN_ENDORSEMENT_MAX bytes are always enough with an attestation key; with PSA,
@@ -793,8 +794,8 @@ cairn_result_t cairn_wake_from_isr(bool *woken);
  may be written partly then.
 
  # Safety
- `nonce` is NULL or valid for reading CAIRN_NONCE_BYTES bytes; `buffer` is NULL or valid for writing `capacity` bytes;
- `length` is NULL or valid for writing.
+ `nonce` is NULL or valid for reading CAIRN_NONCE_BYTES bytes; `buffer` is NULL or valid for writing `capacity`
+ bytes; `length` is NULL or valid for writing.
  */
 cairn_result_t cairn_endorse(const uint8_t *nonce,
                              uint8_t *buffer,
