@@ -89,7 +89,9 @@ fn build_all(context: &Context, log: &mut Log) -> Result<Outcome> {
         let image = build_meter(&context.project, toolchain, log, meter)?;
         check_symbols(log, &image)?;
     }
-    build_lock(&context.project, toolchain, log, &["--features", "sim"])?;
+    for feature in ["sim", "sim-iot-safe"] {
+        build_lock(&context.project, toolchain, log, &["--features", feature])?;
+    }
     build_lock(&context.project, toolchain, log, &[])?;
     passed("freertos-meter, its control build, freertos-lock with its key in flash and on the SIM")
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The key is on the SIM, in the applet of docs/sim-applet.md: signatures and datagrams share the modem. The other way is
+//! The key is on the SIM, in an applet of docs/sim-applet.md: signatures and datagrams share the modem. The other way is
 //! key_in_flash.rs.
 
 use alloc::boxed::Box;
@@ -23,6 +23,12 @@ use crate::Modem;
 pub const STACK_BYTES: usize = 24 * 1024;
 pub use cairn_at_modem::sim::APDU;
 
+/// The applet, and how the modem lets commands through to it: one of each for the sample's tests.
+#[cfg(not(feature = "sim-iot-safe"))]
+const WAY: (Applet, Access) = (Applet::CAIRN_K1, Access::Channels);
+#[cfg(feature = "sim-iot-safe")]
+const WAY: (Applet, Access) = (Applet::iot_safe(&[1], &[2]), Access::Generic);
+
 /// What signs.
 pub type Signer = SimSigner<SimCard<Port, Naps>>;
 /// What carries datagrams.
@@ -43,7 +49,8 @@ impl Wait for Naps {
 pub fn open(factory: &Factory, modem: Modem) -> (Signer, Port) {
     assert!(factory.private_key.is_none(), "the factory blob has a key: provision with --public-key");
     let port = Shared::new(Box::leak(Box::new(RefCell::new(modem))));
-    let mut signer = SimSigner::new(SimCard::new(port, Naps, Access::Channels), Applet::CAIRN_K1);
+    let (applet, access) = WAY;
+    let mut signer = SimSigner::new(SimCard::new(port, Naps, access), applet);
     signer.public_key().expect("a key on the SIM");
     (signer, port)
 }
