@@ -147,3 +147,84 @@ fn with_a_dead_link_urgent_records_displace_the_unsealed_routine_ones_and_nothin
         append(&mut journal, Kind::READING, Priority::Routine).unwrap();
     }
 }
+
+/// A journal whose oldest sectors were moved, and what gave way.
+fn moved() -> (Flash, BTreeSet<u64>) {
+    let mut flash = formatted();
+    let mut journal = Log::mount(&mut flash).unwrap();
+    for _ in 0..12 {
+        append(&mut journal, Kind::READING, Priority::Routine).unwrap();
+    }
+    let batch = seal(&mut journal).batch;
+    sign(&mut journal, batch);
+    append(&mut journal, Kind::EVENT, Priority::Urgent).unwrap();
+    while append(&mut journal, Kind::READING, Priority::Routine).is_ok() {}
+    for _ in 0..8 {
+        append(&mut journal, Kind::EVENT, Priority::Urgent).unwrap();
+    }
+    let gone = displaced(&mut journal);
+    assert!(gone.len() > 10, "{gone:?}");
+    check(&mut journal, &gone);
+    (flash, gone)
+}
+
+#[test]
+fn what_rotted_before_its_sector_was_moved_stays_damaged_and_everything_else_is_copied() {
+    let mut flash = formatted();
+    let mut journal = Log::mount(&mut flash).unwrap();
+    for _ in 0..6 {
+        append(&mut journal, Kind::EVENT, Priority::Urgent).unwrap();
+    }
+    // The third record's payload.
+    let needle = payload(2);
+    let at = flash.cells.windows(needle.len()).position(|window| window == needle).unwrap();
+    flash.rot(at, 0x10);
+    let mut journal = Log::mount(&mut flash).unwrap();
+    while append(&mut journal, Kind::READING, Priority::Routine).is_ok() {}
+    while displaced(&mut journal).is_empty() {
+        append(&mut journal, Kind::EVENT, Priority::Urgent).unwrap();
+    }
+    let mut journal = Log::mount(&mut flash).unwrap();
+    let mut buf = [0; 64];
+    for seq in 0..6 {
+        let read = journal.read(SequenceNumber(seq), &mut buf).unwrap();
+        let lost = Entry::Lost { seq: SequenceNumber(2), reason: LossReason::DAMAGED };
+        assert_eq!(read == lost, seq == 2, "{read:?}");
+        assert!(seq == 2 || matches!(read, Entry::Record(record) if record.payload == payload(seq)), "{seq}");
+    }
+}
+
+#[test]
+fn a_rotten_byte_costs_the_copy_it_is_in_and_no_other_and_no_displaced_record_comes_back() {
+    let (pristine, gone) = moved();
+    let next = Log::mount(&mut pristine.clone()).unwrap().kept().end.0;
+    let mut damaged_copies = 0;
+    for at in 0..CAPACITY {
+        let mut flash = pristine.clone();
+        flash.rot(at, 0x41);
+        let mut journal = Log::mount(&mut flash).unwrap();
+        assert!(next - journal.kept().end.0 <= 1, "byte {at}: {:?}", journal.kept());
+        let (mut damaged, mut buf) = (0, [0; 64]);
+        for seq in journal.kept().start.0..journal.kept().end.0 {
+            match journal.read(SequenceNumber(seq), &mut buf).unwrap() {
+                Entry::Record(record) => {
+                    assert!(!gone.contains(&seq), "byte {at}: {seq} was displaced");
+                    assert_eq!(record.payload, payload(seq), "byte {at}: {seq}");
+                }
+                // What says that records gave way may rot too.
+                Entry::Lost { reason, .. } if gone.contains(&seq) => {
+                    assert!(matches!(reason, LossReason::DISPLACED | LossReason::DAMAGED));
+                }
+                Entry::Lost { reason, .. } => {
+                    assert_eq!(reason, LossReason::DAMAGED, "byte {at}: {seq}");
+                    damaged += 1;
+                }
+            }
+        }
+        assert!(damaged <= 1, "byte {at} costs {damaged} records");
+        damaged_copies += damaged;
+        let sealed = journal.batch(BatchNumber(0)).unwrap();
+        assert!(sealed.signature.is_none_or(|signature| signature.0 == [0; 64]), "byte {at}");
+    }
+    assert!(damaged_copies > 200, "{damaged_copies}");
+}
