@@ -16,7 +16,7 @@
 #   CAIRN_CARGO_TARGET_DIR  where cargo builds                       default: <build>/cairn
 #   CAIRN_RUST_TARGET       the Rust target triple                   default: from the C compiler
 #   CAIRN_FEATURES          what to build in, a list: at-modem,      default: at-modem
-#                           endorsement, psa-attestation
+#                           endorsement, psa-attestation, monotonic
 include_guard(GLOBAL)
 cmake_minimum_required(VERSION 3.20)
 

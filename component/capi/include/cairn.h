@@ -22,7 +22,7 @@
       CAIRN_STORAGE_WAITER * CONFIG_CAIRN_WAITERS + 7u) /                                           \
      8u * 8u)
 #define CAIRN_DATAGRAM_MAX (CONFIG_CAIRN_UPLINK_MAX + 86u < 1024u ? CONFIG_CAIRN_UPLINK_MAX + 86u : 1024u)
-#define CAIRN_STORAGE_FIXED (sizeof(void *) == 8u ? 3328u : 3200u)
+#define CAIRN_STORAGE_FIXED (sizeof(void *) == 8u ? 3520u : 3392u)
 #define CAIRN_STORAGE_WAITER (sizeof(void *) == 8u ? 32u : 24u)
 
 /* Bytes that are always enough for cairn_evidence. */
@@ -197,6 +197,16 @@ typedef enum {
      algorithm this build has, the build has no root, or the platform's service does not attest.
      */
     CAIRN_E_ROOT = 27,
+    /*
+     The journal's flash is behind the product's counter: an older content was put back, or another device's flash put in.
+     The way on is a new stream: have the journal formatted by `cairn_journal_format`; `after_rollback` in the status says so
+     from then on.
+     */
+    CAIRN_E_JOURNAL_ROLLED_BACK = 28,
+    /*
+     The product's counter does not answer.
+     */
+    CAIRN_E_COUNTER = 29,
 } cairn_result_t;
 
 /*
@@ -479,6 +489,10 @@ typedef struct {
      Where the wall clock's time came from, a `cairn_time_quality_t`.
      */
     uint8_t wall_quality;
+    /*
+     The stream was begun because the journal's flash had been rolled back; only with a counter (`CAIRN_FEATURES` monotonic).
+     */
+    bool after_rollback;
     /*
      The agent waits for a deadline or a submission, and nothing was handed to it that it has not seen.
      */

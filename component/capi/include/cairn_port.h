@@ -124,6 +124,18 @@ int cairn_port_flash_program(uint32_t offset, const void *from, size_t length);
  * Erases also where everything reads 0xFF: what a half-finished erase left may look blank. */
 int cairn_port_flash_erase(uint32_t offset, size_t length);
 
+/* Three numbers that never fall, also when somebody puts back an older content of the journal's flash: in a secure element, in
+ * trusted firmware, or in flash that only this processor can write. Builds with the feature monotonic only
+ * (CAIRN_FEATURES). `mark` is 0: streams and batches, 1: sender sequence numbers, 2: nonces. Called by the agent's task;
+ * may block for the time of the operation. False when the counter does not answer: then nothing is signed or sent.
+ *
+ * Writes what the mark was raised to, 0 when it never was, to *value. */
+bool cairn_port_counter_read(uint8_t mark, uint64_t *value);
+
+/* Raises the mark to value, durably; a lower value changes nothing. Called about twice a batch and once every
+ * CONFIG_CAIRN_SENDER_SEQUENCE_BLOCK exchanges. */
+bool cairn_port_counter_raise(uint8_t mark, uint64_t value);
+
 #ifdef __cplusplus
 }
 #endif

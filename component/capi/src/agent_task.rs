@@ -6,7 +6,7 @@ use cairn::{
     agent::{Event, EvidenceError, Settings, StartError, SubmitError, UploadMode},
     batch::DeploymentId,
     factory::Factory,
-    journal::{Journal as _, MountError},
+    journal::{Journal as _, Marks, MountError},
     ports::{Clock as _, Inbox, Submission, Ticket},
     power::schedule::{self, FixedInterval},
     record::{BlindSecret, SequenceNumber, StreamId},
@@ -16,7 +16,7 @@ use cairn::{
 
 use crate::{
     endorsement::{self, Birthmark},
-    instance::{Birth, DeviceAgent, Instance, Journal, Start, Step, Wishes},
+    instance::{Birth, DeviceAgent, InFlash, Instance, Journal, Start, Step, Wishes},
     port::{self, PortClock, PortEntropy, PortFlash},
     record::cairn_record_t,
     report::{cairn_event_t, cairn_status_t},
@@ -86,17 +86,42 @@ fn begin(instance: &Instance, step: &mut Step<'_>) {
 
 /// Takes up the journal in flash. A flash as delivered gets one; any other is formatted only when the application said so.
 #[inline(never)]
-fn journal(fresh_stream: StreamId, format: bool) -> Result<Journal, MountError> {
+fn journal(fresh_stream: StreamId, format: bool) -> Result<Journal, cairn_result_t> {
+    let counted = counted()?;
     if format {
-        Journal::format(&mut PortFlash, fresh_stream)?;
+        InFlash::format_above(&mut PortFlash, fresh_stream, &counted)?;
     }
-    match Journal::mount(PortFlash) {
-        Err(MountError::NotFormatted) if Journal::is_fresh(&mut PortFlash)? => {
-            Journal::format(&mut PortFlash, fresh_stream)?;
-            Journal::mount(PortFlash)
+    let journal = match InFlash::mount(PortFlash) {
+        Err(MountError::NotFormatted) if InFlash::is_fresh(&mut PortFlash)? => {
+            InFlash::format_above(&mut PortFlash, fresh_stream, &counted)?;
+            InFlash::mount(PortFlash)
         }
         mounted => mounted,
-    }
+    };
+    guarded(journal?)
+}
+
+/// What a new stream must begin above.
+#[cfg(not(feature = "monotonic"))]
+#[allow(clippy::unnecessary_wraps, reason = "a counter may fail")]
+fn counted() -> Result<Marks, cairn_result_t> {
+    Ok(Marks::default())
+}
+
+#[cfg(feature = "monotonic")]
+fn counted() -> Result<Marks, cairn_result_t> {
+    Marks::counted(&mut port::PortCounter).map_err(|_| cairn_result_t::CAIRN_E_COUNTER)
+}
+
+#[cfg(not(feature = "monotonic"))]
+#[allow(clippy::unnecessary_wraps, reason = "a counter may fail, and a flash be rolled back")]
+fn guarded(journal: InFlash) -> Result<Journal, cairn_result_t> {
+    Ok(journal)
+}
+
+#[cfg(feature = "monotonic")]
+fn guarded(journal: InFlash) -> Result<Journal, cairn_result_t> {
+    Ok(Journal::new(journal, port::PortCounter)?)
 }
 
 /// Derives the public key: as deep in stack as a signature.

@@ -35,9 +35,15 @@ use crate::{
 pub(crate) const PAYLOAD: usize =
     if cairn_config::PAYLOAD_MAX > OWN_PAYLOAD_MAX { cairn_config::PAYLOAD_MAX } else { OWN_PAYLOAD_MAX };
 
-/// In the port's flash; small, so the agent has it.
-pub(crate) type Journal =
+/// In the port's flash.
+pub(crate) type InFlash =
     FlashJournal<PortFlash, { cairn_config::JOURNAL_BYTES }, PAYLOAD, { cairn_config::JOURNAL_FULL_DISPLACE }>;
+
+/// What the agent has: small, so it is in it.
+#[cfg(not(feature = "monotonic"))]
+pub(crate) type Journal = InFlash;
+#[cfg(feature = "monotonic")]
+pub(crate) type Journal = cairn::journal::Guarded<InFlash, port::PortCounter>;
 
 pub(crate) type DeviceAgent = Agent<
     Journal,
@@ -114,7 +120,7 @@ pub const CAIRN_STORAGE_SIZE: usize = (cairn_config::UPLINK_MAX
     + STORAGE_WAITER * cairn_config::WAITERS)
     .next_multiple_of(8);
 const WIDE: bool = size_of::<usize>() == 8;
-const STORAGE_FIXED: usize = if WIDE { 3328 } else { 3200 };
+const STORAGE_FIXED: usize = if WIDE { 3520 } else { 3392 };
 const STORAGE_WAITER: usize = if WIDE { 32 } else { 24 };
 
 /// `CAIRN_EVIDENCE_MAX` of cairn.h.

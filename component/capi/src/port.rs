@@ -4,6 +4,8 @@
 
 use core::ffi::{c_int, c_void};
 
+#[cfg(feature = "monotonic")]
+use cairn::ports::{Mark, Monotonic, MonotonicError};
 use cairn::{
     ports::{Clock, Entropy, NoEntropy},
     time::{Millis, TimeQuality, WallTime},
@@ -39,6 +41,10 @@ mod c {
         pub(super) fn cairn_port_flash_read(offset: u32, to: *mut c_void, length: usize) -> c_int;
         pub(super) fn cairn_port_flash_program(offset: u32, from: *const c_void, length: usize) -> c_int;
         pub(super) fn cairn_port_flash_erase(offset: u32, length: usize) -> c_int;
+        #[cfg(feature = "monotonic")]
+        pub(super) fn cairn_port_counter_read(mark: u8, value: *mut u64) -> bool;
+        #[cfg(feature = "monotonic")]
+        pub(super) fn cairn_port_counter_raise(mark: u8, value: u64) -> bool;
         #[cfg(feature = "at-modem")]
         pub(super) fn cairn_port_uart_read(buffer: *mut u8, capacity: usize) -> usize;
         #[cfg(feature = "at-modem")]
@@ -213,6 +219,26 @@ impl NorFlash for PortFlash {
             bytes = rest;
         }
         Ok(())
+    }
+}
+
+/// The counter of cairn_port.h.
+#[cfg(feature = "monotonic")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PortCounter;
+
+#[cfg(feature = "monotonic")]
+impl Monotonic for PortCounter {
+    fn read(&mut self, mark: Mark) -> Result<u64, MonotonicError> {
+        let mut value = 0;
+        // SAFETY: the pointer is valid for writing a number during the call; called by the agent's task only.
+        let read = unsafe { c::cairn_port_counter_read(mark as u8, &raw mut value) };
+        if read { Ok(value) } else { Err(MonotonicError) }
+    }
+
+    fn raise(&mut self, mark: Mark, value: u64) -> Result<(), MonotonicError> {
+        // SAFETY: takes numbers; called by the agent's task only.
+        if unsafe { c::cairn_port_counter_raise(mark as u8, value) } { Ok(()) } else { Err(MonotonicError) }
     }
 }
 

@@ -160,6 +160,8 @@ pub struct cairn_status_t {
     pub last_link_code: u8,
     /// Where the wall clock's time came from, a `cairn_time_quality_t`.
     pub wall_quality: u8,
+    /// The stream was begun because the journal's flash had been rolled back; only with a counter (`CAIRN_FEATURES` monotonic).
+    pub after_rollback: bool,
     /// The agent waits for a deadline or a submission, and nothing was handed to it that it has not seen.
     pub idle: bool,
 }
@@ -205,6 +207,7 @@ impl cairn_status_t {
         start: cairn_result_t::CAIRN_OK,
         last_link_code: 0,
         wall_quality: 0,
+        after_rollback: false,
         idle: false,
     };
 
@@ -243,6 +246,7 @@ impl cairn_status_t {
             start: cairn_result_t::CAIRN_OK,
             last_link_code,
             wall_quality: status.wall.quality as u8,
+            after_rollback: status.after_rollback,
             idle: status.activity == Activity::Idle,
         }
     }

@@ -7,7 +7,7 @@ use core::ffi::{CStr, c_char};
 use cairn::{
     agent::SubmitError,
     factory::FactoryError,
-    journal::{JournalError, MountError},
+    journal::{GuardError, JournalError, MountError},
     signer::SignerError,
 };
 
@@ -76,6 +76,12 @@ pub enum cairn_result_t {
     /// There is no root of trust to vouch for the device, or it refused: the factory blob has no attestation key of an
     /// algorithm this build has, the build has no root, or the platform's service does not attest.
     CAIRN_E_ROOT = 27,
+    /// The journal's flash is behind the product's counter: an older content was put back, or another device's flash put in.
+    /// The way on is a new stream: have the journal formatted by `cairn_journal_format`; `after_rollback` in the status says so
+    /// from then on.
+    CAIRN_E_JOURNAL_ROLLED_BACK = 28,
+    /// The product's counter does not answer.
+    CAIRN_E_COUNTER = 29,
 }
 
 impl cairn_result_t {
@@ -109,6 +115,8 @@ impl cairn_result_t {
         Self::CAIRN_E_JOURNAL_VERSION,
         Self::CAIRN_E_JOURNAL_GEOMETRY,
         Self::CAIRN_E_ROOT,
+        Self::CAIRN_E_JOURNAL_ROLLED_BACK,
+        Self::CAIRN_E_COUNTER,
     ];
 
     const fn text(self) -> &'static CStr {
@@ -143,6 +151,8 @@ impl cairn_result_t {
             Self::CAIRN_E_JOURNAL_VERSION => c"the journal is of another version of its format",
             Self::CAIRN_E_JOURNAL_GEOMETRY => c"the journal was made for another division of the flash",
             Self::CAIRN_E_ROOT => c"no root of trust vouches for the device",
+            Self::CAIRN_E_JOURNAL_ROLLED_BACK => c"the journal's flash was rolled back",
+            Self::CAIRN_E_COUNTER => c"the counter does not answer",
         }
     }
 }
@@ -165,7 +175,18 @@ impl From<JournalError> for cairn_result_t {
             JournalError::TooLong => Self::CAIRN_E_TOO_LONG,
             JournalError::NotFound => Self::CAIRN_E_NOT_FOUND,
             JournalError::Conflict => Self::CAIRN_E_CONFLICT,
-            JournalError::Medium | JournalError::Counter => Self::CAIRN_E_MEDIUM,
+            JournalError::Medium => Self::CAIRN_E_MEDIUM,
+            JournalError::Counter => Self::CAIRN_E_COUNTER,
+        }
+    }
+}
+
+impl From<GuardError> for cairn_result_t {
+    fn from(error: GuardError) -> Self {
+        match error {
+            GuardError::RolledBack(_) => Self::CAIRN_E_JOURNAL_ROLLED_BACK,
+            GuardError::Counter(_) => Self::CAIRN_E_COUNTER,
+            GuardError::Journal(error) => error.into(),
         }
     }
 }

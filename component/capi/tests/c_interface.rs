@@ -35,6 +35,8 @@ struct Built {
     library: PathBuf,
     scenarios: PathBuf,
     flash_scenarios: PathBuf,
+    /// Linked to a library with the counter.
+    counter_scenarios: PathBuf,
 }
 
 fn here() -> &'static Path {
@@ -78,16 +80,21 @@ fn built() -> &'static Built {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-interface");
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
         header(target, &here().join("../config/default.config"), &directory);
-        succeed(
-            cargo(target)
-                .env_remove("CAIRN_DOTCONFIG")
-                .args(["rustc", "--quiet", "--package", "cairn-capi", "--lib", "--crate-type", "staticlib"])
-                .args(["--features", "std"]),
-        );
-        // A copy: another cargo command may replace the file in the target directory.
-        let library = directory.join("libcairn_capi.a");
-        fs::copy(target.join("debug/libcairn_capi.a"), &library).unwrap();
-        let program = |name: &str| {
+        let library = |features: &str, name: &str| {
+            succeed(
+                cargo(target)
+                    .env_remove("CAIRN_DOTCONFIG")
+                    .args(["rustc", "--quiet", "--package", "cairn-capi", "--lib", "--crate-type", "staticlib"])
+                    .args(["--features", features]),
+            );
+            // A copy: another cargo command may replace the file in the target directory.
+            let library = directory.join(name);
+            fs::copy(target.join("debug/libcairn_capi.a"), &library).unwrap();
+            library
+        };
+        let counting = library("std,monotonic", "libcairn_capi_counting.a");
+        let library = library("std", "libcairn_capi.a");
+        let program = |name: &str, library: &Path| {
             let program = directory.join(name);
             succeed(
                 compiler()
@@ -97,13 +104,14 @@ fn built() -> &'static Built {
                     .arg(&program)
                     .arg(here().join(format!("tests/c/{name}.c")))
                     .arg(here().join("tests/c/pthread_port.c"))
-                    .arg(&library)
+                    .arg(library)
                     .args(["-lm", "-ldl"]),
             );
             program
         };
-        let (scenarios, flash_scenarios) = (program("scenarios"), program("flash_scenarios"));
-        Built { directory, library, scenarios, flash_scenarios }
+        let (scenarios, flash_scenarios) = (program("scenarios", &library), program("flash_scenarios", &library));
+        let counter_scenarios = program("counter_scenarios", &counting);
+        Built { directory, library, scenarios, flash_scenarios, counter_scenarios }
     })
 }
 
@@ -306,6 +314,31 @@ fn flash_that_holds_something_else_is_refused_untouched_until_the_application_gi
 fn flash_that_fails_has_its_own_error_and_costs_only_what_it_was_asked_for() {
     run_flash("failing_flash", &[], &[]);
     run_flash("unreachable_flash", &[], &[]);
+}
+
+#[test]
+fn flash_that_was_rolled_back_is_refused_and_a_new_stream_above_the_counter_is_the_way_on() {
+    let flash = flash_file("rollback.flash", &[]);
+    let counter = write_blob("rollback.counter", &[0; 24]);
+    let good = blob("rollback.bin", &factory());
+    let run = |scenario: &str| {
+        let output = succeed(Command::new(&built().counter_scenarios).arg(scenario).args([&good, &flash, &counter]));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let first = run("a_batch");
+    assert!(first.ends_with(" 0\n"), "{first}");
+    let older = fs::read(&flash).unwrap();
+    assert_eq!(run("a_batch"), first, "the same stream");
+    let newer = fs::read(&flash).unwrap();
+    fs::write(&flash, &older).unwrap();
+    run("rolled_back");
+    assert!(fs::read(&flash).unwrap() == older, "it was touched");
+    let second = run("formatted");
+    assert!(second[..16] != first[..16] && second.ends_with(" 1\n"), "{second}");
+    assert_eq!(run("a_batch"), second, "and on it goes");
+    fs::write(&flash, &newer).unwrap();
+    run("rolled_back");
+    run("silent");
 }
 
 #[test]

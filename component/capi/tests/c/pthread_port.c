@@ -18,6 +18,7 @@ _Thread_local bool port_pretend_isr;
 volatile bool port_entropy_fails;
 volatile bool port_flash_fails;
 volatile bool port_flash_is_worn;
+volatile bool port_counter_fails;
 volatile cairn_result_t port_agent_result;
 
 static pthread_mutex_t lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
@@ -226,14 +227,49 @@ static uint8_t *flash_at(uint32_t offset, size_t length)
     return flash + offset;
 }
 
-void port_flash_file(const char *path)
+/* The file's content, which changes with it. */
+static void *map(const char *path, size_t length)
 {
     int file = open(path, O_RDWR);
     must(file < 0 ? errno : 0);
-    void *mapped = mmap(NULL, CONFIG_CAIRN_JOURNAL_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    void *mapped = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     must(mapped == MAP_FAILED ? errno : 0);
-    flash = mapped;
     must(close(file) < 0 ? errno : 0);
+    return mapped;
+}
+
+void port_flash_file(const char *path)
+{
+    flash = map(path, CONFIG_CAIRN_JOURNAL_BYTES);
+}
+
+/* The counter: three numbers, in a file or not. */
+static uint64_t no_counter[3];
+static uint64_t *counter = no_counter;
+
+void port_counter_file(const char *path)
+{
+    counter = map(path, sizeof no_counter);
+}
+
+bool cairn_port_counter_read(uint8_t mark, uint64_t *value)
+{
+    if (mark >= 3 || port_counter_fails) {
+        return false;
+    }
+    *value = counter[mark];
+    return true;
+}
+
+bool cairn_port_counter_raise(uint8_t mark, uint64_t value)
+{
+    if (mark >= 3 || port_counter_fails) {
+        return false;
+    }
+    if (value > counter[mark]) {
+        counter[mark] = value;
+    }
+    return true;
 }
 
 int cairn_port_flash_read(uint32_t offset, void *to, size_t length)

@@ -18,6 +18,12 @@ extern volatile bool port_flash_is_worn;
 /* Takes a file for the flash, instead of blank memory. Before the agent's first step. */
 void port_flash_file(const char *path);
 
+/* The counter does not answer. */
+extern volatile bool port_counter_fails;
+
+/* Takes a file of 24 bytes for the counter. Before the agent's first step. */
+void port_counter_file(const char *path);
+
 /* Starts and stops a thread that runs cairn_poll and cairn_port_wait in turns. */
 void port_agent_start(void);
 void port_agent_stop(void);
