@@ -5,8 +5,8 @@
 //!
 //! Here: construction, `poll`, the inbox. [`open_batch`]: what will be sealed next. [`sealing`]: seal and sign.
 //! [`exchange`]: uplinks and downlinks. [`evidence`]: what the device itself can prove. [`endorsement`]: whose key it is.
-//! [`giving_way`]: an urgent record in a full journal. [`clock_step`]: the wall clock. [`loss`]: what rotted after it was sealed. [`retention`]: what is old enough to go.
-//! [`status`]: what is told to the outside.
+//! [`giving_way`]: an urgent record in a full journal. [`clock_step`]: the wall clock. [`loss`]: what rotted after it was
+//! sealed. [`retention`]: what is old enough to go. [`status`]: what is told to the outside.
 
 mod clock_step;
 mod endorsement;

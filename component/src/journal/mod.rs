@@ -129,7 +129,8 @@ pub trait Journal {
     /// Makes room for an urgent record that [`Journal::append`] refuses as [`JournalError::Full`]: the oldest unsealed records
     /// that the application submitted and that are not urgent give way, and read as lost, [`LossReason::DISPLACED`], from then
     /// on. Returns how many: none when there is room. With `closes_batch`, what is unsealed is sealed before the record is
-    /// journaled, unless it is so much less by then that it need not. `buf` is as long as the longest payload; what was in it is overwritten.
+    /// journaled, unless it is so much less by then that it need not. `buf` is as long as the longest payload;
+    /// what was in it is overwritten.
     ///
     /// # Errors
     /// [`JournalError::Full`] when that does not help, and from a journal that does not do it: nothing was displaced.
