@@ -5,7 +5,7 @@
 #[macro_use]
 mod journal_flash;
 
-use journal_flash::sweep::{Seconds, sweep};
+use journal_flash::sweep::{Seconds, sweep, sweep_formats};
 
 macro_rules! tests {
     ($($name:ident: $write:literal, $erase:literal, $capacity:literal;)+) => {
@@ -23,3 +23,18 @@ macro_rules! tests {
 }
 
 every_geometry!(tests);
+
+#[test]
+fn a_format_cut_short_leaves_the_old_stream_or_the_new_one_and_can_be_done_again() {
+    let formats = [
+        sweep_formats::<1, 2048, 4096>(1),
+        sweep_formats::<4, 512, 6144>(2),
+        sweep_formats::<8, 2048, 4096>(3),
+        sweep_formats::<32, 1024, 8192>(4),
+    ];
+    for tried in formats {
+        let tried = tried.unwrap_or_else(|error| panic!("{error}"));
+        println!("formats: {tried} cuts");
+        assert!(tried > 7 * 3 * 10, "{tried}");
+    }
+}

@@ -4,9 +4,9 @@
 
 use super::{
     crc::{Crc32, crc8},
-    entry::{Item, Run, tag},
+    entry::{Item, RECORD_PREFIX_MAX, Run, body, tag},
 };
-use crate::record::StreamId;
+use crate::record::{PAYLOAD_LIMIT, StreamId};
 
 /// Bytes of an entry before its body.
 pub const HEAD_BYTES: usize = 8;
@@ -47,6 +47,25 @@ impl Context {
 }
 
 impl Head {
+    /// Whether an entry of this type can be as long. One of 256 torn heads has a right CRC-8; few of them say a length that can be.
+    #[must_use]
+    pub const fn is_plausible(&self) -> bool {
+        match self.tag {
+            tag::RECORD | tag::COPY => self.body <= RECORD_PREFIX_MAX + PAYLOAD_LIMIT,
+            tag::SEAL => self.body == body::SEAL,
+            tag::SIGNATURE => self.body == body::SIGNATURE,
+            tag::LEVEL => self.body == body::LEVEL || self.body == body::FINAL,
+            tag::RELEASE => self.body == body::RELEASE,
+            tag::SENDER_SEQUENCE => self.body == body::SENDER_SEQUENCE,
+            tag::LOST => self.body == body::LOST,
+            tag::CELL => self.body <= body::SPENDING,
+            tag::MOVE => self.body == body::MOVING || self.body == body::MOVED,
+            tag::RUN => self.body == body::RUN,
+            tag::DISPLACED => self.body == body::DISPLACED,
+            _ => false,
+        }
+    }
+
     /// The head of `item` with `payload` behind its body's beginning, and the CRC-32 over all of it.
     #[must_use]
     pub fn of(item: &Item, begin: &[u8], payload: &[u8], low: u8, context: &Context) -> Self {

@@ -114,7 +114,8 @@ pub(crate) fn look<F: ReadNorFlash>(
         piece = read_chunk(flash, geometry, start, offset, &mut chunk)?;
     }
     if left > 0 || (crc.value() != head.crc && !makes(Mistake::NoChecksum)) {
-        return Ok(Seen::Damaged(head, length));
+        // A length that cannot be is believed of a sound entry only: what tore it would take the room behind it along.
+        return Ok(if head.is_plausible() { Seen::Damaged(head, length) } else { Seen::Garbage });
     }
     let item = Item::decode(head.tag, &begin, head.body, context.base_of(head.tag), context.stream);
     Ok(item.map_or(Seen::Unknown(head, length), |item| Seen::Good(Found { item, low: head.low, length })))

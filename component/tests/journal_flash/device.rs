@@ -140,13 +140,13 @@ impl Device {
         }
     }
 
-    /// Whether the last call may say this. Once a journal was full, room for sender sequence numbers can run out: a few are always
-    /// to be had, but what was torn when power went away takes of their room. Everything else must go on.
+    /// Whether the last call may say this. Room for sender sequence numbers can run out while a batch waits: a few are always to be
+    /// had when the journal is full of records, unless what was torn when power went away took their room. Everything else must
+    /// go on.
     pub fn may_say(&self, said: Result<(), JournalError>, power_was_lost: bool) -> Verdict {
         match said {
-            Err(JournalError::Full) if self.doing == RESERVE && self.was_full > 0 => Ok(()),
+            Err(JournalError::Full) if self.doing == RESERVE => Ok(()),
             Err(JournalError::Full) if self.doing == RESERVE_WHEN_FULL && power_was_lost => Ok(()),
-            Err(JournalError::Full) if self.doing == RESERVE && power_was_lost => Ok(()),
             other => other.map_err(|error| format!("{}: {error:?}", self.doing)),
         }
     }

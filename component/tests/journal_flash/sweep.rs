@@ -2,7 +2,12 @@
 //! One life of a device over a mock flash, with power cut at every operation of it, and again while it recovers. Used by the
 //! sweep, by its long form `benches/journal_sweep.rs`, and by the test that it finds mistakes.
 
-use cairn::journal::{FlashJournal, JournalError};
+use cairn::{
+    journal::{FlashJournal, Journal as _, JournalError, MountError, NewRecord, Spending},
+    record::{Entry, Kind, Priority, StreamId},
+    time::WallTime,
+};
+use embedded_storage::nor_flash::NorFlash as _;
 
 use super::{
     CUTS, Cut, Dice, MockFlash,
@@ -166,4 +171,83 @@ fn cut_again<const W: usize, const E: usize, const CAPACITY: usize>(
         }
     }
     Ok(tried)
+}
+
+/// Streams that are begun over what is there.
+const NEXT: [StreamId; 2] = [StreamId(1), StreamId(2)];
+
+/// Formats a flash as delivered, one full of noise, and ones that hold a stream of some age; power goes away at every operation
+/// of it. What is there then is the old stream or the new one, or none; a format done again begins one that works, and what a
+/// wallet signed lives on. How many cuts were tried.
+pub fn sweep_formats<const W: usize, const E: usize, const CAPACITY: usize>(seed: u64) -> Result<u64, String> {
+    let mut blank = MockFlash::<W, E, CAPACITY>::new(seed);
+    blank.erase(0, CAPACITY as u32).map_err(|error| format!("{error:?}"))?;
+    let fresh = |flash: &mut MockFlash<W, E, CAPACITY>| Log::<W, E, CAPACITY>::is_fresh(&mut &mut *flash) == Ok(true);
+    let mut tried = format_cut(&blank, &Spending::default(), |flash| fresh(flash))?;
+    tried += format_cut(&MockFlash::<W, E, CAPACITY>::new(seed), &Spending::default(), |_| true)?;
+    let mut world = World::<W, E, CAPACITY>::new(seed)?;
+    for age in 1..=150 {
+        world.step()?.1.or_else(|said| world.device.may_say(Err(said), false))?;
+        if age % 30 == 0 {
+            let mut flash = world.flash.clone();
+            let mut journal = Log::<W, E, CAPACITY>::mount(&mut flash).map_err(|error| format!("{error:?}"))?;
+            let spending = journal.spending().map_err(|error| format!("{error:?}"))?;
+            tried += format_cut(&world.flash, &spending, |_| false).map_err(|error| format!("age {age}: {error}"))?;
+        }
+    }
+    Ok(tried)
+}
+
+/// Cuts one format at every operation. `none_is_fine` where there was no stream before.
+fn format_cut<const W: usize, const E: usize, const CAPACITY: usize>(
+    before: &MockFlash<W, E, CAPACITY>,
+    spending: &Spending,
+    none_is_fine: impl Fn(&mut MockFlash<W, E, CAPACITY>) -> bool,
+) -> Result<u64, String> {
+    begun::<W, E, CAPACITY>(&mut before.clone(), NEXT[0], spending)?;
+    let mut whole = before.clone();
+    Log::<W, E, CAPACITY>::format(&mut &mut whole, NEXT[0]).map_err(|error| format!("{error:?}"))?;
+    let operations = whole.operations - before.operations;
+    let mut tried = 0;
+    for (at, kind) in every_cut(operations) {
+        let which = |error| format!("format cut {kind:?} at {at} of {operations}: {error}");
+        let mut flash = before.clone();
+        flash.cut_at(at, kind);
+        let said = Log::<W, E, CAPACITY>::format(&mut &mut flash, NEXT[0]);
+        if !flash.dead {
+            return Err(which(format!("no cut came: {said:?}")));
+        }
+        flash.power_on();
+        let found = Log::<W, E, CAPACITY>::mount(&mut flash).map(|mut journal| (journal.stream(), journal.spending()));
+        match found {
+            Ok((stream, Ok(found)))
+                if (stream == NEXT[0] || (stream == STREAM && said.is_err())) && found == *spending => {}
+            Err(MountError::NotFormatted) if none_is_fine(&mut flash) => {}
+            other => return Err(which(format!("found is {other:?}"))),
+        }
+        begun::<W, E, CAPACITY>(&mut flash, NEXT[1], spending).map_err(which)?;
+        tried += 1;
+    }
+    Ok(tried)
+}
+
+/// Formats, and holds what is begun against what must be.
+fn begun<const W: usize, const E: usize, const CAPACITY: usize>(
+    flash: &mut MockFlash<W, E, CAPACITY>,
+    stream: StreamId,
+    spending: &Spending,
+) -> Verdict {
+    let said = |error: &dyn core::fmt::Debug| format!("a whole format: {error:?}");
+    Log::<W, E, CAPACITY>::format(&mut &mut *flash, stream).map_err(|error| said(&error))?;
+    let payload = [7; 20];
+    let record =
+        NewRecord { time: WallTime::default(), kind: Kind::READING, priority: Priority::Routine, payload: &payload };
+    let mut journal = Log::<W, E, CAPACITY>::mount(&mut *flash).map_err(|error| said(&error))?;
+    let first = journal.append(&record).map_err(|error| said(&error))?;
+    let mut journal = Log::<W, E, CAPACITY>::mount(flash).map_err(|error| said(&error))?;
+    let mut buf = [0; 64];
+    let read = journal.read(first, &mut buf);
+    let reads = matches!(read, Ok(Entry::Record(record)) if record.payload == payload && first.0 == 0);
+    let kept = (journal.stream(), journal.kept().end.0, journal.batches().end.0, journal.spending());
+    if reads && kept == (stream, 1, 0, Ok(*spending)) { Ok(()) } else { Err(format!("begun is {kept:?}, {first:?}")) }
 }
