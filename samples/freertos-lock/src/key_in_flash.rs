@@ -6,7 +6,7 @@ use cairn::{factory::Factory, signer::software::SoftwareSigner};
 use crate::{Modem, board::HostEntropy};
 
 /// Stack of the agent's task.
-pub const STACK_BYTES: usize = 15 * 1024;
+pub const STACK_BYTES: usize = 18 * 1024;
 /// Nothing is asked of the SIM.
 pub const APDU: usize = 0;
 

@@ -19,8 +19,8 @@ use freertos_next::{CurrentTask, Duration};
 
 use crate::Modem;
 
-/// Stack of the agent's task: each signature is verified.
-pub const STACK_BYTES: usize = 24 * 1024;
+/// Stack of the agent's task.
+pub const STACK_BYTES: usize = 20 * 1024;
 pub use cairn_at_modem::sim::APDU;
 
 /// The applet, and how the modem lets commands through to it: one of each for the sample's tests.

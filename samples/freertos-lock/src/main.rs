@@ -185,7 +185,8 @@ fn agent(factory: &Factory, signer: key::Signer, port: key::Port, clock: &TickCl
         seed: random(),
     });
     let link = Box::leak(Box::new(link(factory, journal.stream(), port)));
-    Box::leak(Box::new(LockAgent::new(settings, journal, signer, link, clock.clone(), schedule).expect("an agent")))
+    let place = Box::leak(Box::new_uninit());
+    LockAgent::new_in(place, settings, journal, signer, link, clock.clone(), schedule).expect("an agent")
 }
 
 fn cairn_task(mut inbox: QueueInbox<EVENT_MAX>, clock: TickClock) {
