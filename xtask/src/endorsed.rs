@@ -72,8 +72,12 @@ fn endorsed(context: &Context, log: &mut Log) -> Result<Outcome> {
         let said = world.verify(&evidence, &["--device", &born.device])?;
         ensure!(said.code == 0, "reading {} is refused: {}{}", reading.seq, said.out, said.err);
     }
-    let bytes = fs::read(&file)?.len() / 2;
-    passed(format!("{} readings, an endorsement of {bytes} bytes", meter.readings.len()))
+    let (bytes, stats) = (fs::read(&file)?.len() / 2, meter.ask("stats", SOON)?);
+    let (used, stack) = (stats.number("cairn_stack_used")?, stats.number("cairn_stack_bytes")?);
+    passed(format!(
+        "{} readings, an endorsement of {bytes} bytes, {used} of {stack} bytes of stack",
+        meter.readings.len()
+    ))
 }
 
 /// Draws a nonce and has the device answer it; gives the file with the answer.
