@@ -108,6 +108,10 @@ static void print(const cairn_event_t *event)
         say_number("old_ms", event->old_ms);
         say_number("new_ms", event->new_ms);
         break;
+    case CAIRN_EVENT_DISPLACED:
+        say_text("displaced");
+        say_number("records", event->value);
+        break;
     case CAIRN_EVENT_REFUSED:
         say_text("refused");
         say_word("why", cairn_strerror(event->result));
