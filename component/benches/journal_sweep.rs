@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use journal_flash::sweep::{Seconds, Tried, sweep};
+use journal_flash::sweep::{RECOVERY, Seconds, Tried, sweep};
 
 /// How often it says how far it is.
 const HEARTBEAT: Duration = Duration::from_secs(20);
@@ -22,7 +22,7 @@ struct Geometry {
     write: usize,
     erase: usize,
     capacity: usize,
-    run: fn(&mut dyn FnMut(&Tried)) -> Result<Tried, String>,
+    run: fn(u64, &mut dyn FnMut(&Tried)) -> Result<Tried, String>,
 }
 
 macro_rules! geometries {
@@ -31,14 +31,14 @@ macro_rules! geometries {
             write: $write,
             erase: $erase,
             capacity: $capacity,
-            run: |progress| sweep::<$write, $erase, $capacity>($write * 7 + $erase, Seconds::Every, progress),
+            run: |calls, progress| sweep::<$write, $erase, $capacity>($write * 7 + $erase, Seconds::Every(calls), progress),
         }),+]
     };
 }
 
 const GEOMETRIES: &[Geometry] = every_geometry!(geometries);
 
-/// `--list`, or the number of a flash. Cargo adds `--bench`.
+/// `--list`, or the number of a flash and how many calls are a recovery. Cargo adds `--bench`.
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
@@ -48,11 +48,15 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        [number] => match number.parse::<usize>().ok().and_then(|number| GEOMETRIES.get(number.checked_sub(1)?)) {
-            Some(geometry) => geometry.sweep(number),
-            None => refused("there is no flash of this number: --list names them"),
-        },
-        _ => refused("--list, or the number of a flash"),
+        [number, calls] => {
+            let geometry = number.parse::<usize>().ok().and_then(|number| GEOMETRIES.get(number.checked_sub(1)?));
+            match (geometry, calls.parse()) {
+                (Some(geometry), Ok(calls @ 1..=RECOVERY)) => geometry.sweep(number, calls),
+                (None, _) => refused("there is no flash of this number: --list names them"),
+                _ => refused("a recovery is 1 to 4 calls"),
+            }
+        }
+        _ => refused("--list, or the number of a flash and of calls"),
     }
 }
 
@@ -67,7 +71,7 @@ impl Geometry {
         format!("words of {write}, erase units of {erase}, {capacity} bytes")
     }
 
-    fn sweep(&self, number: &str) -> ExitCode {
+    fn sweep(&self, number: &str, calls: u64) -> ExitCode {
         let begun = Instant::now();
         let mut said = begun;
         let mut progress = |tried: &Tried| {
@@ -78,12 +82,12 @@ impl Geometry {
                 eprintln!("      {number}: sector {sector} of {last}, {cuts} cuts, {seconds} second cuts");
             }
         };
-        match (self.run)(&mut progress) {
+        match (self.run)(calls, &mut progress) {
             Ok(tried) => {
                 let Tried { operations, cuts, second_cuts, nonces, .. } = tried;
                 let seconds = begun.elapsed().as_secs();
                 println!(
-                    "| {number} | {} | {operations} | {cuts} | {second_cuts} | {nonces} | 0 | {seconds} s |",
+                    "| {number} | {} | {operations} | {cuts} | {calls} | {second_cuts} | {nonces} | 0 | {seconds} s |",
                     self.name()
                 );
                 ExitCode::SUCCESS

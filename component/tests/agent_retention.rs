@@ -15,7 +15,7 @@ use cairn::{
 };
 
 const DAY: u64 = 24 * HOUR;
-const RETENTION_DAYS: u64 = 5;
+const RETENTION_DAYS: u64 = 3;
 
 fn keeping(quality: TimeQuality, retention: Option<Millis>) -> Device {
     let mut device = Device::with_clock(UploadMode::HashOnly, 1_768_345_200_000, quality);

@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// With --sweep: only the flashes with these numbers, comma-separated; one at a time is a way to do it in pieces.
     #[arg(long, value_name = "NUMBER", value_delimiter = ',', requires = "sweep")]
     geometry: Vec<u32>,
+    /// With --sweep: calls after a cut in which power is cut again. The first does again what was cut, the others are more.
+    #[arg(long, value_name = "1..4", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4), requires = "sweep")]
+    calls: u32,
 }
 
 const RECORD: &str = "docs/bench.md";
@@ -51,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         return signing::bench();
     }
     if options.sweep {
-        return sweep::bench(&options.geometry);
+        return sweep::bench(&options.geometry, options.calls);
     }
     let project = Project::find()?;
     let mut stages = Stages::new(&project);

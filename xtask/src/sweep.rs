@@ -19,11 +19,11 @@ use crate::{
 const BUILD: Duration = Duration::from_secs(20 * 60);
 
 const HEAD: &str = "\
-| | flash | operations | cuts | second cuts | nonces | lost, doubled, said differently | time |
-| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |";
+| | flash | operations | cuts | calls of a recovery | second cuts | nonces | lost, doubled, said differently | time |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |";
 
-/// Sweeps the flashes of these numbers, or all.
-pub(crate) fn bench(wanted: &[u32]) -> Result<ExitCode> {
+/// Sweeps the flashes of these numbers, or all, with second cuts in so many calls after the first.
+pub(crate) fn bench(wanted: &[u32], calls: u32) -> Result<ExitCode> {
     let project = Project::find()?;
     let cargo = || {
         let mut cargo = Command::new("cargo");
@@ -42,7 +42,11 @@ pub(crate) fn bench(wanted: &[u32]) -> Result<ExitCode> {
     for (number, name) in flashes.iter().filter(|(number, _)| wanted.is_empty() || wanted.contains(number)) {
         stages.run(&format!("sweep {number}: {name}"), |log| {
             // Hours: what it says while it runs goes to the terminal, and no time is too long.
-            let sweep = cargo().arg(number.to_string()).stderr(Stdio::inherit()).output().context("cargo")?;
+            let sweep = cargo()
+                .args([number.to_string(), calls.to_string()])
+                .stderr(Stdio::inherit())
+                .output()
+                .context("cargo")?;
             let said = String::from_utf8_lossy(&sweep.stdout).trim().to_owned();
             log.note(&said)?;
             ensure!(sweep.status.success(), "{said}");

@@ -17,9 +17,9 @@ use super::{
 /// Turns of the ring in a life.
 const TURNS: u32 = 3;
 
-/// Calls after a cut that are its recovery: the one that was cut is done again, with an opening if that was cut. A mount writes
-/// nothing.
-const RECOVERY: u64 = 4;
+/// Calls after a cut that are taken as its recovery: in the first the one that was cut is done again, with an opening if that was
+/// cut; a mount writes nothing. The others are there for what a cut leaves behind.
+pub const RECOVERY: u64 = 4;
 
 /// Calls after the last cut until everything is compared again.
 const AFTERMATH: u64 = 12;
@@ -51,8 +51,8 @@ pub struct Tried {
 pub enum Seconds {
     /// One, drawn with the seed, for a part of the first cuts.
     Sample,
-    /// Every kind at every operation of every recovery: hours.
-    Every,
+    /// Every kind at every operation of so many calls: hours.
+    Every(u64),
 }
 
 type Log<'a, const W: usize, const E: usize, const CAPACITY: usize> =
@@ -153,17 +153,19 @@ fn cut_again<const W: usize, const E: usize, const CAPACITY: usize>(
     dice: &mut Dice,
 ) -> Result<u64, String> {
     let (mut tried, only) = (0, dice.below(RECOVERY * SAMPLE));
-    if seconds == Seconds::Sample && only >= RECOVERY {
-        return Ok(0);
-    }
+    let calls = match seconds {
+        Seconds::Sample if only >= RECOVERY => return Ok(0),
+        Seconds::Sample => RECOVERY,
+        Seconds::Every(calls) => calls,
+    };
     world.compared()?;
-    for call in 0..RECOVERY {
+    for call in 0..calls {
         let before = world.clone();
         let (_, said) = world.step()?;
         world.device.may_say(said, true).map_err(|error| format!("its recovery, {error}"))?;
         let operations = world.flash.operations - before.flash.operations;
         let one = (dice.below(operations.max(1)), CUTS[dice.below(3) as usize]);
-        let wanted = |cut: &(u64, Cut)| seconds == Seconds::Every || (call == only && *cut == one);
+        let wanted = |cut: &(u64, Cut)| seconds != Seconds::Sample || (call == only && *cut == one);
         for (at, kind) in every_cut(operations).filter(wanted) {
             let which = |error| format!("then {kind:?} at {at} of {operations} of call {call}: {error}");
             before.cut(at, kind).and_then(World::settle).map_err(which)?;

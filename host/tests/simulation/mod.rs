@@ -160,7 +160,7 @@ impl Inbox for Queue {
     }
 }
 
-const JOURNAL_BYTES: usize = 8192;
+const JOURNAL_BYTES: usize = 16384;
 type Flash = FileFlash<8, 1024>;
 type Journal = FlashJournal<Flash, JOURNAL_BYTES, 128>;
 type Meter = Agent<Journal, SoftwareSigner, CoapLink<Stack, 1400, 256>, Ticks, FixedInterval, 128, 1024>;

@@ -213,7 +213,7 @@ mod tests {
         let step = [0x84, 0x00, 0x1b, 0, 0, 0x01, 0x9a, 0xdd, 0xd1, 0x1b, 0xeb, 0x02, 0xf6];
         assert_eq!(
             own(Kind::CLOCK_STEP, &step).unwrap(),
-            "clock from 1970-01-01T00:00:00Z to 2025-12-02T09:33:29.515Z by network"
+            "clock from 1970-01-01T00:00:00Z to 2025-12-02T06:47:40.267Z by network"
         );
         assert_eq!(own(Kind::LOSS, &[0x83, 4, 6, 1]).unwrap(), "records 4 to 6 are lost: damaged");
         assert_eq!(own(Kind::READING, &[0x19, 1, 0]).unwrap(), "the number 256");
