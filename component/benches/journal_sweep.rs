@@ -31,7 +31,7 @@ macro_rules! geometries {
             write: $write,
             erase: $erase,
             capacity: $capacity,
-            run: |calls, progress| sweep::<$write, $erase, $capacity>($write * 7 + $erase, Seconds::Every(calls), progress),
+            run: |calls, progress| sweep::<$write, $erase, $capacity>($write * 7 + $erase, Seconds::Every { calls, all_kinds: calls > 1 }, progress),
         }),+]
     };
 }

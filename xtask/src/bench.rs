@@ -38,7 +38,8 @@ pub(crate) struct Options {
     /// With --sweep: only the flashes with these numbers, comma-separated; one at a time is a way to do it in pieces.
     #[arg(long, value_name = "NUMBER", value_delimiter = ',', requires = "sweep")]
     geometry: Vec<u32>,
-    /// With --sweep: calls after a cut in which power is cut again. The first does again what was cut, the others are more.
+    /// With --sweep: calls after a cut in which power is cut again. With 1, which does again what was cut, each of its operations is
+    /// cut in one way that is drawn; with more, in all three.
     #[arg(long, value_name = "1..4", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=4), requires = "sweep")]
     calls: u32,
 }

@@ -19,7 +19,7 @@ use crate::{
 const BUILD: Duration = Duration::from_secs(20 * 60);
 
 const HEAD: &str = "\
-| | flash | operations | cuts | calls of a recovery | second cuts | nonces | lost, doubled, said differently | time |
+| | flash | operations | cuts | calls | second cuts | nonces | lost, doubled, said differently | time |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |";
 
 /// Sweeps the flashes of these numbers, or all, with second cuts in so many calls after the first.

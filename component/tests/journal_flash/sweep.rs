@@ -51,8 +51,13 @@ pub struct Tried {
 pub enum Seconds {
     /// One, drawn with the seed, for a part of the first cuts.
     Sample,
-    /// Every kind at every operation of so many calls: hours.
-    Every(u64),
+    /// At every operation of so many calls, each of the three kinds or one that is drawn: hours.
+    Every {
+        /// At most [`RECOVERY`].
+        calls: u64,
+        /// All three kinds.
+        all_kinds: bool,
+    },
 }
 
 type Log<'a, const W: usize, const E: usize, const CAPACITY: usize> =
@@ -156,7 +161,7 @@ fn cut_again<const W: usize, const E: usize, const CAPACITY: usize>(
     let calls = match seconds {
         Seconds::Sample if only >= RECOVERY => return Ok(0),
         Seconds::Sample => RECOVERY,
-        Seconds::Every(calls) => calls,
+        Seconds::Every { calls, .. } => calls,
     };
     world.compared()?;
     for call in 0..calls {
@@ -165,7 +170,13 @@ fn cut_again<const W: usize, const E: usize, const CAPACITY: usize>(
         world.device.may_say(said, true).map_err(|error| format!("its recovery, {error}"))?;
         let operations = world.flash.operations - before.flash.operations;
         let one = (dice.below(operations.max(1)), CUTS[dice.below(3) as usize]);
-        let wanted = |cut: &(u64, Cut)| seconds != Seconds::Sample || (call == only && *cut == one);
+        let drawn = if seconds == Seconds::Sample { 0 } else { dice.roll() };
+        let wanted = |cut: &(u64, Cut)| match seconds {
+            Seconds::Sample => call == only && *cut == one,
+            Seconds::Every { all_kinds, .. } => {
+                all_kinds || cut.1 == CUTS[(Dice::new(drawn ^ cut.0).below(3)) as usize]
+            }
+        };
         for (at, kind) in every_cut(operations).filter(wanted) {
             let which = |error| format!("then {kind:?} at {at} of {operations} of call {call}: {error}");
             before.cut(at, kind).and_then(World::settle).map_err(which)?;
