@@ -22,8 +22,11 @@ struct Geometry {
     write: usize,
     erase: usize,
     capacity: usize,
-    run: fn(u64, &mut dyn FnMut(&Tried)) -> Result<Tried, String>,
+    run: Run,
 }
+
+/// A sweep with so many calls of a recovery, and who hears of its progress.
+type Run = fn(u64, &mut dyn FnMut(&Tried)) -> Result<Tried, String>;
 
 macro_rules! geometries {
     ($($name:ident: $write:literal, $erase:literal, $capacity:literal;)+) => {

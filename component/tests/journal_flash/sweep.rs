@@ -110,7 +110,6 @@ impl<const W: usize, const E: usize, const CAPACITY: usize> World<W, E, CAPACITY
             let said = self.device.step(&mut journal)?;
             self.device.may_say(said, true).map_err(|error| format!("after it, {error}"))?;
         }
-        drop(journal);
         self.compared().map_err(|error| format!("at last: {error}"))
     }
 }
