@@ -34,7 +34,10 @@ macro_rules! geometries {
             write: $write,
             erase: $erase,
             capacity: $capacity,
-            run: |calls, progress| sweep::<$write, $erase, $capacity>($write * 7 + $erase, Seconds::Every { calls, all_kinds: calls > 1 }, progress),
+            run: |calls, progress| {
+                let seconds = Seconds::Every { calls, all_kinds: calls > 1 };
+                sweep::<$write, $erase, $capacity>($write * 7 + $erase, seconds, progress)
+            },
         }),+]
     };
 }
