@@ -13,9 +13,11 @@ use minicbor::{
         write::{Cursor, EndOfArray, EndOfSlice},
     },
 };
-use sha2::{Digest as _, Sha256};
 
-use crate::signer::{Algorithm, Digest, Signature, Signer, SignerError};
+use crate::{
+    sha256::{Digest as _, Sha256},
+    signer::{Algorithm, Digest, Signature, Signer, SignerError},
+};
 
 /// Header labels (RFC 9052 section 3.1).
 const ALG: i8 = 1;

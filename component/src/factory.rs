@@ -8,10 +8,12 @@ use minicbor::{
     Decoder, Encoder,
     encode::write::{Cursor, EndOfSlice},
 };
-use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::signer::Algorithm;
+use crate::{
+    sha256::{Digest as _, Sha256},
+    signer::Algorithm,
+};
 
 /// Bytes of a key identifier of the secure channel.
 pub const KID_BYTES: usize = 4;

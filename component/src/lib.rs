@@ -3,7 +3,7 @@
 //! and uploads it in as few radio wakes as the power budget and the deadlines allow.
 //!
 //! Data flows one way, and a module knows only the ones before it:
-//! [`time`], [`keccak`], [`word`] → [`merkle`] → [`record`] → [`signer`] → [`batch`] → [`identity`], [`rotation`], [`journal`],
+//! [`time`], [`keccak`], [`sha256`], [`word`] → [`merkle`] → [`record`] → [`signer`] → [`batch`] → [`identity`], [`rotation`], [`journal`],
 //! [`ledger`] → [`power`] → [`uplink`], [`factory`], [`cose`] → [`endorsement`] → [`ports`] → [`keys`], [`agent`].
 //!
 //! No heap, no recursion, no `unsafe`, no I/O: everything outside is a trait in [`ports`], [`journal`] or [`signer`].
@@ -29,6 +29,7 @@ pub mod power;
 pub mod record;
 pub mod rotation;
 pub mod selftest;
+pub mod sha256;
 pub mod signer;
 pub mod time;
 pub mod uplink;

@@ -2,7 +2,7 @@
 //! RFC 9162 (Certificate Transparency) Merkle trees over SHA-256, streamed: leaves go by once, O(log n) hashes are kept.
 //! Called by the batch, the relay and verifiers; never sees what a leaf hashes.
 
-use sha2::{Digest as _, Sha256};
+use crate::sha256::{Digest as _, Sha256};
 
 /// A SHA-256 hash: a leaf, a node, or a root.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

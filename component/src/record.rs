@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the application submits, and the leaf it becomes. Called by the journal, the batch and by verifiers; never does I/O.
 
-use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use minicbor::{Encoder, encode::Write};
-use sha2::{Digest as _, Sha256};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::{merkle::Hash, time::WallTime};
+use crate::{
+    merkle::Hash,
+    sha256::{Digest as _, Sha256, hkdf, hmac},
+    time::WallTime,
+};
 
 /// Largest payload of any record, in bytes. A build may lower it.
 pub const PAYLOAD_LIMIT: usize = 1024;
@@ -241,9 +242,8 @@ impl BlindSecret {
     #[must_use]
     pub fn batch_key(&self, stream: StreamId, batch: u32) -> BatchKey {
         let mut key = [0; 32];
-        // 32 bytes is far below HKDF's limit of 255 hashes, the only error there is.
-        let _ = Hkdf::<Sha256>::new(None, &self.0)
-            .expand_multi_info(&[b"cairn-blind-1", &stream.0.to_be_bytes(), &batch.to_be_bytes()], &mut key);
+        let info: [&[u8]; 3] = [b"cairn-blind-1", &stream.0.to_be_bytes(), &batch.to_be_bytes()];
+        hkdf(&[], &self.0, &info, &mut key);
         BatchKey(key)
     }
 }
@@ -268,12 +268,7 @@ impl BatchKey {
     /// HMAC-SHA-256(key, seq as 8 B BE)\[0..16].
     #[must_use]
     pub fn blind(&self, seq: SequenceNumber) -> [u8; BLIND_BYTES] {
-        // HMAC pads a short key with zeros to the hash's block; doing it here leaves no error to handle.
-        let mut block = Zeroizing::new([0; 64]);
-        block[..32].copy_from_slice(&self.0);
-        let mut mac = Hmac::<Sha256>::new((&*block).into());
-        mac.update(&seq.0.to_be_bytes());
-        let tag: [u8; 32] = mac.finalize().into_bytes().into();
+        let tag = hmac(&self.0, &[&seq.0.to_be_bytes()]);
         let mut blind = [0; BLIND_BYTES];
         blind.copy_from_slice(&tag[..BLIND_BYTES]);
         blind

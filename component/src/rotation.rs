@@ -4,10 +4,10 @@
 //! proof; neither is checked where a payload is only read.
 
 use minicbor::{Decoder, Encoder, encode::Write};
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     record::{SequenceNumber, StreamId},
+    sha256::{Digest as _, Sha256},
     signer::{Algorithm, DeviceId, Digest, PublicKey, Signature},
 };
 

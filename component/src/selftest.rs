@@ -4,12 +4,9 @@
 
 use core::hint::black_box;
 
-use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Digest as _, Sha256};
-
 use crate::{
     keccak::keccak256,
+    sha256::{Digest as _, Sha256, hkdf, hmac},
     signer::{
         Digest, Signature, Signer as _,
         software::{Curve, CurveSigner, Secp256k1},
@@ -83,7 +80,7 @@ fn passes(primitive: Primitive) -> bool {
 
 #[cfg(feature = "signer-se050")]
 fn aes_answers() -> bool {
-    use aes::cipher::{BlockCipherDecrypt as _, BlockCipherEncrypt as _};
+    use aes::cipher::{BlockCipherDecrypt as _, BlockCipherEncrypt as _, KeyInit as _};
     let key: [u8; 16] = core::array::from_fn(|i| i.to_le_bytes()[0]);
     let plain: [u8; 16] = key.map(|byte| byte << 4 | byte);
     let cipher = aes::Aes128::new(black_box(&key).into());
@@ -96,23 +93,22 @@ fn aes_answers() -> bool {
 
 #[cfg(feature = "signer-se050")]
 fn cmac_answers() -> bool {
+    use cmac::{KeyInit as _, Mac as _};
     let mut mac = cmac::Cmac::<aes::Aes128>::new(black_box(&CMAC_KEY).into());
     mac.update(black_box(&CMAC_MESSAGE));
     <[u8; 16]>::from(mac.finalize().into_bytes()) == CMAC_ANSWER
 }
 
 fn hmac_answers() -> bool {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(black_box(HMAC_KEY)) else { return false };
-    mac.update(black_box(HMAC_MESSAGE));
-    <[u8; 32]>::from(mac.finalize().into_bytes()) == HMAC_ANSWER
+    *hmac(black_box(HMAC_KEY), &[black_box(HMAC_MESSAGE)]) == HMAC_ANSWER
 }
 
 fn hkdf_answers() -> bool {
     let mut out = [0; 42];
     let salt: [u8; 13] = core::array::from_fn(|i| i.to_le_bytes()[0]);
     let info: [u8; 10] = core::array::from_fn(|i| 0xf0 | i.to_le_bytes()[0]);
-    let expanded = Hkdf::<Sha256>::new(Some(&salt), black_box(&[0x0b; 22])).expand(&info, &mut out);
-    expanded.is_ok() && out == HKDF_ANSWER
+    hkdf(&salt, black_box(&[0x0b; 22]), &[&info], &mut out);
+    out == HKDF_ANSWER
 }
 
 /// A key, its public point, a digest and its signature, low-S.

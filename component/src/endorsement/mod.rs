@@ -10,12 +10,12 @@ use minicbor::{
     Decoder, Encoder,
     encode::write::{Cursor, EndOfSlice},
 };
-use sha2::{Digest as _, Sha256};
 
 use crate::{
     batch::DeploymentId,
     factory::KID_BYTES,
     record::StreamId,
+    sha256::{Digest as _, Sha256},
     signer::{Algorithm, Digest, PublicKey, Signature, Signer, SignerError},
 };
 

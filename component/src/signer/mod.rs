@@ -2,9 +2,10 @@
 //! A key and the thing that signs with it. The agent calls it once per batch; which implementation is behind it is
 //! chosen at build time. [`software`] is the portable one; `se050` (feature `signer-se050`) an external chip.
 
-use sha2::{Digest as _, Sha256};
-
-use crate::keccak::keccak256;
+use crate::{
+    keccak::keccak256,
+    sha256::{Digest as _, Sha256},
+};
 
 mod combination;
 mod foreign;
