@@ -11,7 +11,7 @@ use cairn::{factory::Factory, record::StreamId};
 use cairn_at_modem::{AtModem, Dialect, dialect};
 use cairn_coap::{
     client::{CoapLink, OVERHEAD_MAX, Settings, Transmission},
-    oscore::{BadIdentifiers, Context, Secrets},
+    oscore::{Context, DeriveError, Secrets},
 };
 
 use crate::port::{PortClock, PortUart};
@@ -41,8 +41,8 @@ pub(crate) type Link = CoapLink<Modem, TX, RX>;
 /// The security context of this device in this stream: its sender id is its kid, the relay's is empty.
 ///
 /// # Errors
-/// Never for a kid of 4 bytes and a stream of 8.
-pub(crate) fn context(factory: &Factory, stream: StreamId) -> Result<Context, BadIdentifiers> {
+/// [`DeriveError::Hash`] only, for a kid of 4 bytes and a stream of 8.
+pub(crate) fn context(factory: &Factory, stream: StreamId) -> Result<Context, DeriveError> {
     let secrets =
         Secrets { master_secret: &factory.master_secret, master_salt: &[], id_context: Some(&stream.0.to_be_bytes()) };
     Context::derive(&secrets, &factory.kid, &[])

@@ -12,7 +12,7 @@ use aes::{
 };
 use subtle::ConstantTimeEq;
 
-use super::cipher::{IV_BYTES, KEY_BYTES, TAG_BYTES};
+use super::cipher::{IV_BYTES, KEY_BYTES, TAG_BYTES, Unsealed};
 
 const BLOCK: usize = 16;
 /// Flags of block B_0: additional data present, M' = 3, L' = 1.
@@ -20,31 +20,29 @@ const MAC_FLAGS: u8 = 1 << 6 | 3 << 3 | 1;
 /// Flags of the counter blocks A_i: L' = 1.
 const COUNTER_FLAGS: u8 = 1;
 
-/// The tag was wrong, or a length does not fit.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unsealed;
-
-/// Encrypts `text` in place and returns the tag. `additional` is not empty and shorter than 65280 bytes.
+/// Encrypts in place what is before the last [`TAG_BYTES`] of `text`, which become the tag. `additional` is not empty and shorter
+/// than 65280 bytes.
 pub(super) fn encrypt(
     key: &[u8; KEY_BYTES],
     nonce: &[u8; IV_BYTES],
     additional: &[u8],
     text: &mut [u8],
-) -> Result<[u8; TAG_BYTES], Unsealed> {
+) -> Result<(), Unsealed> {
+    let (text, place) = text.split_last_chunk_mut::<TAG_BYTES>().ok_or(Unsealed::Length)?;
     let cipher = Aes128Enc::new(key.into());
-    let tag = tag(&cipher, nonce, additional, text)?;
+    *place = tag(&cipher, nonce, additional, text)?;
     apply_counter(&cipher, nonce, text);
-    Ok(tag)
+    Ok(())
 }
 
-/// Decrypts `text` in place if `expected` is its tag, and else leaves zeros.
+/// Decrypts in place what is before the last [`TAG_BYTES`] of `text`, if those are its tag, and else leaves zeros.
 pub(super) fn decrypt(
     key: &[u8; KEY_BYTES],
     nonce: &[u8; IV_BYTES],
     additional: &[u8],
     text: &mut [u8],
-    expected: &[u8; TAG_BYTES],
 ) -> Result<(), Unsealed> {
+    let (text, expected) = text.split_last_chunk_mut::<TAG_BYTES>().ok_or(Unsealed::Length)?;
     let cipher = Aes128Enc::new(key.into());
     apply_counter(&cipher, nonce, text);
     let tag = tag(&cipher, nonce, additional, text);
@@ -52,7 +50,7 @@ pub(super) fn decrypt(
         return Ok(());
     }
     text.fill(0);
-    Err(Unsealed)
+    Err(Unsealed::Forged)
 }
 
 /// RFC 3610 section 2.2, and the encryption of its result with S_0.
@@ -62,8 +60,8 @@ fn tag(
     additional: &[u8],
     text: &[u8],
 ) -> Result<[u8; TAG_BYTES], Unsealed> {
-    let text_length = u16::try_from(text.len()).map_err(|_| Unsealed)?;
-    let additional_length = u16::try_from(additional.len()).map_err(|_| Unsealed)?;
+    let text_length = u16::try_from(text.len()).map_err(|_| Unsealed::Length)?;
+    let additional_length = u16::try_from(additional.len()).map_err(|_| Unsealed::Length)?;
     let mut mac = Mac { cipher, state: block(MAC_FLAGS, nonce, text_length), filled: BLOCK };
     mac.update(&additional_length.to_be_bytes());
     mac.update(additional);
@@ -152,28 +150,31 @@ mod tests {
             ("00000005040302a0a1a2a3a4a5", 25, "51b1e5f44a197d1da46b0f8e2d282ae871e838bb64da8596574adaa76fbd9fb0c5"),
         ] {
             let nonce: [u8; 13] = hex::decode(nonce).unwrap().try_into().unwrap();
-            let mut text: Vec<u8> = (8..8 + text_bytes).collect();
-            let tag = encrypt(&key, &nonce, &[0, 1, 2, 3, 4, 5, 6, 7], &mut text).unwrap();
-            assert_eq!(hex::encode([&text[..], &tag].concat()), sealed);
-            decrypt(&key, &nonce, &[0, 1, 2, 3, 4, 5, 6, 7], &mut text, &tag).unwrap();
-            assert_eq!(text, (8..8 + text_bytes).collect::<Vec<u8>>());
+            let plain: Vec<u8> = (8..8 + text_bytes).collect();
+            let mut text = [&plain[..], &[0; TAG_BYTES]].concat();
+            encrypt(&key, &nonce, &[0, 1, 2, 3, 4, 5, 6, 7], &mut text).unwrap();
+            assert_eq!(hex::encode(&text), sealed);
+            decrypt(&key, &nonce, &[0, 1, 2, 3, 4, 5, 6, 7], &mut text).unwrap();
+            assert_eq!(text[..plain.len()], plain);
         }
     }
 
     #[test]
-    fn a_text_that_ccm_cannot_count_is_refused() {
-        let mut text = std::vec![0; 65536];
-        assert_eq!(encrypt(&[0; 16], &[0; 13], &[1], &mut text), Err(Unsealed));
+    fn a_text_that_ccm_cannot_count_or_without_room_for_a_tag_is_refused() {
+        let mut text = std::vec![0; 65536 + TAG_BYTES];
+        assert_eq!(encrypt(&[0; 16], &[0; 13], &[1], &mut text), Err(Unsealed::Length));
         assert!(encrypt(&[0; 16], &[0; 13], &[1], &mut text[1..]).is_ok());
+        assert_eq!(encrypt(&[0; 16], &[0; 13], &[1], &mut text[..7]), Err(Unsealed::Length));
+        assert_eq!(decrypt(&[0; 16], &[0; 13], &[1], &mut text[..7]), Err(Unsealed::Length));
     }
 
     #[test]
     fn a_wrong_tag_leaves_zeros() {
-        let mut text = [7; 20];
-        let mut tag = encrypt(&[1; 16], &[2; 13], &[3], &mut text).unwrap();
-        tag[7] ^= 1;
-        assert_eq!(decrypt(&[1; 16], &[2; 13], &[3], &mut text, &tag), Err(Unsealed));
-        assert_eq!(text, [0; 20]);
+        let mut text = [7; 20 + TAG_BYTES];
+        encrypt(&[1; 16], &[2; 13], &[3], &mut text).unwrap();
+        text[27] ^= 1;
+        assert_eq!(decrypt(&[1; 16], &[2; 13], &[3], &mut text), Err(Unsealed::Forged));
+        assert_eq!(text[..20], [0; 20]);
     }
 
     proptest! {
@@ -189,11 +190,12 @@ mod tests {
             let their_tag = theirs
                 .encrypt_inout_detached((&nonce).into(), &additional, InOutBuf::from(&mut their_text[..]))
                 .unwrap();
-            let mut our_text = text.clone();
-            let our_tag = encrypt(&key, &nonce, &additional, &mut our_text).unwrap();
-            prop_assert_eq!((&our_text, our_tag), (&their_text, <[u8; 8]>::from(their_tag)));
-            decrypt(&key, &nonce, &additional, &mut our_text, &our_tag).unwrap();
-            prop_assert_eq!(our_text, text);
+            their_text.extend_from_slice(&their_tag);
+            let mut our_text = [&text[..], &[0; TAG_BYTES]].concat();
+            encrypt(&key, &nonce, &additional, &mut our_text).unwrap();
+            prop_assert_eq!(&our_text, &their_text);
+            decrypt(&key, &nonce, &additional, &mut our_text).unwrap();
+            prop_assert_eq!(&our_text[..text.len()], &text[..]);
         }
     }
 }

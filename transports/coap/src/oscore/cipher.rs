@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! AES-CCM-16-64-128 and HKDF-SHA-256 (RFC 5869) as RFC 8613 uses them: key derivation (section 3.2.1), nonce (5.2), additional data (5.4).
+//! AES-CCM-16-64-128 and HKDF-SHA-256 as RFC 8613 uses them: key derivation (section 3.2.1), nonce (5.2), additional data (5.4).
 //! The CBOR is written by hand: every item here is shorter than 24 bytes, so each head is one byte.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use zeroize::Zeroizing;
+use cairn::sha256::{FaultWatch, HASH_BYTES, hkdf};
 
-use super::{
-    ID_CONTEXT_MAX, ID_MAX, PartialIv, Secrets,
-    ccm::{self, Unsealed},
-};
+use super::{DeriveError, ID_CONTEXT_MAX, ID_MAX, PartialIv, Secrets, ccm};
 
 /// AES-128.
 pub(super) const KEY_BYTES: usize = 16;
@@ -18,8 +13,18 @@ pub(super) const IV_BYTES: usize = 13;
 /// The authentication tag at the end of a protected payload.
 pub const TAG_BYTES: usize = 8;
 
-/// SHA-256.
-const HASH_BYTES: usize = 32;
+/// Why a text was not encrypted or decrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unsealed {
+    /// The tag is wrong.
+    Forged,
+    /// Longer than CCM encrypts (65535 bytes), or shorter than a tag.
+    Length,
+    /// The platform's AES-CCM failed.
+    #[cfg(feature = "psa-aead")]
+    Platform,
+}
+
 /// AES-CCM-16-64-128 in the COSE registry.
 const ALGORITHM: u8 = 10;
 const CBOR_NULL: u8 = 0xf6;
@@ -97,31 +102,18 @@ fn info(id: &[u8], id_context: Option<&[u8]>, purpose: Purpose) -> Cbor<INFO_MAX
     info
 }
 
-/// Fills `out`, at most [`HASH_BYTES`], with the value for `purpose`. The ids' lengths were checked.
-pub(super) fn derive(secrets: &Secrets<'_>, id: &[u8], purpose: Purpose, out: &mut [u8]) {
-    let info = info(id, secrets.id_context, purpose);
-    let derived = hkdf(secrets.master_salt, secrets.master_secret, info.as_slice());
-    for (out, derived) in out.iter_mut().zip(derived.iter()) {
-        *out = *derived;
-    }
-}
-
-/// The first block of HKDF-SHA-256: extract, then expand with counter 1 (RFC 5869 section 2).
-fn hkdf(salt: &[u8], secret: &[u8], info: &[u8]) -> Zeroizing<[u8; HASH_BYTES]> {
-    let extracted = hmac(salt, secret, &[]);
-    hmac(&*extracted, info, &[1])
-}
-
-/// Not inlined: it is called twice for each of three values, and is most of the code.
+/// Fills `out`, which one hash fills, with the value for `purpose`. The ids' lengths were checked. Never inlined: it is called for
+/// each of three values.
+///
+/// # Errors
+/// [`DeriveError::Hash`]: a hash failed, and what is in `out` is no secret.
 #[inline(never)]
-fn hmac(key: &[u8], first: &[u8], second: &[u8]) -> Zeroizing<[u8; HASH_BYTES]> {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        debug_assert!(false, "HMAC takes keys of any length");
-        return Zeroizing::default();
-    };
-    mac.update(first);
-    mac.update(second);
-    Zeroizing::new(mac.finalize().into_bytes().into())
+pub(super) fn derive(secrets: &Secrets<'_>, id: &[u8], purpose: Purpose, out: &mut [u8]) -> Result<(), DeriveError> {
+    debug_assert!(out.len() <= HASH_BYTES);
+    let info = info(id, secrets.id_context, purpose);
+    let mut watch = FaultWatch::new();
+    hkdf(secrets.master_salt, secrets.master_secret, &[info.as_slice()], out);
+    if watch.failed() { Err(DeriveError::Hash) } else { Ok(()) }
 }
 
 /// The nonce of RFC 8613 section 5.2, of the end with `id` and its number.
@@ -168,16 +160,16 @@ pub(super) struct Sealing<'a> {
 }
 
 impl Sealing<'_> {
-    /// Encrypts in place and returns the tag.
-    pub(super) fn encrypt(&self, text: &mut [u8]) -> Result<[u8; TAG_BYTES], Unsealed> {
+    /// Encrypts in place what is before the last [`TAG_BYTES`] of `text`, which become the tag.
+    pub(super) fn encrypt(&self, text: &mut [u8]) -> Result<(), Unsealed> {
         let aad = additional_data(self.request_kid, self.request_iv);
         ccm::encrypt(self.key, self.nonce, aad.as_slice(), text)
     }
 
-    /// Decrypts in place; `text` is zeros when the tag is wrong.
-    pub(super) fn decrypt(&self, text: &mut [u8], tag: &[u8; TAG_BYTES]) -> Result<(), Unsealed> {
+    /// Decrypts in place what is before the last [`TAG_BYTES`] of `text`, which are its tag; on an error nothing of it is left.
+    pub(super) fn decrypt(&self, text: &mut [u8]) -> Result<(), Unsealed> {
         let aad = additional_data(self.request_kid, self.request_iv);
-        ccm::decrypt(self.key, self.nonce, aad.as_slice(), text, tag)
+        ccm::decrypt(self.key, self.nonce, aad.as_slice(), text)
     }
 }
 
@@ -211,17 +203,6 @@ mod tests {
             hex::encode(additional_data(&[0], &number).as_slice()),
             "8368456e63727970743040498501810a4100411440"
         );
-    }
-
-    #[test]
-    fn the_hkdf_crate_gives_the_same() {
-        for (salt, secret, info) in
-            [(&[][..], &[1; 16][..], &[][..]), (&[7; 8], &[2; 32], &[3; 23]), (&[9; 80], &[4; 5], &[5])]
-        {
-            let mut theirs = [0; HASH_BYTES];
-            hkdf::Hkdf::<Sha256>::new(Some(salt), secret).expand(info, &mut theirs).unwrap();
-            assert_eq!(*hkdf(salt, secret, info), theirs);
-        }
     }
 
     #[test]

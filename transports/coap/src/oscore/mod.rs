@@ -7,12 +7,13 @@
 //!
 //! - `mod.rs`: [`Context`], and how a message is protected and verified;
 //! - `option.rs`: the value of the OSCORE option, which names key and number: [`Identifiers`];
-//! - `cipher.rs`: nonce, additional data, key derivation; `ccm.rs`: the AEAD;
+//! - `cipher.rs`: nonce, additional data, key derivation; `ccm.rs`: the AEAD, or `platform_ccm.rs`: the platform's;
 //! - `window.rs`: [`ReplayWindow`].
 //!
 //! What is protected (class E): the inner code, all options but Uri-Host, Uri-Port and Proxy-Scheme, and the payload. What is not:
 //! type, Message ID, token, and the outer code, which is replaced (2.04 or POST).
 
+#[cfg_attr(feature = "psa-aead", path = "platform_ccm.rs")]
 mod ccm;
 mod cipher;
 mod option;
@@ -67,9 +68,14 @@ pub struct Secrets<'a> {
     pub id_context: Option<&'a [u8]>,
 }
 
-/// An id above [`ID_MAX`], an ID Context above [`ID_CONTEXT_MAX`], or sender and recipient with the same id.
+/// Why there is no context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadIdentifiers;
+pub enum DeriveError {
+    /// An id above [`ID_MAX`], an ID Context above [`ID_CONTEXT_MAX`], or sender and recipient with the same id.
+    Identifiers,
+    /// The platform's SHA-256 failed (feature `psa-hash` of `cairn-rtos`).
+    Hash,
+}
 
 /// The keys and names of one end of a security context. Keys are wiped when it is dropped.
 #[derive(Clone, ZeroizeOnDrop)]
@@ -89,17 +95,17 @@ impl Context {
     /// Derives the context of the end whose sender id is `sender_id` (RFC 8613 section 3.2.1).
     ///
     /// # Errors
-    /// [`BadIdentifiers`].
-    pub fn derive(secrets: &Secrets<'_>, sender_id: &[u8], recipient_id: &[u8]) -> Result<Self, BadIdentifiers> {
+    /// [`DeriveError`].
+    pub fn derive(secrets: &Secrets<'_>, sender_id: &[u8], recipient_id: &[u8]) -> Result<Self, DeriveError> {
         if sender_id == recipient_id {
-            return Err(BadIdentifiers);
+            return Err(DeriveError::Identifiers);
         }
         let id_context = match secrets.id_context {
-            Some(id) => Some(Short::new(id).ok_or(BadIdentifiers)?),
+            Some(id) => Some(Short::new(id).ok_or(DeriveError::Identifiers)?),
             None => None,
         };
-        let sender = Short::new(sender_id).ok_or(BadIdentifiers)?;
-        let recipient = Short::new(recipient_id).ok_or(BadIdentifiers)?;
+        let sender = Short::new(sender_id).ok_or(DeriveError::Identifiers)?;
+        let recipient = Short::new(recipient_id).ok_or(DeriveError::Identifiers)?;
         let mut context = Self {
             sender_key: [0; KEY_BYTES],
             recipient_key: [0; KEY_BYTES],
@@ -108,9 +114,9 @@ impl Context {
             recipient_id: recipient,
             id_context,
         };
-        derive(secrets, sender_id, Purpose::Key, &mut context.sender_key);
-        derive(secrets, recipient_id, Purpose::Key, &mut context.recipient_key);
-        derive(secrets, &[], Purpose::Iv, &mut context.common_iv);
+        derive(secrets, sender_id, Purpose::Key, &mut context.sender_key)?;
+        derive(secrets, recipient_id, Purpose::Key, &mut context.recipient_key)?;
+        derive(secrets, &[], Purpose::Iv, &mut context.common_iv)?;
         Ok(context)
     }
 
@@ -261,10 +267,10 @@ mod tests {
             Context::derive(&secrets, sender, recipient).map(|_| ())
         };
         assert_eq!(derive(None, &[0; 7], &[]), Ok(()));
-        assert_eq!(derive(None, &[0; 8], &[]), Err(BadIdentifiers));
-        assert_eq!(derive(None, &[], &[0; 8]), Err(BadIdentifiers));
-        assert_eq!(derive(None, &[5], &[5]), Err(BadIdentifiers));
-        assert_eq!(derive(Some(&[0; 9]), &[5], &[]), Err(BadIdentifiers));
+        assert_eq!(derive(None, &[0; 8], &[]), Err(DeriveError::Identifiers));
+        assert_eq!(derive(None, &[], &[0; 8]), Err(DeriveError::Identifiers));
+        assert_eq!(derive(None, &[5], &[5]), Err(DeriveError::Identifiers));
+        assert_eq!(derive(Some(&[0; 9]), &[5], &[]), Err(DeriveError::Identifiers));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use super::{
     Binding, Context, Identifiers, PartialIv, TAG_BYTES,
-    cipher::{Sealing, nonce},
+    cipher::{Sealing, Unsealed, nonce},
     option::VALUE_MAX,
 };
 use crate::message::{Builder, Code, EmitError, Head, Options, PAYLOAD_MARKER, option};
@@ -21,6 +21,18 @@ pub enum ProtectError {
     Option(u16),
     /// Longer than CCM encrypts (65535 bytes).
     TooLong,
+    /// The platform's AES-CCM failed (feature `psa-aead`). Nothing of the message is left in the buffer.
+    Platform,
+}
+
+impl From<Unsealed> for ProtectError {
+    fn from(error: Unsealed) -> Self {
+        match error {
+            Unsealed::Forged | Unsealed::Length => Self::TooLong,
+            #[cfg(feature = "psa-aead")]
+            Unsealed::Platform => Self::Platform,
+        }
+    }
 }
 
 impl From<EmitError> for ProtectError {
@@ -143,12 +155,11 @@ fn seal(
     let payload_at = builder.finish();
     move_within(buffer, parked, length, payload_at).ok_or(no_room)?;
 
-    let text = buffer.get_mut(start..text_end).ok_or(no_room)?;
-    let tag = sealing.encrypt(text).map_err(|_| ProtectError::TooLong)?;
     let end = text_end + TAG_BYTES;
-    buffer.get_mut(text_end..end).ok_or(no_room)?.copy_from_slice(&tag);
+    let sealed = sealing.encrypt(buffer.get_mut(start..end).ok_or(no_room)?);
     // What is left of the parked plaintext.
     buffer.get_mut(end.max(parked)..).unwrap_or_default().fill(0);
+    sealed?;
     Ok(end)
 }
 

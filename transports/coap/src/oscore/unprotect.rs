@@ -5,8 +5,7 @@ use core::ops::Range;
 
 use super::{
     Binding, Context, Identifiers, MalformedOption, PartialIv, ReplayWindow, Replayed, TAG_BYTES,
-    ccm::Unsealed,
-    cipher::{Sealing, nonce},
+    cipher::{Sealing, Unsealed, nonce},
 };
 use crate::message::{Code, Message, Options, ParseError, option};
 
@@ -25,6 +24,8 @@ pub enum UnprotectError {
     Replayed,
     /// The tag is wrong: another key, another request, or a changed message.
     Forged,
+    /// The platform's AES-CCM failed (feature `psa-aead`): nothing is known of the message.
+    Platform,
     /// Verified, but no CoAP inside.
     Plaintext,
 }
@@ -34,7 +35,7 @@ impl UnprotectError {
     #[must_use]
     pub const fn response_code(self) -> Option<Code> {
         match self {
-            Self::Message(_) | Self::NotProtected => None,
+            Self::Message(_) | Self::NotProtected | Self::Platform => None,
             Self::Option => Some(Code::BAD_OPTION),
             Self::Context | Self::Replayed => Some(Code::UNAUTHORIZED),
             Self::Forged | Self::Plaintext => Some(Code::BAD_REQUEST),
@@ -61,8 +62,12 @@ impl From<Replayed> for UnprotectError {
 }
 
 impl From<Unsealed> for UnprotectError {
-    fn from(_: Unsealed) -> Self {
-        Self::Forged
+    fn from(error: Unsealed) -> Self {
+        match error {
+            Unsealed::Forged | Unsealed::Length => Self::Forged,
+            #[cfg(feature = "psa-aead")]
+            Unsealed::Platform => Self::Platform,
+        }
     }
 }
 
@@ -201,7 +206,7 @@ struct Outer {
 
 fn open<'d>(sealing: &Sealing<'_>, datagram: &'d mut [u8], text: Range<usize>) -> Result<&'d [u8], UnprotectError> {
     let sealed = datagram.get_mut(text).ok_or(UnprotectError::Option)?;
-    let (text, tag) = sealed.split_last_chunk_mut::<TAG_BYTES>().ok_or(UnprotectError::Option)?;
-    sealing.decrypt(text, tag)?;
-    Ok(text)
+    let length = sealed.len().checked_sub(TAG_BYTES).ok_or(UnprotectError::Option)?;
+    sealing.decrypt(sealed)?;
+    sealed.get(..length).ok_or(UnprotectError::Option)
 }
