@@ -52,6 +52,12 @@ impl<const DEPTH: usize> TreeHasher<DEPTH> {
         Self { peaks: heapless::Vec::new(), leaves: 0 }
     }
 
+    /// Forgets all leaves.
+    pub fn clear(&mut self) {
+        self.peaks.clear();
+        self.leaves = 0;
+    }
+
     /// Leaves so far.
     #[must_use]
     pub const fn leaves(&self) -> u32 {
@@ -140,6 +146,13 @@ impl<const DEPTH: usize> PathBuilder<DEPTH> {
     /// The path and the root, or `None` when the leaf never went by.
     #[must_use]
     pub fn finish(mut self) -> Option<(Path<DEPTH>, Hash)> {
+        let root = self.close()?;
+        Some((self.path, root))
+    }
+
+    /// As [`Self::finish`], where the builder is: the root, with the path in [`Self::path`]. No leaf may follow.
+    #[inline(never)]
+    pub fn close(&mut self) -> Option<Hash> {
         let holder = self.holder?;
         let mut position = self.tree.peaks.len() - 1;
         let mut right = self.tree.peaks[position];
@@ -155,7 +168,13 @@ impl<const DEPTH: usize> PathBuilder<DEPTH> {
             }
             right = node(&left, &right);
         }
-        Some((self.path, right))
+        Some(right)
+    }
+
+    /// The path, once the builder is closed.
+    #[must_use]
+    pub const fn path(&self) -> &Path<DEPTH> {
+        &self.path
     }
 }
 

@@ -40,6 +40,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
 {
     /// Journals a clock record when the wall clock did anything but run on. When the journal is full the step is recorded once
     /// it is not.
+    #[inline(never)]
     pub(super) fn watch_clock(&mut self, on_event: &mut dyn FnMut(Event)) {
         let (now, wall) = (self.clock.now(), self.clock.wall());
         let old = self.watch.expected(now);

@@ -11,7 +11,7 @@ use super::Agent;
 use crate::{
     batch::{BATCH_DEPTH, BatchNumber},
     journal::{Journal, JournalError, SealedBatch},
-    merkle::{Path, PathBuilder},
+    merkle::{Hash, PathBuilder},
     ports::{Clock, Link},
     power::schedule::Schedule,
     record::{Entry, LossReason, SequenceNumber},
@@ -61,9 +61,24 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     ///
     /// # Errors
     /// [`EvidenceError`].
+    #[inline(never)]
     pub fn evidence(&mut self, seq: SequenceNumber, out: &mut [u8]) -> Result<usize, EvidenceError> {
         let (batch, signature) = self.batch_of(seq)?;
-        let path = self.path_of(seq, &batch)?;
+        let mut path = PathBuilder::<BATCH_DEPTH>::new(batch.anchor.leaf_index(seq).ok_or(EvidenceError::NotFound)?);
+        self.walk_batch(&batch, &mut path)?;
+        self.write_evidence(seq, &batch, &signature, path.path(), out)
+    }
+
+    /// Never inlined, as what follows: what each needs on the stack is gone when the next begins.
+    #[inline(never)]
+    fn write_evidence(
+        &mut self,
+        seq: SequenceNumber,
+        batch: &SealedBatch,
+        signature: &Signature,
+        path: &[Hash],
+        out: &mut [u8],
+    ) -> Result<usize, EvidenceError> {
         let key = self.settings.blind_secret.batch_key(batch.anchor.stream, batch.anchor.batch.0);
         let record = match self.journal.read(seq, &mut self.payload).map_err(EvidenceError::Journal)? {
             Entry::Record(record) => record,
@@ -79,7 +94,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             .bytes(&key.blind(seq))?
             .bytes(record.payload)?;
         e.array(path.len() as u64)?;
-        for hash in &path {
+        for hash in path {
             e.bytes(&hash.0)?;
         }
         e.array(8)?;
@@ -90,7 +105,6 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         Ok(e.writer().position())
     }
 
-    /// Never inlined, as [`Self::path_of`]: what each needs on the stack is gone when the next begins.
     #[inline(never)]
     fn batch_of(&mut self, seq: SequenceNumber) -> Result<(SealedBatch, Signature), EvidenceError> {
         if self.journal.unsealed().contains(&seq) {
@@ -110,23 +124,19 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         Err(EvidenceError::NotFound)
     }
 
+    /// Has every leaf of a batch go by.
     #[inline(never)]
-    fn path_of(&mut self, seq: SequenceNumber, batch: &SealedBatch) -> Result<Path<BATCH_DEPTH>, EvidenceError> {
+    fn walk_batch(&mut self, batch: &SealedBatch, path: &mut PathBuilder<BATCH_DEPTH>) -> Result<(), EvidenceError> {
         let anchor = &batch.anchor;
-        let index = anchor.leaf_index(seq).ok_or(EvidenceError::NotFound)?;
         let key = self.settings.blind_secret.batch_key(anchor.stream, anchor.batch.0);
-        let mut builder = PathBuilder::<BATCH_DEPTH>::new(index);
         for leaf in 0..u64::from(anchor.count) {
             let seq = SequenceNumber(anchor.first_seq.0.saturating_add(leaf));
             let entry = self.journal.read(seq, &mut self.payload).map_err(|error| match error {
                 JournalError::NotFound => EvidenceError::NotFound,
                 other => EvidenceError::Journal(other),
             })?;
-            builder.push(entry.leaf(&key)).map_err(|_| EvidenceError::Damaged)?;
+            path.push(entry.leaf(&key)).map_err(|_| EvidenceError::Damaged)?;
         }
-        match builder.finish() {
-            Some((path, root)) if root == anchor.root => Ok(path),
-            _ => Err(EvidenceError::Damaged),
-        }
+        if path.close() == Some(anchor.root) { Ok(()) } else { Err(EvidenceError::Damaged) }
     }
 }

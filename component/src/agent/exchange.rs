@@ -32,7 +32,9 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     Agent<J, S, L, C, P, PAYLOAD, UPLINK>
 {
     /// Starts the exchange of the oldest batch that the relay does not have, signing it first when that failed before; or asks
-    /// again about the last one.
+    /// again about the last one. Never inlined, as most here: what one needs on the stack is gone when the next begins, and a
+    /// signature may be made below any that journals.
+    #[inline(never)]
     pub(super) fn start_exchange(&mut self, now: Millis, on_event: &mut dyn FnMut(Event)) {
         let Some(batch) = self.first_unsent().or_else(|| self.asks_about()) else { return };
         self.flush = false;
@@ -63,6 +65,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     }
 
     /// Sees to it that the link has numbers for this exchange, durably reserved.
+    #[inline(never)]
     fn grant(&mut self) -> Result<(), LinkError> {
         /// An exchange takes one number, and one more after an Echo challenge.
         const NUMBERS_PER_EXCHANGE: u64 = 2;
@@ -77,6 +80,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
 
     /// Writes the uplink of a signed batch into the uplink buffer and returns its length. When records rotted since the batch was
     /// sealed, it goes without data, and a record says which. A batch that the relay has goes without data too.
+    #[inline(never)]
     fn compose(
         &mut self,
         batch: BatchNumber,
@@ -102,6 +106,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         })
     }
 
+    #[inline(never)]
     pub(super) fn drive_exchange(&mut self, on_event: &mut dyn FnMut(Event)) {
         let Some(batch) = self.exchange else { return };
         let now = self.clock.now();
@@ -117,6 +122,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     }
 
     /// Moves the journal as far as a verified downlink says, if it answers the uplink about `batch`.
+    #[inline(never)]
     fn apply(
         &mut self,
         batch: BatchNumber,
@@ -164,6 +170,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
 }
 
 /// Packs a batch's records into `sink` and gives the sink back.
+#[inline(never)]
 fn pack<T: BitSink>(
     journal: &mut impl Journal,
     sealed: &SealedBatch,

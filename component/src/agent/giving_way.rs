@@ -2,7 +2,7 @@
 //! An urgent record that finds the journal full: where the journal lets them, unsealed routine records give way to it. The open
 //! batch is then not what it was, and is read anew.
 
-use super::{Agent, Event, open_batch::OpenBatch};
+use super::{Agent, Event};
 use crate::{
     journal::{Journal, JournalError, NewRecord},
     ports::{Clock, Link},
@@ -55,7 +55,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     fn read_open_batch(&mut self) -> Result<(), JournalError> {
         let key = self.settings.blind_secret.batch_key(self.journal.stream(), self.journal.batches().end.0);
         let since = self.open.since().unwrap_or_else(|| self.clock.now());
-        self.open = OpenBatch::new(key);
+        self.open.restart(key);
         let unsealed = self.journal.unsealed();
         for seq in (unsealed.start.0..unsealed.end.0).map(SequenceNumber) {
             let priority = self.journal.priority(seq)?;

@@ -30,6 +30,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     Agent<J, S, L, C, P, PAYLOAD, UPLINK>
 {
     /// What of a batch is lost that its anchor has not as lost. Hashes only when something is lost.
+    #[inline(never)]
     pub(super) fn rotten_since_sealed(&mut self, sealed: &SealedBatch) -> Result<Option<LostRange>, WireError> {
         let first = sealed.anchor.first_seq.0;
         let end = first.saturating_add(u64::from(sealed.anchor.count));
@@ -55,6 +56,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
 
     /// Journals a loss record, once while the agent runs: retries of the batch make no more. A journal that is full does not
     /// take it; then the next try does.
+    #[inline(never)]
     pub(super) fn tell_loss(&mut self, batch: BatchNumber, range: &LostRange, on_event: &mut dyn FnMut(Event)) {
         if self.loss_told == Some(batch) {
             return;

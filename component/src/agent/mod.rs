@@ -253,6 +253,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         wake_at.into_iter().chain(link_at).chain(more_at).min()
     }
 
+    #[inline(never)]
     fn drain(&mut self, inbox: &mut impl Inbox, on_event: &mut dyn FnMut(Event)) {
         self.more_submissions = true;
         for _ in 0..INTAKE_PER_POLL {
@@ -312,6 +313,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     }
 
     /// Asks the schedule until it says to wait; returns until when.
+    #[inline(never)]
     fn follow_schedule(&mut self, on_event: &mut dyn FnMut(Event)) -> Option<Millis> {
         // Sealing empties the open batch and an exchange runs alone, so two rounds of decisions are the most there are.
         for _ in 0..3 {

@@ -32,6 +32,15 @@ impl OpenBatch {
         }
     }
 
+    /// Empties it where it is: blinds come from `key` from now on.
+    #[inline(never)]
+    pub(super) fn restart(&mut self, key: BatchKey) {
+        self.tree.clear();
+        self.packed = Encoder::new(BitCount::default());
+        (self.flags, self.since, self.most_pressing) = (0, None, None);
+        self.key = key;
+    }
+
     /// Adds the next journaled entry. The caller asked [`OpenBatch::has_room_for`] before it journaled it.
     pub(super) fn push(&mut self, entry: &Entry<'_>, priority: Priority, now: Millis) {
         // Neither a count of bits nor a tree with room refuses anything.

@@ -2,14 +2,14 @@
 //! Seal, then sign. The anchor is durable before it is signed, so that a reset in between signs the same anchor again and no
 //! batch ever has two commitments.
 
-use super::{Agent, Event, UploadMode, exchange::records_limit, next_after, open_batch::OpenBatch};
+use super::{Agent, Event, UploadMode, exchange::records_limit, next_after};
 use crate::{
     batch::{Anchor, AnchorFlags, BatchNumber},
     journal::{BatchState, Journal, JournalError, NewRecord},
     ports::{Clock, Link},
     power::schedule::Schedule,
     record::{Entry, Record},
-    signer::{Signature, Signer},
+    signer::{Digest, Signature, Signer},
     time::TimeQuality,
 };
 
@@ -37,7 +37,9 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         Ok(())
     }
 
-    /// Whether `next` may be the open batch's next record.
+    /// Whether `next` may be the open batch's next record. Never inlined, as most here: a signature is made below
+    /// [`Self::seal`], and what others need on the stack must not lie under it.
+    #[inline(never)]
     pub(super) fn belongs_to_open_batch(&self, next: &NewRecord<'_>) -> bool {
         let NewRecord { time, kind, payload, .. } = *next;
         let entry = Entry::Record(Record { seq: self.journal.unsealed().end, time, kind, payload });
@@ -49,8 +51,25 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     }
 
     /// Seals the open batch, which has at least one record, and signs it. A signer that refuses is asked again later.
+    #[inline(never)]
     pub(super) fn seal(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<(), JournalError> {
         self.refresh_open_batch()?;
+        let (last, count) = self.seal_open_batch()?;
+        on_event(Event::Sealed { batch: last, count });
+        // Batches are signed in order: one that the signer refused before comes first.
+        for batch in next_after(self.journal.through(BatchState::Signed)).0..=last.0 {
+            match self.sign(BatchNumber(batch), on_event) {
+                Ok(_) => {}
+                Err(NotSigned::Journal(error)) => return Err(error),
+                Err(NotSigned::Refused) => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes what is open a sealed batch: its number, and of how many records.
+    #[inline(never)]
+    fn seal_open_batch(&mut self) -> Result<(BatchNumber, u32), JournalError> {
         let wall = self.clock.wall();
         let synchronised = if wall.quality == TimeQuality::SinceBoot { 0 } else { AnchorFlags::SYNCHRONISED };
         let anchor = Anchor {
@@ -65,24 +84,14 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         };
         let fits = self.open.packed_bytes() <= records_limit(UPLINK.min(self.link.capacity()));
         self.journal.seal(&anchor, self.settings.upload == UploadMode::Data && fits)?;
-        let next_key = self.settings.blind_secret.batch_key(anchor.stream, anchor.batch.0.saturating_add(1));
-        self.open = OpenBatch::new(next_key);
-        on_event(Event::Sealed { batch: anchor.batch, count: anchor.count });
-        // Batches are signed in order: one that the signer refused before comes first.
-        for batch in next_after(self.journal.through(BatchState::Signed)).0..=anchor.batch.0 {
-            match self.sign(BatchNumber(batch), on_event) {
-                Ok(_) => {}
-                Err(NotSigned::Journal(error)) => return Err(error),
-                Err(NotSigned::Refused) => break,
-            }
-        }
-        Ok(())
+        self.open.restart(self.settings.blind_secret.batch_key(anchor.stream, anchor.batch.0.saturating_add(1)));
+        Ok((anchor.batch, anchor.count))
     }
 
     /// Signs a sealed batch and makes the signature durable.
+    #[inline(never)]
     pub(super) fn sign(&mut self, batch: BatchNumber, on_event: &mut dyn FnMut(Event)) -> Result<Signature, NotSigned> {
-        let sealed = self.journal.batch(batch).map_err(NotSigned::Journal)?;
-        let digest = sealed.anchor.commitment().digest(&self.settings.deployment);
+        let digest = self.digest_of(batch).map_err(NotSigned::Journal)?;
         on_event(Event::Signing { batch });
         let result = self.signer.sign(&digest);
         on_event(Event::Signed { batch, result: result.map(drop) });
@@ -98,5 +107,12 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
                 Err(NotSigned::Refused)
             }
         }
+    }
+
+    /// What the signature of a sealed batch is over.
+    #[inline(never)]
+    fn digest_of(&mut self, batch: BatchNumber) -> Result<Digest, JournalError> {
+        let sealed = self.journal.batch(batch)?;
+        Ok(sealed.anchor.commitment().digest(&self.settings.deployment))
     }
 }

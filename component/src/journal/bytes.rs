@@ -30,11 +30,16 @@ pub(super) const fn unzigzag(value: u64) -> u64 {
 /// Takes fixed pieces off the front of a slice.
 pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
-impl Reader<'_> {
-    pub(super) fn try_array<const N: usize>(&mut self) -> Option<[u8; N]> {
+impl<'a> Reader<'a> {
+    /// Where the piece lies: a long one is copied once, to where it stays.
+    pub(super) fn try_piece<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
         let (piece, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
-        Some(*piece)
+        Some(piece)
+    }
+
+    pub(super) fn try_array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.try_piece().copied()
     }
 
     pub(super) fn try_u32(&mut self) -> Option<u32> {

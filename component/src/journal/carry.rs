@@ -94,10 +94,11 @@ impl Cells {
     ) -> Result<Self, F::Error> {
         let mut cells = Self { spending: state.cells.spending.then_some(None), budget: None };
         let [first, second] = places.spending;
+        let mut item = Item::NONE;
         for offset in [first, second, places.budget].into_iter().filter(|&offset| offset != 0) {
             let context = Context { stream: state.stream, generation, ..Context::default() };
-            if let Seen::Good(found) = look(flash, geometry, &context, offset)? {
-                match found.item {
+            if let Seen::Good(_) = look(flash, geometry, &context, offset, &mut item)? {
+                match item {
                     Item::Spending(spending) => cells.spending = Some(spending),
                     Item::Budget(budget) => cells.budget = Some(budget),
                     _ => {}
@@ -107,16 +108,11 @@ impl Cells {
         Ok(cells)
     }
 
-    /// What is said of them behind a header, and how often.
-    fn said(&self) -> impl Iterator<Item = (Item, u32)> {
-        let spending = self.spending.map(|spending| (Item::Spending(spending), SPENDING_COPIES));
-        let budget = self.budget.map(|budget| (Item::Budget(budget), 1));
-        spending.into_iter().chain(budget)
-    }
-
     /// Bytes they take behind a header.
     pub(super) fn bytes(&self, geometry: &Geometry) -> u32 {
-        self.said().map(|(item, copies)| copies * geometry.entry(item.body(0).len())).sum()
+        let spending = self.spending.map(|spending| Item::Spending(spending).entry_bytes(geometry, 0, 0));
+        let budget = self.budget.map(|budget| Item::Budget(budget).entry_bytes(geometry, 0, 0));
+        SPENDING_COPIES * spending.unwrap_or_default() + budget.unwrap_or_default()
     }
 
     pub(super) const fn set(&self) -> CellSet {
@@ -132,26 +128,40 @@ pub(super) fn open_sector<F: NorFlash>(
     cells: &Cells,
 ) -> Result<(CellPlaces, u32), JournalError> {
     write_header(flash, header)?;
-    let (mut places, mut offset) = (CellPlaces::default(), header.geometry.entries_start());
-    for (item, copies) in cells.said() {
-        let mut said = 0;
-        for _ in 0..ATTEMPTS {
-            let length = header.geometry.entry(item.body(0).len());
-            if offset + length > header.geometry.sector || said == copies {
-                break;
-            }
-            let place = Place { generation: header.generation, offset };
-            offset += length;
-            if say(flash, header, &item, place) {
-                places.note(&item, place.offset, said > 0);
-                said += 1;
-            }
+    let mut end = (CellPlaces::default(), header.geometry.entries_start());
+    if let Some(spending) = cells.spending {
+        say_again(flash, header, &Item::Spending(spending), SPENDING_COPIES, &mut end)?;
+    }
+    if let Some(budget) = cells.budget {
+        say_again(flash, header, &Item::Budget(budget), 1, &mut end)?;
+    }
+    Ok(end)
+}
+
+/// Says a cell behind the header of a sector that is being opened, `copies` times if the sector has the room, and takes down
+/// where. Once at least.
+#[inline(never)]
+fn say_again<F: NorFlash>(
+    flash: &mut F,
+    header: &Header,
+    item: &Item,
+    copies: u32,
+    (places, offset): &mut (CellPlaces, u32),
+) -> Result<(), JournalError> {
+    let length = item.entry_bytes(&header.geometry, 0, 0);
+    let mut said = 0;
+    for _ in 0..ATTEMPTS {
+        if *offset + length > header.geometry.sector || said == copies {
+            break;
         }
-        if said == 0 {
-            return Err(JournalError::Medium);
+        let place = Place { generation: header.generation, offset: *offset };
+        *offset += length;
+        if say(flash, header, item, place) {
+            places.note(item, place.offset, said > 0);
+            said += 1;
         }
     }
-    Ok((places, offset))
+    if said == 0 { Err(JournalError::Medium) } else { Ok(()) }
 }
 
 /// Programs a cell and reads it back.
@@ -188,7 +198,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     /// Says how far nonces are used. Durable when this returns, and as it was when this fails.
     pub(super) fn keep_spending(&mut self, spending: Spending) -> Result<(), JournalError> {
         let item = Item::Spending(Some(spending));
-        let length = Self::GEOMETRY.entry(item.body(0).len());
+        let length = item.entry_bytes(&Self::GEOMETRY, 0, 0);
         if self.offset + SPENDING_COPIES * length > Self::GEOMETRY.sector {
             self.open_next()?;
         }
@@ -211,7 +221,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     /// Says a cell's value once.
     pub(super) fn put_cell(&mut self, item: &Item) -> Result<(), JournalError> {
         self.put(item, &[])?;
-        let length = Self::GEOMETRY.entry(item.body(0).len());
+        let length = item.entry_bytes(&Self::GEOMETRY, 0, 0);
         self.cells.note(item, self.offset - length, false);
         Ok(())
     }

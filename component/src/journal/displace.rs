@@ -18,7 +18,7 @@ use super::{
     JournalError,
     cell::CellSet,
     entry::{Item, RECORD_PREFIX_MAX, Run, body},
-    find::RecordEntry,
+    find::{RecordEntry, Sought},
     flash::FlashJournal,
     layout::gives_way,
     sabotage::{Mistake, makes},
@@ -154,11 +154,11 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     /// Whether any unsealed record may give way.
     fn something_gives_way(&mut self) -> Result<bool, JournalError> {
         let unsealed = self.state.first_unsealed;
-        let sector = self.sector_where(|snapshot| snapshot.next_seq <= unsealed)?;
-        for generation in sector.map_or(self.oldest, |header| header.generation)..=self.newest {
-            let Some(header) = self.header(generation)? else { continue };
-            let mut walk = self.walk(&header);
-            while let Some(step) = self.step(&mut walk)? {
+        let sector = self.sector_of(Sought::Record(unsealed))?;
+        let mut step = Step::NONE;
+        for generation in sector.map_or(self.oldest, |walk| walk.place.generation)..=self.newest {
+            let Some(mut walk) = self.walk_over(generation)? else { continue };
+            while self.step(&mut walk, &mut step)? {
                 if let Item::Record { kind, priority, .. } = step.item
                     && step.seq >= unsealed
                     && gives_way(kind, priority)
@@ -217,10 +217,10 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         };
         pen.unsealed = unsealed;
         let (newest, offset) = (self.newest, self.offset);
+        let mut step = Step::NONE;
         for later in generation + 1..=self.newest {
-            let Some(header) = self.header(later)? else { continue };
-            let mut walk = self.walk(&header);
-            while let Some(step) = self.step(&mut walk)? {
+            let Some(mut walk) = self.walk_over(later)? else { continue };
+            while self.step(&mut walk, &mut step)? {
                 if matches!(step.item, Item::Moving { generation: moving, .. } if moving == generation) {
                     pen.copied = Some(Copied { from: walk, newest, offset });
                     return Ok(());
@@ -254,10 +254,11 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
 
     /// Copies what must live of a sector: first what was copied before, then its own records, which so are one run.
     fn copy_sector(&mut self, generation: u32, pen: &mut Pen, buf: &mut [u8]) -> Result<(), JournalError> {
-        let Some(header) = self.header(generation)? else { return Ok(()) };
+        let Some(whole) = self.walk_over(generation)? else { return Ok(()) };
+        let mut step = Step::NONE;
         for own in [false, true] {
-            let mut walk = self.walk(&header);
-            while let Some(step) = self.step(&mut walk)? {
+            let mut walk = whole;
+            while self.step(&mut walk, &mut step)? {
                 let base_ms = if own { walk.base_ms } else { walk.run.base_ms };
                 if matches!(step.item, Item::Record { .. }) == own {
                     self.copy_entry(&step, base_ms, pen, buf)?;
@@ -356,22 +357,22 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     /// are asked for, so that few are looked at twice.
     fn has_copy(&mut self, pen: &mut Pen, is_it: impl Fn(&Step) -> bool) -> Result<bool, JournalError> {
         let Some(copied) = &mut pen.copied else { return Ok(false) };
-        let mut walk = copied.from;
+        let (mut walk, mut step) = (copied.from, Step::NONE);
         loop {
             if walk.place.generation == copied.newest {
                 walk.limit = copied.offset;
             }
             let before = walk;
-            match self.step(&mut walk)? {
-                Some(step) if is_it(&step) => {
+            match self.step(&mut walk, &mut step)? {
+                true if is_it(&step) => {
                     copied.from = before;
                     return Ok(true);
                 }
-                Some(_) => {}
-                None => {
+                true => {}
+                false => {
                     let later = walk.place.generation + 1..copied.newest + 1;
-                    let Some(header) = self.first_header(later)? else { return Ok(false) };
-                    walk = Walk::new(&header, &Self::GEOMETRY);
+                    let Some(next) = self.first_walk(later)? else { return Ok(false) };
+                    walk = next;
                 }
             }
         }

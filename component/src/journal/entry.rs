@@ -8,6 +8,7 @@ use super::{
     BatchState,
     bytes::{Reader, put, put_varint, unzigzag, zigzag},
     cell::{BUDGET_MAX, BudgetState, Intent, Spending},
+    layout::Geometry,
 };
 use crate::{
     batch::{Anchor, AnchorFlags, BatchNumber, Commitment},
@@ -210,6 +211,17 @@ pub mod body {
 const WITH_DATA: u8 = 1 << 7;
 
 impl Item {
+    /// Nothing: what a place for an item holds before one was read into it.
+    pub(super) const NONE: Self = Self::Displaced { count: 0 };
+
+    /// The anchor of a seal, or of the signature that says it again, and whether the relay is given the records too.
+    pub(super) const fn sealed(&self) -> Option<(&Anchor, bool)> {
+        match self {
+            Self::Seal { anchor, with_data } | Self::Signature { anchor, with_data, .. } => Some((anchor, *with_data)),
+            _ => None,
+        }
+    }
+
     pub(super) const fn tag(&self) -> u8 {
         match self {
             Self::Record { .. } => tag::RECORD,
@@ -225,6 +237,13 @@ impl Item {
             Self::Copy { .. } => tag::COPY,
             Self::Displaced { .. } => tag::DISPLACED,
         }
+    }
+
+    /// Bytes of its entry, with `payload` bytes of payload, in a flash divided as `geometry` says. Never inlined: the body it
+    /// makes for that must not lie under anything.
+    #[inline(never)]
+    pub(super) fn entry_bytes(&self, geometry: &Geometry, base_ms: u64, payload: usize) -> u32 {
+        geometry.entry(self.body(base_ms).len() + payload)
     }
 
     /// The body, of a record only what comes before its payload. Record times are written relative to `base_ms`, what the
@@ -279,50 +298,81 @@ impl Item {
     /// long it is. `None` when this build does not know such an entry.
     #[must_use]
     pub fn decode(tag: u8, first: &[u8], length: usize, base_ms: u64, stream: StreamId) -> Option<Self> {
+        let mut item = Self::NONE;
+        item.read(tag, first, length, base_ms, stream)?;
+        Some(item)
+    }
+
+    /// As [`Self::decode`], into this item's place; when this build does not know such an entry, what is in it is of no use.
+    #[inline(never)]
+    pub(super) fn read(&mut self, tag: u8, first: &[u8], length: usize, base_ms: u64, stream: StreamId) -> Option<()> {
         let mut r = Reader(first);
-        let item = match tag {
-            tag::RECORD | tag::COPY => {
-                let kind = Kind(u16::try_from(r.varint()?).ok()?);
-                let [flags] = r.try_array()?;
-                let unix_ms = base_ms.wrapping_add(unzigzag(r.varint()?));
-                let quality = TimeQuality::from_number(flags >> 2)?;
-                let prefix = first.len() - r.0.len();
-                let priority = Priority::from_number(flags & 3)?;
-                let payload = length.checked_sub(prefix)?;
-                let time = WallTime { unix_ms, quality };
-                return Some(match tag {
-                    tag::RECORD => Self::Record { kind, priority, time, prefix, payload },
-                    _ => Self::Copy { kind, priority, time, prefix, payload },
-                });
-            }
-            tag::SEAL => {
-                let (anchor, with_data) = r.try_seal(stream)?;
-                Self::Seal { anchor, with_data }
-            }
-            tag::SIGNATURE => {
-                let (anchor, with_data) = r.try_seal(stream)?;
-                Self::Signature { anchor, with_data, signature: Signature(r.try_array()?) }
-            }
+        match tag {
+            tag::RECORD | tag::COPY => return self.read_record(tag, first, length, base_ms),
+            tag::SEAL | tag::SIGNATURE => self.read_seal(tag, &mut r, stream)?,
             tag::LEVEL => {
                 let [state] = r.try_array()?;
                 let (state, through) = (level(state)?, BatchNumber(r.try_u32()?));
                 let reclaim = if state == BatchState::Final { r.try_reclaim()? } else { Reclaim::default() };
-                Self::Level { state, through, reclaim }
+                *self = Self::Level { state, through, reclaim };
             }
-            tag::RELEASE => Self::Release { through: BatchNumber(r.try_u32()?), reclaim: r.try_reclaim()? },
-            tag::SENDER_SEQUENCE => Self::SenderSequence { end: r.try_u64()? },
+            tag::RELEASE => *self = Self::Release { through: BatchNumber(r.try_u32()?), reclaim: r.try_reclaim()? },
+            tag::SENDER_SEQUENCE => *self = Self::SenderSequence { end: r.try_u64()? },
             tag::LOST => {
                 let seq = SequenceNumber(r.try_u64()?);
-                Self::Lost { seq, reason: LossReason(u16::from_le_bytes(r.try_array()?)) }
+                *self = Self::Lost { seq, reason: LossReason(u16::from_le_bytes(r.try_array()?)) };
             }
-            tag::CELL => r.try_cell()?,
-            tag::MOVE if length == body::MOVED => Self::Moved { before: r.try_u32()? },
-            tag::MOVE => Self::Moving { generation: r.try_u32()?, unsealed: r.try_u64()? },
-            tag::RUN => Self::Run(Run { first: r.try_u64()?, base_ms: r.try_u64()? }),
-            tag::DISPLACED => Self::Displaced { count: r.try_u32()? },
+            tag::CELL => *self = r.try_cell()?,
+            tag::MOVE if length == body::MOVED => *self = Self::Moved { before: r.try_u32()? },
+            tag::MOVE => *self = Self::Moving { generation: r.try_u32()?, unsealed: r.try_u64()? },
+            tag::RUN => *self = Self::Run(Run { first: r.try_u64()?, base_ms: r.try_u64()? }),
+            tag::DISPLACED => *self = Self::Displaced { count: r.try_u32()? },
             _ => return None,
+        }
+        (r.0.is_empty() && length == first.len()).then_some(())
+    }
+
+    /// A seal, or the signature that says it again. What is long is copied once, to where it stays.
+    #[inline(never)]
+    fn read_seal(&mut self, tag: u8, r: &mut Reader<'_>, stream: StreamId) -> Option<()> {
+        let (batch, first_seq) = (BatchNumber(r.try_u32()?), SequenceNumber(r.try_u64()?));
+        let [low, middle, high, flags] = r.try_array()?;
+        let sealed_at = r.try_u64()?;
+        let (root, prev) = (r.try_piece()?, r.try_piece()?);
+        let signature = if tag == tag::SIGNATURE { Some(r.try_piece()?) } else { None };
+        let anchor = Anchor {
+            stream,
+            batch,
+            first_seq,
+            count: u32::from_le_bytes([low, middle, high, 0]),
+            sealed_at,
+            flags: AnchorFlags(flags & !WITH_DATA),
+            root: Hash(*root),
+            prev: Commitment(*prev),
         };
-        (r.0.is_empty() && length == first.len()).then_some(item)
+        let with_data = flags & WITH_DATA != 0;
+        *self = match signature {
+            None => Self::Seal { anchor, with_data },
+            Some(signature) => Self::Signature { anchor, with_data, signature: Signature(*signature) },
+        };
+        Some(())
+    }
+
+    fn read_record(&mut self, tag: u8, first: &[u8], length: usize, base_ms: u64) -> Option<()> {
+        let mut r = Reader(first);
+        let kind = Kind(u16::try_from(r.varint()?).ok()?);
+        let [flags] = r.try_array()?;
+        let unix_ms = base_ms.wrapping_add(unzigzag(r.varint()?));
+        let quality = TimeQuality::from_number(flags >> 2)?;
+        let prefix = first.len() - r.0.len();
+        let priority = Priority::from_number(flags & 3)?;
+        let payload = length.checked_sub(prefix)?;
+        let time = WallTime { unix_ms, quality };
+        *self = match tag {
+            tag::RECORD => Self::Record { kind, priority, time, prefix, payload },
+            _ => Self::Copy { kind, priority, time, prefix, payload },
+        };
+        Some(())
     }
 }
 
@@ -378,22 +428,6 @@ impl Reader<'_> {
     fn try_intent(&mut self, next_nonce: u64) -> Option<Intent> {
         let nonce = next_nonce.checked_sub(1)?;
         Some(Intent { nonce, digest: Hash(self.try_array()?), fee: u128::from_le_bytes(self.try_array()?) })
-    }
-
-    fn try_seal(&mut self, stream: StreamId) -> Option<(Anchor, bool)> {
-        let (batch, first_seq) = (BatchNumber(self.try_u32()?), SequenceNumber(self.try_u64()?));
-        let [low, middle, high, flags] = self.try_array()?;
-        let anchor = Anchor {
-            stream,
-            batch,
-            first_seq,
-            count: u32::from_le_bytes([low, middle, high, 0]),
-            sealed_at: self.try_u64()?,
-            flags: AnchorFlags(flags & !WITH_DATA),
-            root: Hash(self.try_array()?),
-            prev: Commitment(self.try_array()?),
-        };
-        Some((anchor, flags & WITH_DATA != 0))
     }
 
     fn try_reclaim(&mut self) -> Option<Reclaim> {

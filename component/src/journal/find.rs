@@ -39,6 +39,28 @@ pub(super) enum FoundRecord {
     Lost(LossReason),
 }
 
+/// What a sector is looked for by: all that was written before it began is before this.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sought {
+    /// A record's number.
+    Record(u64),
+    /// A batch whose seal it is.
+    Seal(u32),
+    /// A batch whose signature it is.
+    Signature(u32),
+}
+
+impl Sought {
+    /// Whether what is sought comes after the beginning of a sector that begins so.
+    fn is_after(self, begin: &Snapshot) -> bool {
+        match self {
+            Self::Record(seq) => begin.next_seq <= seq,
+            Self::Seal(batch) => begin.next_batch <= batch,
+            Self::Signature(batch) => begin.count(BatchState::Signed) <= batch,
+        }
+    }
+}
+
 impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: bool>
     FlashJournal<F, CAPACITY, PAYLOAD, GIVES_WAY>
 {
@@ -67,13 +89,14 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         if let Some(found) = self.near(seq)? {
             return Ok(Some(found));
         }
-        match self.sector_where(|snapshot| snapshot.next_seq <= seq.0)? {
-            Some(header) => self.record_within(self.walk(&header), seq),
+        match self.sector_of(Sought::Record(seq.0))? {
+            Some(walk) => self.record_within(walk, seq),
             None => Ok(None),
         }
     }
 
     /// Finds what became of `seq` among the copies: on from the cursor, then from the oldest sector up to it.
+    #[inline(never)]
     fn copy(&mut self, seq: SequenceNumber) -> Result<Option<FoundRecord>, JournalError> {
         let mut begin = self.oldest;
         if let Some(mut walk) = self.cursor {
@@ -86,8 +109,8 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
             begin = walk.place.generation.saturating_add(1);
         }
         for generation in (begin..=self.newest).chain(self.oldest..begin) {
-            let Some(header) = self.header(generation)? else { continue };
-            if let Some(found) = self.copy_within(self.walk(&header), seq)? {
+            let Some(walk) = self.walk_over(generation)? else { continue };
+            if let Some(found) = self.copy_within(walk, seq)? {
                 return Ok(Some(found));
             }
         }
@@ -96,9 +119,12 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
 
     /// Finds what became of `seq` among the copies further on in one sector; leaves the cursor before it.
     fn copy_within(&mut self, mut walk: Walk, seq: SequenceNumber) -> Result<Option<FoundRecord>, JournalError> {
+        let mut step = Step::NONE;
         loop {
             let before = walk;
-            let Some(step) = self.step(&mut walk)? else { return Ok(None) };
+            if !self.step(&mut walk, &mut step)? {
+                return Ok(None);
+            }
             let found = match step.item {
                 Item::Copy { kind, priority, time, prefix, payload } if step.seq == seq.0 => {
                     FoundRecord::There(RecordEntry { place: step.place, prefix, payload, kind, priority, time })
@@ -127,10 +153,14 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     }
 
     /// Finds `seq` by walking on in one sector; leaves the cursor before it.
+    #[inline(never)]
     fn record_within(&mut self, mut walk: Walk, seq: SequenceNumber) -> Result<Option<RecordEntry>, JournalError> {
+        let mut step = Step::NONE;
         loop {
             let before = walk;
-            let Some(step) = self.step(&mut walk)? else { return Ok(None) };
+            if !self.step(&mut walk, &mut step)? {
+                return Ok(None);
+            }
             if let Item::Record { kind, priority, time, prefix, payload } = step.item {
                 if step.seq == seq.0 {
                     self.cursor = Some(before);
@@ -144,14 +174,18 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     }
 
     /// Why `seq` was given up, if it was. Walks from its sector to the end: losses are rare.
+    #[inline(never)]
     fn loss_of(&mut self, seq: SequenceNumber) -> Result<Option<LossReason>, JournalError> {
         let from = match self.state.moved {
-            0 => self.sector_where(|snapshot| snapshot.next_seq <= seq.0)?.map_or(self.oldest, |h| h.generation),
+            0 => self.sector_of(Sought::Record(seq.0))?.map_or(self.oldest, |walk| walk.place.generation),
             // It was perhaps copied, before or behind its record's copy.
             _ => self.oldest,
         };
-        self.first_from(from, |item| match item {
-            Item::Lost { seq: lost, reason } if *lost == seq => Some(*reason),
+        let mut step = Step::NONE;
+        let given_up = |item: &Item| matches!(item, Item::Lost { seq: lost, .. } if *lost == seq);
+        let found = self.first_from(from, &mut step, &given_up)?;
+        Ok(match step.item {
+            Item::Lost { reason, .. } if found => Some(reason),
             _ => None,
         })
     }
@@ -161,92 +195,120 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         read_payload(&mut self.flash, &Self::GEOMETRY, entry.place, entry.prefix, out).map_err(|_| JournalError::Medium)
     }
 
-    /// What was sealed as `batch`, or `None` when its seal rotted, and what says it again with its signature.
-    pub(super) fn seal_of(&mut self, batch: u32) -> Result<Option<(Anchor, bool)>, JournalError> {
-        if let Some(header) = self.sector_where(|snapshot| snapshot.next_batch <= batch)? {
-            let mut walk = self.walk(&header);
-            while let Some(step) = self.step(&mut walk)? {
-                if let Item::Seal { anchor, with_data } | Item::Signature { anchor, with_data, .. } = step.item
-                    && anchor.batch.0 == batch
-                {
-                    return Ok(Some((anchor, with_data)));
+    /// What was sealed as `batch`, or `None` when its seal rotted, and what says it again with its signature. It is read into
+    /// `step`.
+    pub(super) fn seal_of<'s>(
+        &mut self,
+        batch: u32,
+        step: &'s mut Step,
+    ) -> Result<Option<(&'s Anchor, bool)>, JournalError> {
+        let found = self.find_seal(batch, step)?;
+        Ok(step.item.sealed().filter(|_| found))
+    }
+
+    fn find_seal(&mut self, batch: u32, step: &mut Step) -> Result<bool, JournalError> {
+        let is_it = |item: &Item| item.sealed().is_some_and(|(anchor, _)| anchor.batch.0 == batch);
+        if let Some(mut walk) = self.sector_of(Sought::Seal(batch))? {
+            while self.step(&mut walk, step)? {
+                if is_it(&step.item) {
+                    return Ok(true);
                 }
             }
         }
-        if let Some((anchor, with_data, _)) = self.signature_of(batch)? {
-            return Ok(Some((anchor, with_data)));
+        if self.signature_of(batch, step)?.is_some() {
+            return Ok(true);
         }
         if self.state.moved == 0 {
-            return Ok(None);
+            return Ok(false);
         }
-        self.first_from(self.oldest, |item| match item {
-            Item::Seal { anchor, with_data } if anchor.batch.0 == batch => Some((*anchor, *with_data)),
-            _ => None,
-        })
+        self.first_from(self.oldest, step, &|item| matches!(item, Item::Seal { .. }) && is_it(item))
     }
 
-    fn signature_of(&mut self, batch: u32) -> Result<Option<(Anchor, bool, Signature)>, JournalError> {
+    /// The signature of `batch`, or `None` when there is none or it rotted. It is read into `step`.
+    pub(super) fn signature_of<'s>(
+        &mut self,
+        batch: u32,
+        step: &'s mut Step,
+    ) -> Result<Option<&'s Signature>, JournalError> {
         if self.state.count(BatchState::Signed) <= batch {
             return Ok(None);
         }
-        let sector = self.sector_where(|snapshot| snapshot.count(BatchState::Signed) <= batch)?;
+        let sector = self.sector_of(Sought::Signature(batch))?.map_or(self.oldest, |walk| walk.place.generation);
         // One that rotted was made again later.
-        self.first_from(sector.map_or(self.oldest, |header| header.generation), |item| match item {
-            Item::Signature { anchor, with_data, signature } if anchor.batch.0 == batch => {
-                Some((*anchor, *with_data, *signature))
-            }
+        let is_it = |item: &Item| matches!(item, Item::Signature { anchor, .. } if anchor.batch.0 == batch);
+        let found = self.first_from(sector, step, &is_it)?;
+        Ok(match &step.item {
+            Item::Signature { signature, .. } if found => Some(signature),
             _ => None,
         })
     }
 
     /// The sealed batch `batch`, which is kept.
     pub(super) fn sealed(&mut self, batch: u32) -> Result<SealedBatch, JournalError> {
-        let (anchor, with_data) = self.seal_of(batch)?.ok_or(JournalError::Medium)?;
-        let signature = self.signature_of(batch)?.map(|(.., signature)| signature);
-        // A signature that rotted is made again, over the same anchor.
-        let state = if signature.is_some() { self.state.state(batch) } else { BatchState::Sealed };
-        Ok(SealedBatch { anchor, signature, state, with_data })
+        let mut step = Step::NONE;
+        let (&anchor, with_data) = self.seal_of(batch, &mut step)?.ok_or(JournalError::Medium)?;
+        let mut sealed = SealedBatch { anchor, signature: None, state: BatchState::Sealed, with_data };
+        if let Some(&signature) = self.signature_of(batch, &mut step)? {
+            // A signature that rotted is made again, over the same anchor: until then the batch is only sealed.
+            (sealed.signature, sealed.state) = (Some(signature), self.state.state(batch));
+        }
+        Ok(sealed)
     }
 
-    /// The first item from `generation` on that `wanted` takes.
-    fn first_from<T>(
+    /// Reads on from `generation` to the first item that is `wanted`: `step` has it when this is true.
+    #[inline(never)]
+    fn first_from(
         &mut self,
         generation: u32,
-        wanted: impl Fn(&Item) -> Option<T>,
-    ) -> Result<Option<T>, JournalError> {
+        step: &mut Step,
+        wanted: &dyn Fn(&Item) -> bool,
+    ) -> Result<bool, JournalError> {
         for generation in generation.max(self.oldest)..=self.newest {
-            let Some(header) = self.header(generation)? else { continue };
-            let mut walk = self.walk(&header);
-            while let Some(step) = self.step(&mut walk)? {
-                if let Some(found) = wanted(&step.item) {
-                    return Ok(Some(found));
+            let Some(mut walk) = self.walk_over(generation)? else { continue };
+            while self.step(&mut walk, step)? {
+                if wanted(&step.item) {
+                    return Ok(true);
                 }
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
-    /// The newest sector whose header `is_before` takes. It takes all older ones too.
-    pub(super) fn sector_where(
-        &mut self,
-        is_before: impl Fn(&Snapshot) -> bool,
-    ) -> Result<Option<Header>, JournalError> {
+    /// A walk over the newest sector that begins before what is sought: it is nowhere before it. Never inlined, as
+    /// [`Self::walk_over`]: headers are long, and none must lie under a walk.
+    #[inline(never)]
+    pub(super) fn sector_of(&mut self, sought: Sought) -> Result<Option<Walk>, JournalError> {
         let (mut low, mut high, mut found) = (self.oldest, self.newest + 1, None);
+        let mut header = Header::NONE;
         while low < high {
             let middle = low + (high - low) / 2;
-            match self.first_header(middle..high)? {
-                Some(header) if is_before(&header.snapshot) => {
-                    low = header.generation + 1;
-                    found = Some(header);
-                }
-                _ => high = middle,
+            if self.first_header(middle..high, &mut header)? && sought.is_after(&header.snapshot) {
+                low = header.generation + 1;
+                found = Some(self.walk(&header));
+            } else {
+                high = middle;
             }
         }
         Ok(found)
     }
 
-    pub(super) fn step(&mut self, walk: &mut Walk) -> Result<Option<Step>, JournalError> {
-        walk.next(&mut self.flash, &Self::GEOMETRY, self.state.stream)
+    /// A walk over the whole of the first sector of these generations whose header can be read.
+    #[inline(never)]
+    pub(super) fn first_walk(&mut self, generations: core::ops::Range<u32>) -> Result<Option<Walk>, JournalError> {
+        let mut header = Header::NONE;
+        Ok(self.first_header(generations, &mut header)?.then(|| Walk::new(&header, &Self::GEOMETRY)))
+    }
+
+    /// A walk over the sector of `generation`, if its header can be read.
+    #[inline(never)]
+    pub(super) fn walk_over(&mut self, generation: u32) -> Result<Option<Walk>, JournalError> {
+        let mut header = Header::NONE;
+        Ok(self.header(generation, &mut header)?.then(|| self.walk(&header)))
+    }
+
+    /// Reads the next good entry of `walk` into `step`; false at its end.
+    pub(super) fn step(&mut self, walk: &mut Walk, step: &mut Step) -> Result<bool, JournalError> {
+        walk.next(&mut self.flash, &Self::GEOMETRY, self.state.stream, step)
             .map_err(|_: WalkError<F::Error>| JournalError::Medium)
     }
 }

@@ -17,7 +17,7 @@ use super::{
     find::FoundRecord,
     layout::{Geometry, Snapshot},
     sabotage::{Mistake, makes},
-    scan::Walk,
+    scan::{Step, Walk},
 };
 use crate::{
     batch::{Anchor, BatchNumber, Commitment},
@@ -280,12 +280,13 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         if batch.0 > self.state.count(BatchState::Signed) {
             return Err(JournalError::Conflict);
         }
-        let sealed = self.sealed(batch.0)?;
-        if sealed.signature.is_some() {
+        let mut step = Step::NONE;
+        if self.signature_of(batch.0, &mut step)?.is_some() {
             return Err(JournalError::Conflict);
         }
-        let SealedBatch { anchor, with_data, .. } = sealed;
-        self.put(&Item::Signature { anchor, with_data, signature: *signature }, &[])
+        let (&anchor, with_data) = self.seal_of(batch.0, &mut step)?.ok_or(JournalError::Medium)?;
+        step.item = Item::Signature { anchor, with_data, signature: *signature };
+        self.put(&step.item, &[])
     }
 
     fn advance(&mut self, batch: BatchNumber, state: BatchState) -> Result<(), JournalError> {

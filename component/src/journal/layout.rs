@@ -262,10 +262,10 @@ impl Snapshot {
     }
 
     /// Takes in a header's flags; `None` when there are others.
-    fn with_flags(mut self, flags: u8) -> Option<Self> {
+    fn take_flags(&mut self, flags: u8) -> Option<()> {
         self.cells = CellSet { spending: flags & flag::SPENDING != 0, budget: flags & flag::BUDGET != 0 };
         self.after_rollback = flags & flag::AFTER_ROLLBACK != 0;
-        (self.flags() == flags).then_some(self)
+        (self.flags() == flags).then_some(())
     }
 
     /// A batch is sealed once; what seals it again says so again.
@@ -314,7 +314,40 @@ pub enum HeaderRead {
     Invalid,
 }
 
+/// [`HeaderRead`] of a header whose place is the caller's: it is long, and a stack has few of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeaderSeen {
+    Valid,
+    UnknownVersion(u8),
+    Invalid,
+}
+
 impl Header {
+    /// What a place for a header holds before one was read into it.
+    pub(super) const NONE: Self = Self {
+        generation: 0,
+        geometry: Geometry { granule: 0, sector: 0, sectors: 0 },
+        snapshot: Snapshot {
+            stream: StreamId(0),
+            next_seq: 0,
+            first_unsealed: 0,
+            sender_end: 0,
+            reclaim_seq: 0,
+            loss_end: 0,
+            time: WallTime { unix_ms: 0, quality: TimeQuality::SinceBoot },
+            next_batch: 0,
+            reached: [0; 5],
+            released: 0,
+            reclaim_batch: 0,
+            prev: Commitment([0; 32]),
+            began: 0,
+            cells: CellSet::NONE,
+            after_rollback: false,
+            moved: 0,
+            displacing: None,
+        },
+    };
+
     /// The header's bytes, without padding.
     #[must_use]
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
@@ -348,54 +381,64 @@ impl Header {
     /// Reads a header.
     #[must_use]
     pub fn decode(bytes: &[u8; HEADER_BYTES]) -> HeaderRead {
+        let mut header = Self::NONE;
+        match header.read(bytes) {
+            HeaderSeen::Valid => HeaderRead::Valid(header),
+            HeaderSeen::UnknownVersion(version) => HeaderRead::UnknownVersion(version),
+            HeaderSeen::Invalid => HeaderRead::Invalid,
+        }
+    }
+
+    /// As [`Self::decode`], into this header's place; when there is no valid one, what is in it is of no use.
+    #[inline(never)]
+    pub(super) fn read(&mut self, bytes: &[u8; HEADER_BYTES]) -> HeaderSeen {
         let mut r = Reader(bytes);
         let prologue: [u8; 4] = r.array();
         let prologue_crc = r.u32();
         if prologue[..2] != MAGIC || prologue_crc != crc32(&prologue) {
-            return HeaderRead::Invalid;
+            return HeaderSeen::Invalid;
         }
         if prologue[2] != FORMAT_VERSION {
-            return HeaderRead::UnknownVersion(prologue[2]);
+            return HeaderSeen::UnknownVersion(prologue[2]);
         }
         let (covered, crc) = bytes.split_at(HEADER_BYTES - 4);
         if crc != crc32(covered).to_le_bytes() {
-            return HeaderRead::Invalid;
+            return HeaderSeen::Invalid;
         }
-        let generation = r.u32();
+        if self.read_sound(r).is_some() { HeaderSeen::Valid } else { HeaderSeen::Invalid }
+    }
+
+    /// Reads what stands behind the prologue under a good checksum. `None` when it says what cannot be.
+    fn read_sound(&mut self, mut r: Reader<'_>) -> Option<()> {
+        self.generation = r.u32();
         let [granule, sector] = r.array();
-        let sectors = u32::from(u16::from_le_bytes(r.array()));
-        let (Some(granule), Some(sector)) = (1_u32.checked_shl(granule.into()), 1_u32.checked_shl(sector.into()))
-        else {
-            return HeaderRead::Invalid;
+        self.geometry = Geometry {
+            granule: 1_u32.checked_shl(granule.into())?,
+            sector: 1_u32.checked_shl(sector.into())?,
+            sectors: u32::from(u16::from_le_bytes(r.array())),
         };
-        let mut snapshot = Snapshot {
-            stream: StreamId(r.u64()),
-            next_seq: r.u64(),
-            first_unsealed: r.u64(),
-            sender_end: r.u64(),
-            reclaim_seq: r.u64(),
-            loss_end: r.u64(),
-            ..Snapshot::default()
-        };
-        let unix_ms = r.u64();
-        snapshot.next_batch = r.u32();
-        snapshot.reached = [r.u32(), r.u32(), r.u32(), r.u32(), r.u32()];
-        snapshot.released = r.u32();
-        snapshot.reclaim_batch = r.u32();
-        snapshot.prev = Commitment(r.array());
-        let Some(quality) = TimeQuality::from_number(r.u8()) else { return HeaderRead::Invalid };
-        snapshot.time = WallTime { unix_ms, quality };
-        let [flags, _, _] = r.array();
-        snapshot.began = r.u32();
-        snapshot.moved = r.u32();
-        snapshot.displacing = NonZeroU64::new(r.u64());
-        let Some(snapshot) = snapshot.with_flags(flags) else { return HeaderRead::Invalid };
-        let geometry = Geometry { granule, sector, sectors };
-        let opened = generation.max(snapshot.began).max(snapshot.moved);
-        if generation == u32::MAX || opened > generation || !snapshot.can_be(&geometry) {
-            return HeaderRead::Invalid;
+        let s = &mut self.snapshot;
+        s.stream = StreamId(r.u64());
+        for number in [&mut s.next_seq, &mut s.first_unsealed, &mut s.sender_end, &mut s.reclaim_seq, &mut s.loss_end] {
+            *number = r.u64();
         }
-        HeaderRead::Valid(Self { generation, geometry, snapshot })
+        s.time.unix_ms = r.u64();
+        s.next_batch = r.u32();
+        for count in &mut s.reached {
+            *count = r.u32();
+        }
+        s.released = r.u32();
+        s.reclaim_batch = r.u32();
+        s.prev = Commitment(r.array());
+        s.time.quality = TimeQuality::from_number(r.u8())?;
+        let [flags, _, _] = r.array();
+        s.began = r.u32();
+        s.moved = r.u32();
+        s.displacing = NonZeroU64::new(r.u64());
+        s.take_flags(flags)?;
+        let opened = self.generation.max(s.began).max(s.moved);
+        let possible = self.generation != u32::MAX && opened <= self.generation && s.can_be(&self.geometry);
+        possible.then_some(())
     }
 }
 

@@ -9,9 +9,9 @@ use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 use super::{
     carry::{CellPlaces, CellsSeen},
     flash::FlashJournal,
-    layout::{Geometry, Header, HeaderRead, Snapshot},
+    layout::{Geometry, Header, HeaderRead, HeaderSeen, Snapshot},
     sabotage::{Mistake, makes},
-    scan::{Walk, WalkError, read_header},
+    scan::{Step, Walk, WalkError, read_header, see_header},
 };
 use crate::record::StreamId;
 
@@ -139,27 +139,26 @@ impl Mounted {
         // Where the sector after the one looked at begins.
         let (mut next_seq, mut next_batch) = (newest.next_seq, newest.next_batch);
         // What was moved does not count, whatever is left of it.
+        let mut header = Header::NONE;
         for generation in (first.max(self.state.moved)..self.newest).rev() {
-            let header = header_of(flash, geometry, generation, self.state.stream).map_err(|_| MountError::Medium)?;
+            let readable = header_of(flash, geometry, generation, self.state.stream, &mut header);
+            let readable = readable.map_err(|_| MountError::Medium)?;
             let needed = next_seq > self.state.reclaim_seq || next_batch > self.state.reclaim_batch;
             let next_to_open = full && generation == first;
-            if !needed && (header.is_none() || next_to_open) {
+            if !needed && (!readable || next_to_open) {
                 break;
             }
             self.oldest = generation;
             if needed {
                 self.needed = generation;
             }
-            match header {
-                Some(Header { snapshot, .. }) => {
-                    (next_seq, next_batch) = (snapshot.next_seq, snapshot.next_batch);
-                    (self.kept_seq, self.kept_batch) = (next_seq, next_batch);
-                }
+            if readable {
+                (next_seq, next_batch) = (header.snapshot.next_seq, header.snapshot.next_batch);
+                (self.kept_seq, self.kept_batch) = (next_seq, next_batch);
+            } else {
                 // Both copies of its header rotted; what it held that is needed reads as damaged.
-                None => {
-                    self.kept_seq = self.kept_seq.min(self.state.reclaim_seq);
-                    self.kept_batch = self.kept_batch.min(self.state.reclaim_batch);
-                }
+                self.kept_seq = self.kept_seq.min(self.state.reclaim_seq);
+                self.kept_batch = self.kept_batch.min(self.state.reclaim_batch);
             }
         }
         Ok(())
@@ -200,15 +199,16 @@ impl Sector {
     fn read<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry, header: &Header) -> Result<Self, MountError> {
         let mut sector =
             Self { state: header.snapshot, walk: Walk::new(header, geometry), cells: CellsSeen::default() };
+        let mut step = Step::NONE;
         loop {
-            match sector.walk.next(flash, geometry, header.snapshot.stream) {
-                Ok(Some(step)) => {
+            match sector.walk.next(flash, geometry, header.snapshot.stream, &mut step) {
+                Ok(true) => {
                     sector.state.apply(&step.item);
                     sector.state.next_seq = sector.walk.next_seq;
                     sector.cells.note(&step.item, step.place.offset);
                 }
-                Ok(None) if sector.state.can_be(geometry) => return Ok(sector),
-                Ok(None) => return Err(MountError::UnknownVersion),
+                Ok(false) if sector.state.can_be(geometry) => return Ok(sector),
+                Ok(false) => return Err(MountError::UnknownVersion),
                 Err(WalkError::Flash(_)) => return Err(MountError::Medium),
                 Err(WalkError::Unknown) => return Err(MountError::UnknownVersion),
             }
@@ -229,18 +229,16 @@ fn sector_before<F: ReadNorFlash>(
     })
 }
 
-/// The header of `generation` of this stream, if it can be read.
+/// Reads the header of `generation` of this stream into `header`: whether it can be read.
 pub(super) fn header_of<F: ReadNorFlash>(
     flash: &mut F,
     geometry: &Geometry,
     generation: u32,
     stream: StreamId,
-) -> Result<Option<Header>, F::Error> {
-    let header = match read_header(flash, geometry, generation % geometry.sectors)? {
-        HeaderRead::Valid(header) => Some(header),
-        HeaderRead::UnknownVersion(_) | HeaderRead::Invalid => None,
-    };
-    Ok(header.filter(|header| header.generation == generation && header.snapshot.stream == stream))
+    header: &mut Header,
+) -> Result<bool, F::Error> {
+    let seen = see_header(flash, geometry, generation % geometry.sectors, header)?;
+    Ok(seen == HeaderSeen::Valid && header.generation == generation && header.snapshot.stream == stream)
 }
 
 /// The header of the sector opened last.

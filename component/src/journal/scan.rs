@@ -11,7 +11,7 @@ use super::sabotage::{Mistake, makes};
 use super::{
     entry::{BODY_MAX, HEAD_BYTES, Head, Item, Run},
     head::Context,
-    layout::{Geometry, HEADER_BYTES, HEADER_COPIES, Header, HeaderRead},
+    layout::{Geometry, HEADER_BYTES, HEADER_COPIES, Header, HeaderRead, HeaderSeen},
 };
 use crate::record::StreamId;
 
@@ -21,17 +21,14 @@ pub(crate) const CHUNK: usize = 64;
 /// An entry whose checksum is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// What it says.
-    pub(crate) item: Item,
     /// Low byte of the number.
     pub(crate) low: u8,
     /// Bytes it takes, padded.
     pub(crate) length: u32,
 }
 
-/// What there is at a place.
+/// What there is at a place. What an entry says is the caller's to keep: an [`Item`] is long, and a stack has few of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "lives on the stack of one call")]
 pub(crate) enum Seen {
     /// This many erased bytes.
     Blank(u32),
@@ -59,25 +56,44 @@ pub struct Place {
 /// # Errors
 /// When the flash cannot be read.
 pub fn read_header<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry, sector: u32) -> Result<HeaderRead, F::Error> {
-    for copy in 0..HEADER_COPIES {
-        let mut padded = [0; HEADER_BYTES.next_multiple_of(32)];
-        let length = (geometry.header() as usize).min(padded.len());
-        let bytes = padded.get_mut(..length).unwrap_or_default();
-        flash.read(sector * geometry.sector + copy * geometry.header(), bytes)?;
-        match padded.first_chunk().map(Header::decode) {
-            Some(HeaderRead::Invalid) | None => {}
-            Some(header) => return Ok(header),
-        }
-    }
-    Ok(HeaderRead::Invalid)
+    let mut header = Header::NONE;
+    Ok(match see_header(flash, geometry, sector, &mut header)? {
+        HeaderSeen::Valid => HeaderRead::Valid(header),
+        HeaderSeen::UnknownVersion(version) => HeaderRead::UnknownVersion(version),
+        HeaderSeen::Invalid => HeaderRead::Invalid,
+    })
 }
 
-/// Looks at what is at `offset` in the sector of the context's generation: one entry at most.
+/// As [`read_header`], into `header`.
+#[inline(never)]
+pub(super) fn see_header<F: ReadNorFlash>(
+    flash: &mut F,
+    geometry: &Geometry,
+    sector: u32,
+    header: &mut Header,
+) -> Result<HeaderSeen, F::Error> {
+    let mut padded = [0; HEADER_BYTES.next_multiple_of(32)];
+    let length = (geometry.header() as usize).min(padded.len());
+    for copy in 0..HEADER_COPIES {
+        flash
+            .read(sector * geometry.sector + copy * geometry.header(), padded.get_mut(..length).unwrap_or_default())?;
+        match padded.first_chunk().map(|bytes| header.read(bytes)) {
+            Some(HeaderSeen::Invalid) | None => {}
+            Some(seen) => return Ok(seen),
+        }
+    }
+    Ok(HeaderSeen::Invalid)
+}
+
+/// Looks at what is at `offset` in the sector of the context's generation: one entry at most. What a good one says is in
+/// `item` then; else that is as it was.
+#[inline(never)]
 pub(crate) fn look<F: ReadNorFlash>(
     flash: &mut F,
     geometry: &Geometry,
     context: &Context,
     offset: u32,
+    item: &mut Item,
 ) -> Result<Seen, F::Error> {
     let start = geometry.address(context.generation);
     let mut chunk = [0; CHUNK];
@@ -117,8 +133,8 @@ pub(crate) fn look<F: ReadNorFlash>(
         // A length that cannot be is believed of a sound entry only: what tore it would take the room behind it along.
         return Ok(if head.is_plausible() { Seen::Damaged(head, length) } else { Seen::Garbage });
     }
-    let item = Item::decode(head.tag, &begin, head.body, context.base_of(head.tag), context.stream);
-    Ok(item.map_or(Seen::Unknown(head, length), |item| Seen::Good(Found { item, low: head.low, length })))
+    let known = item.read(head.tag, &begin, head.body, context.base_of(head.tag), context.stream);
+    Ok(known.map_or(Seen::Unknown(head, length), |()| Seen::Good(Found { low: head.low, length })))
 }
 
 /// Reads from `offset` as much as a chunk holds and the sector has.
@@ -213,7 +229,17 @@ pub enum Content {
     Unknown(Head),
 }
 
-/// One good entry of a walk.
+/// What [`Content`] says, without the item.
+enum Met {
+    Blank,
+    Garbage,
+    Damaged(Head),
+    Entry(u64),
+    Repeated,
+    Unknown(Head),
+}
+
+/// One good entry of a walk: its place is taken once, and each entry is read into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     /// Where it is.
@@ -222,6 +248,11 @@ pub(crate) struct Step {
     pub(crate) seq: u64,
     /// What it says.
     pub(crate) item: Item,
+}
+
+impl Step {
+    /// Before the first.
+    pub(crate) const NONE: Self = Self { place: Place { generation: 0, offset: 0 }, seq: 0, item: Item::NONE };
 }
 
 /// Why a walk cannot go on.
@@ -256,21 +287,27 @@ impl Walk {
         self.next_seq
     }
 
-    /// The next good entry; `None` at the end.
+    /// Reads the next good entry into `step`; false at the end.
+    #[inline(never)]
     pub(crate) fn next<F: ReadNorFlash>(
         &mut self,
         flash: &mut F,
         geometry: &Geometry,
         stream: StreamId,
-    ) -> Result<Option<Step>, WalkError<F::Error>> {
-        while let Some(piece) = self.piece(flash, geometry, stream).map_err(WalkError::Flash)? {
-            match piece.content {
-                Content::Entry(seq, item) => return Ok(Some(Step { place: piece.place, seq, item })),
-                Content::Unknown(_) => return Err(WalkError::Unknown),
-                Content::Blank | Content::Garbage | Content::Damaged(_) | Content::Repeated(_) => {}
+        step: &mut Step,
+    ) -> Result<bool, WalkError<F::Error>> {
+        loop {
+            step.place = self.place;
+            match self.meet(flash, geometry, stream, &mut step.item).map_err(WalkError::Flash)? {
+                None => return Ok(false),
+                Some((_, Met::Entry(seq))) => {
+                    step.seq = seq;
+                    return Ok(true);
+                }
+                Some((_, Met::Unknown(_))) => return Err(WalkError::Unknown),
+                Some((_, Met::Blank | Met::Garbage | Met::Damaged(_) | Met::Repeated)) => {}
             }
         }
-        Ok(None)
     }
 
     /// Whatever comes next, a granule of it at least; `None` at the end. Pieces follow one another without a gap.
@@ -283,36 +320,58 @@ impl Walk {
         geometry: &Geometry,
         stream: StreamId,
     ) -> Result<Option<Piece>, F::Error> {
+        let (place, mut item) = (self.place, Item::NONE);
+        let Some((length, met)) = self.meet(flash, geometry, stream, &mut item)? else { return Ok(None) };
+        let content = match met {
+            Met::Blank => Content::Blank,
+            Met::Garbage => Content::Garbage,
+            Met::Damaged(head) => Content::Damaged(head),
+            Met::Entry(seq) => Content::Entry(seq, item),
+            Met::Repeated => Content::Repeated(item),
+            Met::Unknown(head) => Content::Unknown(head),
+        };
+        Ok(Some(Piece { place, length, content }))
+    }
+
+    /// As [`Self::piece`], with what an entry says in `item`.
+    fn meet<F: ReadNorFlash>(
+        &mut self,
+        flash: &mut F,
+        geometry: &Geometry,
+        stream: StreamId,
+        item: &mut Item,
+    ) -> Result<Option<(u32, Met)>, F::Error> {
         let place = self.place;
         if place.offset >= self.limit {
             return Ok(None);
         }
         let Self { base_ms, run, .. } = *self;
         let context = Context { stream, generation: place.generation, base_ms, run };
-        let (length, content) = match look(flash, geometry, &context, place.offset)? {
-            Seen::Blank(length) => (length, Content::Blank),
-            Seen::Damaged(head, length) if self.trusted => (length, Content::Damaged(head)),
-            Seen::Damaged(..) | Seen::Garbage => (geometry.granule, Content::Garbage),
-            Seen::Unknown(head, length) => (length, Content::Unknown(head)),
-            Seen::Good(Found { item, low, length }) => (length, self.count(item, low)),
+        let (length, met) = match look(flash, geometry, &context, place.offset, item)? {
+            Seen::Blank(length) => (length, Met::Blank),
+            Seen::Damaged(head, length) if self.trusted => (length, Met::Damaged(head)),
+            Seen::Damaged(..) | Seen::Garbage => (geometry.granule, Met::Garbage),
+            Seen::Unknown(head, length) => (length, Met::Unknown(head)),
+            Seen::Good(Found { low, length }) => (length, self.count(item, low).map_or(Met::Repeated, Met::Entry)),
         };
         self.place.offset += length;
-        match content {
-            Content::Blank => self.trusted = false,
-            Content::Garbage => (self.trusted, self.written) = (false, self.place.offset),
-            Content::Damaged(_) => self.written = self.place.offset,
-            Content::Entry(..) | Content::Repeated(_) | Content::Unknown(_) => {
+        match met {
+            Met::Blank => self.trusted = false,
+            Met::Garbage => (self.trusted, self.written) = (false, self.place.offset),
+            Met::Damaged(_) => self.written = self.place.offset,
+            Met::Entry(_) | Met::Repeated | Met::Unknown(_) => {
                 self.trusted = true;
                 (self.written, self.sound) = (self.place.offset, self.place.offset);
             }
         }
-        Ok(Some(Piece { place, length, content }))
+        Ok(Some((length, met)))
     }
 
-    /// Gives the entry its number. One that runs behind was written twice because the flash reported a failure that was none.
-    fn count(&mut self, item: Item, low: u8) -> Content {
+    /// Gives the entry its number. `None` for one that runs behind: it was written twice because the flash reported a failure
+    /// that was none.
+    fn count(&mut self, item: &Item, low: u8) -> Option<u64> {
         if let Item::Run(run) = item {
-            self.run = run;
+            self.run = *run;
         }
         let next = match item {
             Item::Copy { .. } | Item::Displaced { .. } => &mut self.run.first,
@@ -321,14 +380,14 @@ impl Walk {
         #[allow(clippy::cast_possible_truncation, reason = "the low byte is what is stored")]
         let ahead = low.wrapping_sub(*next as u8);
         if ahead >= 0x80 {
-            return Content::Repeated(item);
+            return None;
         }
         let seq = next.saturating_add(u64::from(ahead));
         *next = seq.saturating_add(match item {
             Item::Record { .. } | Item::Copy { .. } => 1,
-            Item::Displaced { count } => u64::from(count),
+            Item::Displaced { count } => u64::from(*count),
             _ => 0,
         });
-        Content::Entry(seq, item)
+        Some(seq)
     }
 }

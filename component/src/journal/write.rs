@@ -11,10 +11,10 @@ use super::{
     entry::{Head, Item, Reclaim, Run},
     flash::FlashJournal,
     head::Context,
-    layout::{Geometry, HEADER_COPIES, Header, HeaderRead, Snapshot},
+    layout::{Geometry, HEADER_COPIES, Header, HeaderSeen, Snapshot},
     mount::header_of,
     sabotage::{Mistake, makes},
-    scan::{CHUNK, Place, Seen, Walk, look, read_header},
+    scan::{CHUNK, Seen, Step, Walk, look, see_header},
 };
 
 /// Times an entry is written anew, further on, when it does not read back.
@@ -60,7 +60,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     }
 
     pub(super) fn entry_bytes(&self, item: &Item, payload: &[u8], base_ms: u64) -> u32 {
-        Self::GEOMETRY.entry(item.body(base_ms).len() + payload.len())
+        item.entry_bytes(&Self::GEOMETRY, base_ms, payload.len())
     }
 
     /// Bytes that entries other than records can count on.
@@ -100,28 +100,44 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         for _ in 0..ATTEMPTS {
             let context = self.context(run);
             if self.offset + self.entry_bytes(item, payload, context.base_of(item.tag())) > Self::GEOMETRY.sector {
-                let before = self.state;
-                if makes(Mistake::HeaderBeforeEntry) {
-                    self.state.apply(item);
-                }
-                let opened = self.open_next();
-                self.state = before;
-                opened?;
+                self.open_next_for(item)?;
             }
-            let place = Place { generation: self.newest, offset: self.offset };
-            let context = self.context(run);
-            let begin = item.body(context.base_of(item.tag()));
-            let head = Head::of(item, &begin, payload, low, &context);
-            // What a failed write left is seen by reading it back.
-            let address = Self::GEOMETRY.address(place.generation) + place.offset;
-            let _: Result<(), _> = program(&mut self.flash, address, &head, &begin, payload);
-            self.offset += Self::GEOMETRY.entry(head.body);
-            if holds(&mut self.flash, &Self::GEOMETRY, &context, place.offset, &head) {
+            if self.put_here(item, payload, low, run) {
                 self.state.apply(item);
                 return Ok(());
             }
         }
         Err(JournalError::Medium)
+    }
+
+    /// Programs an entry where the log ends, which has room, and reads it back: whether it is there. Never inlined: its body
+    /// must not lie under the opening of a sector.
+    #[inline(never)]
+    fn put_here(&mut self, item: &Item, payload: &[u8], low: u8, run: Run) -> bool {
+        let context = self.context(run);
+        let begin = item.body(context.base_of(item.tag()));
+        let head = Head::of(item, &begin, payload, low, &context);
+        let offset = self.offset;
+        // What a failed write left is seen by reading it back.
+        let address = Self::GEOMETRY.address(self.newest) + offset;
+        let _: Result<(), _> = program(&mut self.flash, address, &head, &begin, payload);
+        self.offset += Self::GEOMETRY.entry(head.body);
+        holds(&mut self.flash, &Self::GEOMETRY, &context, offset, &head)
+    }
+
+    /// Opens the next sector because `item` does not fit this one.
+    fn open_next_for(&mut self, item: &Item) -> Result<(), JournalError> {
+        if !makes(Mistake::HeaderBeforeEntry) {
+            let cells = self.state.cells;
+            let opened = self.open_next();
+            self.state.cells = cells;
+            return opened;
+        }
+        let before = self.state;
+        self.state.apply(item);
+        let opened = self.open_next();
+        self.state = before;
+        opened
     }
 
     /// What entries in the newest sector depend on.
@@ -131,6 +147,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
 
     /// Erases the next sector of the ring and opens it with a header. It is always erased first: whether a sector that looks
     /// blank is blank cannot be known.
+    #[inline(never)]
     pub(super) fn open_next(&mut self) -> Result<(), JournalError> {
         let generation = self.newest.checked_add(1).ok_or(JournalError::Full)?;
         if generation - self.oldest >= Self::GEOMETRY.sectors {
@@ -157,11 +174,19 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
             return Err(JournalError::Full);
         }
         let oldest = self.oldest + 1;
-        if let Some(header) = self.first_header(oldest..self.newest + 1)? {
-            (self.kept_seq, self.kept_batch) = (header.snapshot.next_seq, header.snapshot.next_batch);
-        }
+        self.keep_from(oldest)?;
         self.oldest = oldest;
         self.cursor = self.cursor.filter(|walk| walk.place.generation >= oldest);
+        Ok(())
+    }
+
+    /// Takes down what the sectors from `generation` on may hold.
+    #[inline(never)]
+    fn keep_from(&mut self, generation: u32) -> Result<(), JournalError> {
+        let mut header = Header::NONE;
+        if self.first_header(generation..self.newest + 1, &mut header)? {
+            (self.kept_seq, self.kept_batch) = (header.snapshot.next_seq, header.snapshot.next_batch);
+        }
         Ok(())
     }
 
@@ -169,16 +194,18 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     pub(super) fn give_up_before(&mut self, generation: u32) -> Result<(), JournalError> {
         (self.oldest, self.needed) = (self.oldest.max(generation), self.needed.max(generation));
         self.cursor = self.cursor.filter(|walk| walk.place.generation >= generation);
-        if let Some(header) = self.first_header(generation..self.newest + 1)? {
-            (self.kept_seq, self.kept_batch) = (header.snapshot.next_seq, header.snapshot.next_batch);
-        }
+        self.keep_from(generation)?;
         self.give_up_what_may_go()
     }
 
     /// Lets go of the oldest sectors that hold nothing needed. They stay readable until their space is.
+    #[inline(never)]
     pub(super) fn give_up_what_may_go(&mut self) -> Result<(), JournalError> {
+        let mut next = Header::NONE;
         while self.needed < self.newest {
-            let Some(next) = self.first_header(self.needed + 1..self.newest + 1)? else { break };
+            if !self.first_header(self.needed + 1..self.newest + 1, &mut next)? {
+                break;
+            }
             if next.snapshot.next_seq > self.state.reclaim_seq || next.snapshot.next_batch > self.state.reclaim_batch {
                 break;
             }
@@ -190,8 +217,9 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     /// Up to where the journal may be reclaimed when `finished` batches are final and `released` are released.
     pub(super) fn reclaimable(&mut self, finished: u32, released: u32) -> Result<Reclaim, JournalError> {
         let mut reclaim = Reclaim { batch: self.state.reclaim_batch, seq: self.state.reclaim_seq };
+        let mut step = Step::NONE;
         while reclaim.batch < finished {
-            match self.seal_of(reclaim.batch)? {
+            match self.seal_of(reclaim.batch, &mut step)? {
                 Some((_, with_data)) if !with_data && reclaim.batch >= released => break,
                 Some((anchor, _)) => reclaim.seq = anchor.end().map_or(reclaim.seq, |end| end.0),
                 // The seal rotted. It is on chain, and its records go with the next batch's.
@@ -202,19 +230,24 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         Ok(reclaim)
     }
 
-    /// The first header that can be read of these generations.
-    pub(super) fn first_header(&mut self, generations: core::ops::Range<u32>) -> Result<Option<Header>, JournalError> {
+    /// Reads the first header that can be read of these generations into `header`; false when none can.
+    pub(super) fn first_header(
+        &mut self,
+        generations: core::ops::Range<u32>,
+        header: &mut Header,
+    ) -> Result<bool, JournalError> {
         for generation in generations {
-            if let Some(header) = self.header(generation)? {
-                return Ok(Some(header));
+            if self.header(generation, header)? {
+                return Ok(true);
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
-    /// The header of `generation`, if it can be read.
-    pub(super) fn header(&mut self, generation: u32) -> Result<Option<Header>, JournalError> {
-        header_of(&mut self.flash, &Self::GEOMETRY, generation, self.state.stream).map_err(|_| JournalError::Medium)
+    /// Reads the header of `generation` into `header`: whether it can be read.
+    pub(super) fn header(&mut self, generation: u32, header: &mut Header) -> Result<bool, JournalError> {
+        header_of(&mut self.flash, &Self::GEOMETRY, generation, self.state.stream, header)
+            .map_err(|_| JournalError::Medium)
     }
 
     /// A walk over the sector of `header`, to where the log ends in it.
@@ -232,7 +265,9 @@ const fn copies(item: &Item) -> u32 {
     if matches!(item, Item::Spending(_)) { SPENDING_COPIES } else { 1 }
 }
 
-/// Programs head, body and payload one after the other, in whole words.
+/// Programs head, body and payload one after the other, in whole words. Never inlined, as [`holds`]: what one needs on the
+/// stack is gone when the other begins.
+#[inline(never)]
 pub(super) fn program<F: NorFlash>(
     flash: &mut F,
     mut address: u32,
@@ -263,6 +298,7 @@ pub(super) fn program<F: NorFlash>(
 }
 
 /// Whether the entry with `head` is sound at `offset` of a sector.
+#[inline(never)]
 pub(super) fn holds<F: NorFlash>(
     flash: &mut F,
     geometry: &Geometry,
@@ -271,7 +307,8 @@ pub(super) fn holds<F: NorFlash>(
     head: &Head,
 ) -> bool {
     let length = geometry.entry(head.body);
-    let seen = look(flash, geometry, context, offset);
+    let mut item = Item::NONE;
+    let seen = look(flash, geometry, context, offset, &mut item);
     seen.is_ok_and(|seen| matches!(seen, Seen::Good(found) if found.length == length && found.low == head.low))
 }
 
@@ -280,6 +317,7 @@ pub(super) fn holds<F: NorFlash>(
 struct Chunk([u8; CHUNK]);
 
 /// Erases a sector and writes its header.
+#[inline(never)]
 pub(super) fn write_header<F: NorFlash>(flash: &mut F, header: &Header) -> Result<(), JournalError> {
     let geometry = &header.geometry;
     let start = geometry.address(header.generation);
@@ -307,8 +345,9 @@ pub(super) fn write_header<F: NorFlash>(flash: &mut F, header: &Header) -> Resul
         }
     }
     let sector = header.generation % geometry.sectors;
-    match read_header(flash, geometry, sector) {
-        Ok(HeaderRead::Valid(read)) if read == *header => Ok(()),
+    let mut read = Header::NONE;
+    match see_header(flash, geometry, sector, &mut read) {
+        Ok(HeaderSeen::Valid) if read == *header => Ok(()),
         _ => Err(JournalError::Medium),
     }
 }
