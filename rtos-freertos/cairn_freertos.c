@@ -128,6 +128,17 @@ void cairn_port_wait(uint32_t wait_ms)
     cairn_freertos_count_time();
 }
 
+#if defined(CONFIG_CAIRN_SIGNER_SE050) || defined(CONFIG_CAIRN_SIGNER_SIM)
+#if INCLUDE_vTaskDelay != 1
+#error "Cairn's signer needs INCLUDE_vTaskDelay 1 in FreeRTOSConfig.h"
+#endif
+/* One tick more than the time takes: the running one counts as none. */
+void cairn_port_delay_us(uint32_t us)
+{
+    vTaskDelay((TickType_t)(((uint64_t)us * configTICK_RATE_HZ + 999999u) / 1000000u) + 1u);
+}
+#endif
+
 bool cairn_port_waiter_wait(uint8_t waiter, uint32_t wait_ms)
 {
     return waiters[waiter] != NULL && xSemaphoreTake(waiters[waiter], ticks(wait_ms)) == pdTRUE;

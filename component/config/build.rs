@@ -4,15 +4,20 @@
 
 use std::{env, fmt::Write as _, fs, path::PathBuf, process::exit};
 
-use dotconfig::{Config, Kind, Value};
+use dotconfig::{Config, Value};
+use symbols::Kind;
 
 #[path = "src/dotconfig.rs"]
+#[allow(dead_code, reason = "the program uses the rest")]
 mod dotconfig;
+#[path = "src/symbols.rs"]
+mod symbols;
 
 fn main() {
     println!("cargo::rerun-if-env-changed=CAIRN_DOTCONFIG");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/dotconfig.rs");
+    println!("cargo::rerun-if-changed=src/symbols.rs");
     let path = match env::var_os("CAIRN_DOTCONFIG") {
         Some(path) if PathBuf::from(&path).is_relative() => refuse(&[format!(
             "CAIRN_DOTCONFIG={} must be an absolute path: cargo runs build scripts in another directory",
@@ -44,12 +49,25 @@ fn constants(config: &Config) -> String {
     let mut out = String::new();
     for (symbol, value) in config.iter() {
         let _ = writeln!(out, "/// {}\n///\n/// `CONFIG_CAIRN_{}`", symbol.about, symbol.name);
+        if value.is_none() {
+            // There, so that code that this configuration leaves out compiles where it is tested.
+            let _ = writeln!(out, "///\n/// This configuration has no use for it: the value means nothing.");
+        }
+        let name = symbol.name;
         let _ = match (symbol.kind, value) {
-            (Kind::Int { rust, .. }, Value::Int(number)) => {
-                writeln!(out, "pub const {}: {rust} = {number};", symbol.name)
+            (Kind::Bool, value) => {
+                writeln!(out, "pub const {name}: bool = {};", matches!(value, Some(Value::Bool(true))))
             }
-            (_, Value::Bool(set)) => writeln!(out, "pub const {}: bool = {set};", symbol.name),
-            (Kind::Bool, Value::Int(_)) => unreachable!("the parser gives booleans for boolean symbols"),
+            (Kind::Int { rust, .. } | Kind::Hex { rust, .. }, Some(Value::Int(number))) => {
+                writeln!(out, "pub const {name}: {rust} = {number};")
+            }
+            (Kind::Int { rust, min, .. } | Kind::Hex { rust, min, .. }, _) => {
+                writeln!(out, "pub const {name}: {rust} = {min};")
+            }
+            (Kind::Bytes { .. }, Some(Value::Bytes(bytes))) => {
+                writeln!(out, "pub const {name}: &[u8] = &{bytes:?};")
+            }
+            (Kind::Bytes { .. }, _) => writeln!(out, "pub const {name}: &[u8] = &[];"),
         };
     }
     let hash = config.hash();

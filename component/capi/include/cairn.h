@@ -19,10 +19,19 @@
 #define CAIRN_STORAGE_SIZE                                                                          \
     ((CONFIG_CAIRN_UPLINK_MAX + 2u * CAIRN_DATAGRAM_MAX + 5u * CONFIG_CAIRN_AT_LINE_MAX / 2u +      \
       2u * CONFIG_CAIRN_PAYLOAD_MAX + CAIRN_STORAGE_FIXED +                                         \
-      CAIRN_STORAGE_WAITER * CONFIG_CAIRN_WAITERS + 7u) /                                           \
-     8u * 8u)
+      CAIRN_STORAGE_SIGNER + CAIRN_STORAGE_WAITER * CONFIG_CAIRN_WAITERS + 15u) /                   \
+     16u * 16u)
 #define CAIRN_DATAGRAM_MAX (CONFIG_CAIRN_UPLINK_MAX + 86u < 1024u ? CONFIG_CAIRN_UPLINK_MAX + 86u : 1024u)
 #define CAIRN_STORAGE_FIXED (sizeof(void *) == 8u ? 3520u : 3392u)
+#if defined(CONFIG_CAIRN_SIGNER_SE050)
+#define CAIRN_STORAGE_SIGNER 672u
+#elif defined(CONFIG_CAIRN_SIGNER_LIBSECP256K1)
+#define CAIRN_STORAGE_SIGNER 304u
+#elif defined(CONFIG_CAIRN_SIGNER_SIM)
+#define CAIRN_STORAGE_SIGNER 160u
+#else
+#define CAIRN_STORAGE_SIGNER 0u
+#endif
 #define CAIRN_STORAGE_WAITER (sizeof(void *) == 8u ? 32u : 24u)
 
 /* Bytes that are always enough for cairn_evidence. */
@@ -35,9 +44,9 @@
 /* The storage of one instance. Give it static storage duration; do not touch what is in it. */
 typedef struct {
 #ifdef __cplusplus
-    alignas(8)
+    alignas(16)
 #else
-    _Alignas(8)
+    _Alignas(16)
 #endif
         uint8_t bytes[CAIRN_STORAGE_SIZE];
 } cairn_storage_t;
@@ -166,9 +175,10 @@ typedef enum {
      */
     CAIRN_E_ENTROPY = 20,
     /*
-     The signer does not work: no key, locked, gone, or a fault was detected.
+     The signer detected a fault: two signatures that differ, one that does not verify, an answer that makes no sense. Nothing
+     was signed.
      */
-    CAIRN_E_SIGNER = 21,
+    CAIRN_E_SIGNER_FAULT = 21,
     /*
      The journal's or the batch's state forbids it.
      */
@@ -207,6 +217,32 @@ typedef enum {
      The product's counter does not answer.
      */
     CAIRN_E_COUNTER = 29,
+    /*
+     The signer has no key: none of this number in PSA Crypto, no such object on the secure element, no applet or no key
+     on the SIM.
+     */
+    CAIRN_E_SIGNER_NOT_PROVISIONED = 30,
+    /*
+     The signer's key exists and may not be used: a PIN, a policy, wrong platform keys.
+     */
+    CAIRN_E_SIGNER_LOCKED = 31,
+    /*
+     The secure element, the SIM or the modem does not answer at all. The agent looks again a minute later.
+     */
+    CAIRN_E_SIGNER_GONE = 32,
+    /*
+     The secure element or the SIM did not answer in time. The agent looks again a minute later.
+     */
+    CAIRN_E_SIGNER_TIMEOUT = 33,
+    /*
+     The factory blob has no private key, and this build signs with one that the factory gives.
+     */
+    CAIRN_E_KEY_MISSING = 34,
+    /*
+     The factory blob has a private key, and in this build something else holds the device's key. One that lies about in flash
+     protects nothing: provision the device with `--public-key`, and take the other key for lost.
+     */
+    CAIRN_E_KEY_UNWANTED = 35,
 } cairn_result_t;
 
 /*
@@ -790,8 +826,7 @@ cairn_result_t cairn_wake_from_isr(bool *woken);
  Has the platform's root of trust vouch for this device, and the device's key prove that it is there: writes an
  endorsement, which `cairn provision endorse` verifies before the key is registered (docs/endorsement.md).
 
- The root is PSA initial attestation in builds with the feature psa-attestation, else the attestation key of the
- factory blob.
+ CAIRN_ROOT of the configuration chooses the root: PSA initial attestation, or the attestation key of the factory blob.
 
  @param nonce      CAIRN_NONCE_BYTES bytes that `cairn provision challenge` drew.
  @param buffer     Where it goes. CAIRN_ENDORSEMENT_MAX bytes are always enough with an attestation key; with PSA,
@@ -804,8 +839,8 @@ cairn_result_t cairn_wake_from_isr(bool *woken);
  Blocks: as said. Tasks: any but the agent's. Interrupts and event callback: no.
 
  Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_NULL, CAIRN_E_BUSY, CAIRN_E_TIMEOUT, CAIRN_E_BUFFER,
- CAIRN_E_SIGNER; CAIRN_E_ROOT when there is no root of trust or it refuses; why the agent could not start. `buffer`
- may be written partly then.
+ those of the signer (CAIRN_E_SIGNER_NOT_PROVISIONED to CAIRN_E_SIGNER_FAULT); CAIRN_E_ROOT when there is no root of trust or
+ it refuses; why the agent could not start. `buffer` may be written partly then.
 
  # Safety
  `nonce` is NULL or valid for reading CAIRN_NONCE_BYTES bytes; `buffer` is NULL or valid for writing `capacity`
@@ -838,8 +873,9 @@ const char *cairn_strerror(int32_t result);
  no. Needs CONFIG_CAIRN_TASK_STACK_BYTES of stack.
 
  Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT while another step runs; at every call why the agent could not
- start: CAIRN_E_SIGNER, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_MEDIUM, CAIRN_E_JOURNAL_FULL, CAIRN_E_JOURNAL_FOREIGN,
- CAIRN_E_JOURNAL_VERSION, CAIRN_E_JOURNAL_GEOMETRY.
+ start: CAIRN_E_SIGNER_NOT_PROVISIONED, CAIRN_E_SIGNER_LOCKED, CAIRN_E_SIGNER_FAULT, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_MEDIUM, CAIRN_E_JOURNAL_FULL, CAIRN_E_JOURNAL_FOREIGN,
+ CAIRN_E_JOURNAL_VERSION, CAIRN_E_JOURNAL_GEOMETRY. CAIRN_OK while a secure element or a SIM does not answer: the next step
+ looks again, and until then every other call answers CAIRN_E_SIGNER_GONE or CAIRN_E_SIGNER_TIMEOUT.
 
  # Safety
  `wait_ms` is NULL or valid for writing.
@@ -875,7 +911,8 @@ extern "C" {
  runs. Interrupts: no. May be called again after an error. Needs 1.5 kB of the caller's stack (1.1 kB on a Cortex-M3).
 
  Errors: CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL, CAIRN_E_STORAGE, CAIRN_E_ALREADY_INITIALISED,
- CAIRN_E_FACTORY_ABSENT, CAIRN_E_FACTORY_DAMAGED, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_ENTROPY.
+ CAIRN_E_FACTORY_ABSENT, CAIRN_E_FACTORY_DAMAGED, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_ENTROPY;
+ CAIRN_E_KEY_MISSING, CAIRN_E_KEY_UNWANTED: the blob was provisioned for another signer than CAIRN_SIGNER chooses.
  */
 static inline cairn_result_t cairn_init(cairn_storage_t *storage, const cairn_config_t *config)
 {

@@ -5,22 +5,21 @@
 use cairn::{
     agent::{Event, EvidenceError, Settings, StartError, SubmitError, UploadMode},
     batch::DeploymentId,
-    factory::Factory,
     journal::{Journal as _, Marks, MountError},
     ports::{Clock as _, Inbox, Submission, Ticket},
     power::schedule::{self, FixedInterval},
     record::{BlindSecret, SequenceNumber, StreamId},
-    signer::software::SoftwareSigner,
     time::Millis,
 };
 
 use crate::{
     endorsement::{self, Birthmark},
     instance::{Birth, DeviceAgent, InFlash, Instance, Journal, Start, Step, Wishes},
-    port::{self, PortClock, PortEntropy, PortFlash},
+    port::{self, PortClock, PortFlash},
     record::cairn_record_t,
     report::{cairn_event_t, cairn_status_t},
     result::cairn_result_t,
+    signer::{self, Signer},
     transport,
     waiters::{Answer, Buffer, Request},
 };
@@ -31,6 +30,9 @@ const URGENT_DELAY: Millis = Millis::from_secs(2);
 const RETRY_BASE: Millis = Millis::from_secs(30);
 /// Longest pause between retries.
 const RETRY_MAX: Millis = Millis::from_secs(3600);
+
+/// When to ask again for a signer outside this processor that did not answer.
+const SIGNER_AGAIN: Millis = Millis::from_secs(60);
 
 /// How long records of hash-only batches are kept at least; 0 hours are for ever.
 const RETENTION: Option<Millis> = match cairn_config::RETENTION_HOURS {
@@ -45,6 +47,10 @@ const RETENTION: Option<Millis> = match cairn_config::RETENTION_HOURS {
 pub(crate) fn step(instance: &Instance) -> Result<Option<u64>, cairn_result_t> {
     let mut step = instance.step()?;
     begin(instance, &mut step);
+    if let Some(again) = step.again() {
+        refuse_all(instance);
+        return Ok(Some(again.since(PortClock.now()).0));
+    }
     let Some((agent, record, birthmark)) = step.agent() else {
         return Err(refuse_all(instance));
     };
@@ -70,18 +76,23 @@ fn advance(instance: &Instance, agent: &mut DeviceAgent, record: &mut cairn_reco
     agent.poll(&mut PortInbox { instance, record }, &mut |event| tell(instance, &event))
 }
 
-/// Starts the agent, in the first step. Never inlined, as all below that is large and rare: it must not lie under a
-/// signature.
+/// Starts the agent, in the first step, and in later ones while its signer does not answer. Never inlined, as all below that is
+/// large and rare: it must not lie under a signature.
 #[inline(never)]
 fn begin(instance: &Instance, step: &mut Step<'_>) {
-    let Some((birth, right)) = step.take_birth() else { return };
-    let started = signer(&birth.factory).and_then(|signer| {
-        let journal = journal(birth.fresh_stream, birth.format)?;
-        start(step, right, &birth, journal, signer)
-    });
-    if let Err(error) = started {
-        instance.shared(|shared| shared.status.start = error);
-    }
+    let Some((birth, right)) = step.take_birth(PortClock.now()) else { return };
+    let started = match signer::open(&birth.factory, &mut step.lent(&right)) {
+        Err(error) if signer::may_come_back(error) => {
+            step.give_back(birth, right, PortClock.now().after(SIGNER_AGAIN));
+            Err(error)
+        }
+        opened => opened.and_then(|signer| {
+            let journal = journal(birth.fresh_stream, birth.format)?;
+            start(step, right, &birth, journal, signer)
+        }),
+    };
+    let start = started.err().unwrap_or(cairn_result_t::CAIRN_OK);
+    instance.shared(|shared| shared.status.start = start);
 }
 
 /// Takes up the journal in flash. A flash as delivered gets one; any other is formatted only when the application said so.
@@ -124,21 +135,13 @@ fn guarded(journal: InFlash) -> Result<Journal, cairn_result_t> {
     Ok(Journal::new(journal, port::PortCounter)?)
 }
 
-/// Derives the public key: as deep in stack as a signature.
-#[inline(never)]
-fn signer(factory: &Factory) -> Result<SoftwareSigner<PortEntropy>, cairn_result_t> {
-    // cairn_init saw to it that there is a key; whether it is one on the curve is seen here.
-    let secret = factory.private_key.as_ref().ok_or(cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED)?;
-    SoftwareSigner::with_entropy(secret, PortEntropy).map_err(|_| cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED)
-}
-
 #[inline(never)]
 fn start(
     step: &mut Step<'_>,
     right: Start,
     birth: &Birth,
     journal: Journal,
-    signer: SoftwareSigner<PortEntropy>,
+    signer: Signer,
 ) -> Result<(), cairn_result_t> {
     let Birth { factory, seed, .. } = birth;
     let seed = *seed;
@@ -162,9 +165,10 @@ fn start(
         retry_max: RETRY_MAX,
         seed,
     });
+    let port = step.lent(&right).port();
     step.start(
         right,
-        || transport::link(factory, context, seed),
+        || transport::link(factory, context, seed, port),
         |place, link| DeviceAgent::new_in(place, settings, journal, signer, link, PortClock, schedule).map(drop),
     )
     .map_err(|error| match error {

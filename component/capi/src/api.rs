@@ -10,7 +10,6 @@ use cairn::{
     factory::Factory,
     ports::{Clock as _, Entropy as _},
     record::{SequenceNumber, StreamId},
-    signer::Algorithm,
     time::Millis,
 };
 
@@ -23,6 +22,7 @@ use crate::{
         self, CAIRN_E_ARGUMENT, CAIRN_E_BUSY, CAIRN_E_CONTEXT, CAIRN_E_NULL, CAIRN_E_QUEUE_FULL, CAIRN_E_STORAGE,
         CAIRN_OK,
     },
+    signer,
     waiters::{Buffer, Request},
     waiting::{Deadline, ask, wait},
 };
@@ -105,9 +105,7 @@ unsafe fn init(
     // a blob can have at most.
     let blob = unsafe { slice::from_raw_parts(config.factory, config.factory_length.min(FACTORY_READ_MAX)) };
     let factory = Factory::decode(blob)?;
-    if factory.alg != Algorithm::Es256k || factory.private_key.is_none() {
-        return Err(cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED);
-    }
+    signer::check(&factory)?;
     let (fresh_stream, seed) = (StreamId(draw()?), draw()?);
     let birth = Birth { factory, fresh_stream, format: instance::formats_journal(), seed };
     // SAFETY: aligned and large enough for cairn_storage_t, which is so for an Instance by a constant assertion; the

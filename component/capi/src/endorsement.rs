@@ -46,8 +46,7 @@ impl Birthmark {
 /// Has the platform's root of trust vouch for this device, and the device's key prove that it is there: writes an
 /// endorsement, which `cairn provision endorse` verifies before the key is registered (docs/endorsement.md).
 ///
-/// The root is PSA initial attestation in builds with the feature psa-attestation, else the attestation key of the
-/// factory blob.
+/// CAIRN_ROOT of the configuration chooses the root: PSA initial attestation, or the attestation key of the factory blob.
 ///
 /// @param nonce      CAIRN_NONCE_BYTES bytes that `cairn provision challenge` drew.
 /// @param buffer     Where it goes. CAIRN_ENDORSEMENT_MAX bytes are always enough with an attestation key; with PSA,
@@ -60,8 +59,8 @@ impl Birthmark {
 /// Blocks: as said. Tasks: any but the agent's. Interrupts and event callback: no.
 ///
 /// Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_NULL, CAIRN_E_BUSY, CAIRN_E_TIMEOUT, CAIRN_E_BUFFER,
-/// CAIRN_E_SIGNER; CAIRN_E_ROOT when there is no root of trust or it refuses; why the agent could not start. `buffer`
-/// may be written partly then.
+/// those of the signer (CAIRN_E_SIGNER_NOT_PROVISIONED to CAIRN_E_SIGNER_FAULT); CAIRN_E_ROOT when there is no root of trust or
+/// it refuses; why the agent could not start. `buffer` may be written partly then.
 ///
 /// # Safety
 /// `nonce` is NULL or valid for reading CAIRN_NONCE_BYTES bytes; `buffer` is NULL or valid for writing `capacity`

@@ -16,17 +16,17 @@ use cairn::{
     journal::FlashJournal,
     power::schedule::FixedInterval,
     record::StreamId,
-    signer::software::SoftwareSigner,
     time::Millis,
 };
 
 use crate::{
     api::cairn_event_callback_t,
     endorsement::Birthmark,
-    port::{self, PortClock, PortEntropy, PortFlash},
+    port::{self, PortClock, PortFlash},
     record::cairn_record_t,
     report::cairn_status_t,
     result::cairn_result_t,
+    signer,
     transport::{self, Link},
     waiters::Waiters,
 };
@@ -47,7 +47,7 @@ pub(crate) type Journal = cairn::journal::Guarded<InFlash, port::PortCounter>;
 
 pub(crate) type DeviceAgent = Agent<
     Journal,
-    SoftwareSigner<PortEntropy>,
+    signer::Signer,
     &'static mut Link,
     PortClock,
     FixedInterval,
@@ -84,8 +84,16 @@ pub(crate) struct Shared {
 struct Own {
     /// Taken when the agent starts.
     birth: Option<Birth>,
+    /// When the agent may try again to start, if its signer did not answer.
+    not_before: Millis,
     /// `Instance::agent` is initialised.
     started: bool,
+    /// `Instance::signer` was lent.
+    #[cfg(feature = "signer-libsecp256k1")]
+    place_lent: bool,
+    /// `Instance::modem` is initialised, and never changes place or is borrowed mutably again.
+    #[cfg(feature = "signer-sim")]
+    modem_made: bool,
     /// The record being taken from the queue.
     record: cairn_record_t,
     birthmark: Birthmark,
@@ -108,7 +116,17 @@ pub(crate) struct Instance {
     agent: UnsafeCell<MaybeUninit<DeviceAgent>>,
     /// Lent to the agent when it starts, for ever.
     link: UnsafeCell<MaybeUninit<Link>>,
+    /// Lent to the signer when it is opened, for ever.
+    #[cfg(feature = "signer-libsecp256k1")]
+    signer: UnsafeCell<MaybeUninit<signer::Place>>,
+    /// Shared by link and signer from then on, for ever.
+    #[cfg(feature = "signer-sim")]
+    modem: UnsafeCell<MaybeUninit<SharedModem>>,
 }
+
+/// The modem as its users share it. Both are the agent's task's, so that a cell without a lock will do.
+#[cfg(feature = "signer-sim")]
+type SharedModem = core::cell::RefCell<transport::Modem>;
 
 /// `CAIRN_STORAGE_SIZE` of cairn.h, the same formula over the same configuration: what depends on the configuration,
 /// plus what does not, rounded up. `tests/` compares it with the C compiler's.
@@ -117,17 +135,28 @@ pub const CAIRN_STORAGE_SIZE: usize = (cairn_config::UPLINK_MAX
     + 5 * cairn_config::AT_LINE_MAX / 2
     + 2 * cairn_config::PAYLOAD_MAX
     + STORAGE_FIXED
+    + STORAGE_SIGNER
     + STORAGE_WAITER * cairn_config::WAITERS)
-    .next_multiple_of(8);
+    .next_multiple_of(16);
 const WIDE: bool = size_of::<usize>() == 8;
 const STORAGE_FIXED: usize = if WIDE { 3520 } else { 3392 };
+/// What the signer has over a software signer.
+const STORAGE_SIGNER: usize = if cairn_config::SIGNER_SE050 {
+    672
+} else if cairn_config::SIGNER_LIBSECP256K1 {
+    304
+} else if cairn_config::SIGNER_SIM {
+    160
+} else {
+    0
+};
 const STORAGE_WAITER: usize = if WIDE { 32 } else { 24 };
 
 /// `CAIRN_EVIDENCE_MAX` of cairn.h.
 pub const CAIRN_EVIDENCE_MAX: usize = cairn::agent::evidence_max(PAYLOAD);
 
 /// The storage of one instance. Give it static storage duration; do not touch what is in it.
-#[repr(C, align(8))]
+#[repr(C, align(16))]
 #[derive(Debug)]
 #[allow(non_camel_case_types, reason = "a C name")]
 pub struct cairn_storage_t {
@@ -203,7 +232,17 @@ impl Initialising {
             agent_task: ptr::null(),
         };
         let birthmark = Birthmark::of(&birth.factory);
-        let own = Own { birth: Some(birth), started: false, record: cairn_record_t::EMPTY, birthmark };
+        let own = Own {
+            birth: Some(birth),
+            not_before: Millis(0),
+            started: false,
+            #[cfg(feature = "signer-libsecp256k1")]
+            place_lent: false,
+            #[cfg(feature = "signer-sim")]
+            modem_made: false,
+            record: cairn_record_t::EMPTY,
+            birthmark,
+        };
         // SAFETY: the caller vouches for `storage`. The fields not written are `MaybeUninit` and need no value.
         unsafe {
             (&raw mut (*storage).shared).write(UnsafeCell::new(shared));
@@ -271,9 +310,27 @@ impl Step<'_> {
         unsafe { &mut *self.0.own.get() }
     }
 
-    /// Takes what the agent starts with, and the right to start it; `None` when it did, or tried to.
-    pub(crate) fn take_birth(&mut self) -> Option<(Birth, Start)> {
-        self.own().birth.take().map(|birth| (birth, Start(())))
+    /// Takes what the agent starts with, and the right to start it; `None` when it did, or tried to, or is to try later.
+    pub(crate) fn take_birth(&mut self, now: Millis) -> Option<(Birth, Start)> {
+        let own = self.own();
+        if now < own.not_before { None } else { own.birth.take().map(|birth| (birth, Start(()))) }
+    }
+
+    /// When the agent is to try again to start; `None` when it did, or failed for good.
+    pub(crate) fn again(&mut self) -> Option<Millis> {
+        let own = self.own();
+        own.birth.is_some().then_some(own.not_before)
+    }
+
+    /// Has [`Step::take_birth`] give it again, from `not_before` on: the agent was not started.
+    pub(crate) fn give_back(&mut self, birth: Birth, _: Start, not_before: Millis) {
+        let own = self.own();
+        (own.birth, own.not_before) = (Some(birth), not_before);
+    }
+
+    /// What the instance lends to who starts the agent.
+    pub(crate) fn lent<'s>(&'s mut self, _: &'s Start) -> Lent<'s> {
+        Lent { instance: self.0, own: self.own() }
     }
 
     /// Makes the link in place, and lets `agent` make the agent over it in its place.
@@ -301,6 +358,47 @@ impl Step<'_> {
         let own = self.own();
         // SAFETY: `started` says that it is initialised; exclusive as in `own`, another cell than the record's.
         own.started.then(|| (unsafe { (*cell).assume_init_mut() }, &mut own.record, &own.birthmark))
+    }
+}
+
+/// What the instance lends for ever, each to one borrower, before the agent starts.
+#[allow(dead_code, reason = "which of it is used, the signer decides")]
+pub(crate) struct Lent<'a> {
+    instance: &'a Instance,
+    own: &'a mut Own,
+}
+
+impl Lent<'_> {
+    /// The signer's place with `content` in it; `None` from the second time on.
+    #[cfg(feature = "signer-libsecp256k1")]
+    pub(crate) fn place(&mut self, content: signer::Place) -> Option<&'static mut signer::Place> {
+        if self.own.place_lent {
+            return None;
+        }
+        self.own.place_lent = true;
+        // SAFETY: `place_lent` lets this run once in the life of an instance, and nobody else ever refers to this cell. The
+        // instance lives for ever, so the reference may.
+        Some(unsafe { &mut *self.instance.signer.get() }.write(content))
+    }
+
+    /// What the link sends through.
+    #[cfg(not(feature = "signer-sim"))]
+    pub(crate) fn port(&mut self) -> transport::Port {
+        transport::modem()
+    }
+
+    /// A handle to the modem, which is made in place the first time.
+    #[cfg(feature = "signer-sim")]
+    pub(crate) fn port(&mut self) -> transport::Port {
+        let cell = self.instance.modem.get();
+        if !self.own.modem_made {
+            // SAFETY: `modem_made` lets this run once, before anybody was given a reference into the cell.
+            place(unsafe { &mut *cell }, || SharedModem::new(transport::modem()));
+            self.own.modem_made = true;
+        }
+        // SAFETY: `modem_made` says that it is initialised, and no exclusive reference to it is made from then on. The instance
+        // lives for ever, so the reference may. It stays in the agent's task: what holds it is the agent and its link.
+        transport::Port::new(unsafe { (*cell).assume_init_ref() })
     }
 }
 

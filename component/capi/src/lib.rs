@@ -15,6 +15,7 @@
 //! | [`report`] | status and events as C sees them |
 //! | [`result`] | `cairn_result_t` and its texts |
 //! | [`transport`] | which link the features chose |
+//! | [`signer`] | which signer the features chose |
 //! | [`port`] | the functions of cairn_port.h behind safe names |
 #![no_std]
 
@@ -30,6 +31,7 @@ pub mod record;
 pub mod report;
 pub mod result;
 pub mod run;
+mod signer;
 mod transport;
 mod waiters;
 mod waiting;

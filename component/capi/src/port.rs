@@ -49,6 +49,18 @@ mod c {
         pub(super) fn cairn_port_uart_read(buffer: *mut u8, capacity: usize) -> usize;
         #[cfg(feature = "at-modem")]
         pub(super) fn cairn_port_uart_write(bytes: *const u8, length: usize) -> usize;
+        #[cfg(any(feature = "signer-se050", feature = "signer-sim"))]
+        pub(super) fn cairn_port_delay_us(us: u32);
+        #[cfg(feature = "signer-se050")]
+        pub(super) fn cairn_port_i2c_write(address: u8, bytes: *const u8, length: usize, timeout_ms: u32) -> c_int;
+        #[cfg(feature = "signer-se050")]
+        pub(super) fn cairn_port_i2c_read(address: u8, into: *mut u8, length: usize, timeout_ms: u32) -> c_int;
+        #[cfg(feature = "signer-se050")]
+        #[allow(dead_code, reason = "a board may not be able to switch")]
+        pub(super) fn cairn_port_se_power(on: bool) -> bool;
+        #[cfg(feature = "signer-se050")]
+        #[allow(dead_code, reason = "there may be no secure channel")]
+        pub(super) fn cairn_port_se_keys(version: *mut u8, enc: *mut u8, mac: *mut u8) -> bool;
         #[cfg(feature = "panic-handler")]
         pub(super) fn cairn_port_panic() -> !;
     }
@@ -302,6 +314,118 @@ impl embedded_io::Write for PortUart {
 
     fn flush(&mut self) -> Result<(), Self::Error> {
         Ok(())
+    }
+}
+
+/// Waits for the SIM: looks at the modem every five milliseconds, in which it says some 58 bytes. Not the wait of the
+/// agent's task, whose wake-ups are the agent's.
+#[cfg(feature = "signer-sim")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PortNaps;
+
+#[cfg(feature = "signer-sim")]
+impl cairn::ports::Wait for PortNaps {
+    fn wait(&mut self, _: Option<Millis>) {
+        // SAFETY: takes a number; called by the agent's task only.
+        unsafe { c::cairn_port_delay_us(5_000) }
+    }
+}
+
+#[cfg(feature = "signer-se050")]
+pub(crate) use secure_element::{PortDelay, PortGate, PortI2c, se_keys};
+
+/// The secure element's bus, switch and keys.
+#[cfg(feature = "signer-se050")]
+mod secure_element {
+    use cairn::signer::se050::{GateError, PlatformKeys, PowerGate};
+    use embedded_hal::{
+        delay::DelayNs,
+        i2c::{ErrorKind, ErrorType, I2c, Operation},
+    };
+
+    use super::{c, c_int};
+
+    /// Waits in the port.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct PortDelay;
+
+    impl DelayNs for PortDelay {
+        fn delay_ns(&mut self, ns: u32) {
+            self.delay_us(ns.div_ceil(1_000));
+        }
+
+        fn delay_us(&mut self, us: u32) {
+            // SAFETY: takes a number; called by the agent's task only.
+            unsafe { c::cairn_port_delay_us(us) }
+        }
+
+        fn delay_ms(&mut self, ms: u32) {
+            self.delay_us(ms.saturating_mul(1_000));
+        }
+    }
+
+    /// The I2C bus of cairn_port.h. Each operation is a transfer of its own, from start to stop: the secure element knows no
+    /// other.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct PortI2c;
+
+    /// What a transfer of `bytes` bytes may take: three times its clocks, and 10 ms for a task that was kept waiting.
+    fn timeout_ms(bytes: usize) -> u32 {
+        let bits = 9 * (u32::try_from(bytes).unwrap_or(u32::MAX / 64) + 1);
+        10 + 3 * bits / u32::from(cairn_config::SE050_I2C_KHZ)
+    }
+
+    fn done(answer: c_int) -> Result<(), ErrorKind> {
+        if answer == 0 { Ok(()) } else { Err(ErrorKind::Other) }
+    }
+
+    impl ErrorType for PortI2c {
+        type Error = ErrorKind;
+    }
+
+    impl I2c for PortI2c {
+        fn transaction(&mut self, address: u8, operations: &mut [Operation<'_>]) -> Result<(), Self::Error> {
+            operations.iter_mut().try_for_each(|operation| match operation {
+                // SAFETY: the slice is valid for writing its length.
+                Operation::Read(into) => done(unsafe {
+                    c::cairn_port_i2c_read(address, into.as_mut_ptr(), into.len(), timeout_ms(into.len()))
+                }),
+                // SAFETY: the slice is valid for reading its length.
+                Operation::Write(bytes) => done(unsafe {
+                    c::cairn_port_i2c_write(address, bytes.as_ptr(), bytes.len(), timeout_ms(bytes.len()))
+                }),
+            })
+        }
+    }
+
+    /// The chip's power switch, where the board has one.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct PortGate;
+
+    impl PortGate {
+        fn switch(on: bool) -> Result<(), GateError> {
+            // SAFETY: takes a truth value; called by the agent's task only, in configurations that have it.
+            if !cairn_config::SE050_POWER_GATE || unsafe { c::cairn_port_se_power(on) } { Ok(()) } else { Err(GateError) }
+        }
+    }
+
+    impl PowerGate for PortGate {
+        const CUTS_POWER: bool = cairn_config::SE050_POWER_GATE;
+
+        fn switch_on(&mut self) -> Result<(), GateError> {
+            Self::switch(true)
+        }
+
+        fn switch_off(&mut self) -> Result<(), GateError> {
+            Self::switch(false)
+        }
+    }
+
+    /// The platform keys of this device's chip; `None` when the product has none.
+    pub(crate) fn se_keys() -> Option<PlatformKeys> {
+        let mut keys = PlatformKeys { version: 0, enc: [0; 16], mac: [0; 16] };
+        // SAFETY: the pointers are valid for writing one and twice 16 bytes during the call.
+        unsafe { c::cairn_port_se_keys(&raw mut keys.version, keys.enc.as_mut_ptr(), keys.mac.as_mut_ptr()) }.then_some(keys)
     }
 }
 

@@ -58,8 +58,9 @@ pub enum cairn_result_t {
     CAIRN_E_FACTORY_UNSUPPORTED = 19,
     /// The entropy source gave nothing.
     CAIRN_E_ENTROPY = 20,
-    /// The signer does not work: no key, locked, gone, or a fault was detected.
-    CAIRN_E_SIGNER = 21,
+    /// The signer detected a fault: two signatures that differ, one that does not verify, an answer that makes no sense. Nothing
+    /// was signed.
+    CAIRN_E_SIGNER_FAULT = 21,
     /// The journal's or the batch's state forbids it.
     CAIRN_E_CONFLICT = 22,
     /// The record was lost before its batch was sealed; its place in the batch says so.
@@ -82,6 +83,20 @@ pub enum cairn_result_t {
     CAIRN_E_JOURNAL_ROLLED_BACK = 28,
     /// The product's counter does not answer.
     CAIRN_E_COUNTER = 29,
+    /// The signer has no key: none of this number in PSA Crypto, no such object on the secure element, no applet or no key
+    /// on the SIM.
+    CAIRN_E_SIGNER_NOT_PROVISIONED = 30,
+    /// The signer's key exists and may not be used: a PIN, a policy, wrong platform keys.
+    CAIRN_E_SIGNER_LOCKED = 31,
+    /// The secure element, the SIM or the modem does not answer at all. The agent looks again a minute later.
+    CAIRN_E_SIGNER_GONE = 32,
+    /// The secure element or the SIM did not answer in time. The agent looks again a minute later.
+    CAIRN_E_SIGNER_TIMEOUT = 33,
+    /// The factory blob has no private key, and this build signs with one that the factory gives.
+    CAIRN_E_KEY_MISSING = 34,
+    /// The factory blob has a private key, and in this build something else holds the device's key. One that lies about in flash
+    /// protects nothing: provision the device with `--public-key`, and take the other key for lost.
+    CAIRN_E_KEY_UNWANTED = 35,
 }
 
 impl cairn_result_t {
@@ -108,7 +123,7 @@ impl cairn_result_t {
         Self::CAIRN_E_FACTORY_DAMAGED,
         Self::CAIRN_E_FACTORY_UNSUPPORTED,
         Self::CAIRN_E_ENTROPY,
-        Self::CAIRN_E_SIGNER,
+        Self::CAIRN_E_SIGNER_FAULT,
         Self::CAIRN_E_CONFLICT,
         Self::CAIRN_E_LOST,
         Self::CAIRN_E_JOURNAL_FOREIGN,
@@ -117,6 +132,12 @@ impl cairn_result_t {
         Self::CAIRN_E_ROOT,
         Self::CAIRN_E_JOURNAL_ROLLED_BACK,
         Self::CAIRN_E_COUNTER,
+        Self::CAIRN_E_SIGNER_NOT_PROVISIONED,
+        Self::CAIRN_E_SIGNER_LOCKED,
+        Self::CAIRN_E_SIGNER_GONE,
+        Self::CAIRN_E_SIGNER_TIMEOUT,
+        Self::CAIRN_E_KEY_MISSING,
+        Self::CAIRN_E_KEY_UNWANTED,
     ];
 
     const fn text(self) -> &'static CStr {
@@ -142,7 +163,7 @@ impl cairn_result_t {
             Self::CAIRN_E_FACTORY_DAMAGED => c"the factory blob is damaged",
             Self::CAIRN_E_FACTORY_UNSUPPORTED => c"the factory blob is of a kind this build cannot use",
             Self::CAIRN_E_ENTROPY => c"the entropy source failed",
-            Self::CAIRN_E_SIGNER => c"the signer failed",
+            Self::CAIRN_E_SIGNER_FAULT => c"the signer detected a fault",
             Self::CAIRN_E_CONFLICT => c"the batch's state forbids it",
             Self::CAIRN_E_LOST => c"the record was lost",
             Self::CAIRN_E_JOURNAL_FOREIGN => {
@@ -153,6 +174,12 @@ impl cairn_result_t {
             Self::CAIRN_E_ROOT => c"no root of trust vouches for the device",
             Self::CAIRN_E_JOURNAL_ROLLED_BACK => c"the journal's flash was rolled back",
             Self::CAIRN_E_COUNTER => c"the counter does not answer",
+            Self::CAIRN_E_SIGNER_NOT_PROVISIONED => c"the signer has no key",
+            Self::CAIRN_E_SIGNER_LOCKED => c"the signer's key may not be used",
+            Self::CAIRN_E_SIGNER_GONE => c"the signer does not answer at all",
+            Self::CAIRN_E_SIGNER_TIMEOUT => c"the signer did not answer in time",
+            Self::CAIRN_E_KEY_MISSING => c"the factory blob has no private key, and this build signs with one",
+            Self::CAIRN_E_KEY_UNWANTED => c"the factory blob has a private key, and this build's key is elsewhere",
         }
     }
 }
@@ -213,8 +240,16 @@ impl From<SubmitError> for cairn_result_t {
 }
 
 impl From<SignerError> for cairn_result_t {
-    fn from(_: SignerError) -> Self {
-        Self::CAIRN_E_SIGNER
+    fn from(error: SignerError) -> Self {
+        match error {
+            SignerError::NotProvisioned => Self::CAIRN_E_SIGNER_NOT_PROVISIONED,
+            SignerError::Locked => Self::CAIRN_E_SIGNER_LOCKED,
+            SignerError::Gone => Self::CAIRN_E_SIGNER_GONE,
+            SignerError::TimeOut => Self::CAIRN_E_SIGNER_TIMEOUT,
+            SignerError::FaultDetected => Self::CAIRN_E_SIGNER_FAULT,
+            // Nothing in the C interface asks for a recovery id.
+            SignerError::NotRecoverable => Self::CAIRN_E_ARGUMENT,
+        }
     }
 }
 
@@ -248,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_number_that_is_no_result_has_a_text_too() {
-        for number in [-1, i32::MIN, i32::MAX, 30] {
+        for number in [-1, i32::MIN, i32::MAX, 1000] {
             // SAFETY: cairn_strerror gives a C string that lives for ever.
             assert_eq!(unsafe { CStr::from_ptr(cairn_strerror(number)) }, c"unknown result");
         }

@@ -33,10 +33,29 @@ const _: () = assert!(RX >= 160, "CONFIG_CAIRN_AT_LINE_MAX is too small for a do
 /// Datagrams that may wait between two steps of the agent: a response and its repetition.
 const QUEUE: usize = 2;
 
-type Modem = AtModem<PortUart, PortClock, 1, TX, RX, QUEUE, { cairn_config::AT_LINE_MAX }>;
+pub(crate) type Modem = AtModem<PortUart, PortClock, 1, TX, RX, QUEUE, { cairn_config::AT_LINE_MAX }, APDU>;
+
+/// What the link sends through.
+#[cfg(not(feature = "signer-sim"))]
+pub(crate) type Port = Modem;
+/// What the link sends through, and the signer: handles to one modem.
+///
+/// cbindgen:ignore
+#[cfg(feature = "signer-sim")]
+pub(crate) type Port = cairn_at_modem::sim::Shared<'static, Modem>;
 
 /// CoAP with OSCORE over the AT modem.
-pub(crate) type Link = CoapLink<Modem, TX, RX>;
+pub(crate) type Link = CoapLink<Port, TX, RX>;
+
+/// Bytes of a command for the SIM, and of its answer.
+#[cfg(not(feature = "signer-sim"))]
+const APDU: usize = 0;
+#[cfg(feature = "signer-sim")]
+const APDU: usize = cairn_at_modem::sim::APDU;
+const _: () = assert!(
+    cairn_config::AT_LINE_MAX >= 2 * APDU + 40,
+    "CONFIG_CAIRN_AT_LINE_MAX is too small for the SIM's answers: at least 296"
+);
 
 /// The security context of this device in this stream: its sender id is its kid, the relay's is empty.
 ///
@@ -48,9 +67,13 @@ pub(crate) fn context(factory: &Factory, stream: StreamId) -> Result<Context, De
     Context::derive(&secrets, &factory.kid, &[])
 }
 
-/// The link of this device. `seed` spreads message ids, tokens and waits.
-pub(crate) fn link(factory: &Factory, context: Context, seed: u64) -> Link {
-    let modem = Modem::new(DIALECT, cairn_at_modem::Settings::default(), PortUart::new(), PortClock);
+/// The modem, which nothing was said to yet.
+pub(crate) fn modem() -> Modem {
+    Modem::new(DIALECT, cairn_at_modem::Settings::default(), PortUart::new(), PortClock)
+}
+
+/// The link of this device through `port`. `seed` spreads message ids, tokens and waits.
+pub(crate) fn link(factory: &Factory, context: Context, seed: u64, port: Port) -> Link {
     let settings = Settings {
         relay: SocketAddr::V4(factory.relay),
         transmission: Transmission {
@@ -61,5 +84,5 @@ pub(crate) fn link(factory: &Factory, context: Context, seed: u64) -> Link {
         keep_socket: false,
         seed,
     };
-    CoapLink::new(modem, settings, context)
+    CoapLink::new(port, settings, context)
 }

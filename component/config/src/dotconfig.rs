@@ -1,80 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Reads a Kconfig `.config`: which symbols there are, what each may be, and the hash that names a configuration.
-//! Shared by build.rs and the program `cairn-config`, on the host only; never guesses a value that is missing.
+//! Reads a Kconfig `.config`: what its lines say, what contradicts what, and the hash that names a configuration. Which
+//! symbols there are is in symbols.rs. Shared by build.rs and the program `cairn-config`, on the host only; never guesses a
+//! value that is missing.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use sha2::{Digest as _, Sha256};
 
-/// What a symbol may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// `y` or not set.
-    Bool,
-    /// A decimal number between two bounds, both allowed.
-    Int {
-        /// Smallest value.
-        min: u64,
-        /// Largest value.
-        max: u64,
-        /// The constant's type.
-        rust: &'static str,
-    },
-}
-
-/// One Kconfig symbol, named without `CONFIG_CAIRN_`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Symbol {
-    /// Name; also the constant's.
-    pub(crate) name: &'static str,
-    /// What it may be. kconfig/Kconfig says the same ranges; `cargo xtask test` compares them.
-    pub(crate) kind: Kind,
-    /// Documentation of the constant, with its unit.
-    pub(crate) about: &'static str,
-}
-
-const fn int(name: &'static str, rust: &'static str, min: u64, max: u64, about: &'static str) -> Symbol {
-    Symbol { name, kind: Kind::Int { min, max, rust }, about }
-}
-
-const fn boolean(name: &'static str, about: &'static str) -> Symbol {
-    Symbol { name, kind: Kind::Bool, about }
-}
-
-/// Every symbol a configuration has, each exactly once.
-pub(crate) const SYMBOLS: &[Symbol] = &[
-    int("PAYLOAD_MAX", "usize", 1, 1024, "Largest payload of a record, in bytes."),
-    int("QUEUE_LENGTH", "usize", 1, 1024, "Records that may wait between the application and the agent's task."),
-    int("WAITERS", "usize", 1, 32, "Tasks that may be inside `cairn_submit_wait` at the same time."),
-    int("TASK_STACK_BYTES", "usize", 2048, 65536, "Stack of the agent's task, in bytes."),
-    int("TASK_PRIORITY", "u32", 0, 31, "Priority of the agent's task, in the RTOS's own numbers."),
-    int("JOURNAL_BYTES", "usize", 4096, 16_777_216, "Flash that the journal uses, in bytes."),
-    int("FLASH_WRITE_SIZE", "usize", 1, 32, "Word of the journal's flash, in bytes."),
-    int("FLASH_ERASE_SIZE", "usize", 256, 131_072, "Erase unit of the journal's flash, in bytes."),
-    int("UPLINK_MAX", "usize", 320, 1408, "Largest uplink, in bytes before OSCORE and CoAP are added."),
-    int("UPLOAD_INTERVAL_S", "u32", 60, 2_592_000, "Seconds between two batches."),
-    boolean("JOURNAL_FULL_REFUSE", "A full journal refuses urgent records too."),
-    boolean("JOURNAL_FULL_DISPLACE", "In a full journal, routine records give way to urgent ones."),
-    boolean("UPLOAD_DATA", "The relay is given the records; it makes the evidence."),
-    boolean("UPLOAD_HASH_ONLY", "The relay is given anchors only; records stay on the device until released."),
-    int(
-        "RETENTION_HOURS",
-        "u32",
-        0,
-        175_200,
-        "Hours after which records of hash-only batches are released; 0 is never.",
-    ),
-    int("CLOCK_STEP_MS", "u32", 100, 3_600_000, "Wall-clock steps from this many milliseconds on get a clock record."),
-    int("RELAY_STEP_MAX_S", "u32", 0, 2_592_000, "Seconds by which a relay may move a clock that was set."),
-    int("SENDER_SEQUENCE_BLOCK", "u32", 8, 65536, "OSCORE sender sequence numbers reserved at a time."),
-    int("COAP_ACK_TIMEOUT_MS", "u32", 1000, 60_000, "ACK_TIMEOUT of RFC 7252 section 4.8, in milliseconds."),
-    int("COAP_MAX_RETRANSMIT", "u8", 0, 8, "MAX_RETRANSMIT of RFC 7252 section 4.8."),
-    int("AT_LINE_MAX", "usize", 64, 4096, "Longest line taken from the modem, in bytes without line end."),
-    int("AT_RX_BYTES", "usize", 64, 4096, "Bytes kept between the modem UART's interrupt and the agent's task."),
-];
-
-/// Symbols of which exactly one is set.
-const CHOICES: &[&[&str]] = &[&["JOURNAL_FULL_REFUSE", "JOURNAL_FULL_DISPLACE"], &["UPLOAD_DATA", "UPLOAD_HASH_ONLY"]];
+use crate::symbols::{CHOICES, Kind, SYMBOLS, Symbol};
 
 /// Uplink bytes that are not records: the anchor, its signature, the batch key, a record's time and kind; rounded up.
 const UPLINK_OVERHEAD: u64 = 256;
@@ -87,19 +20,40 @@ pub(crate) const ENTRY_HEAD: u64 = 8;
 pub(crate) const RECORD_PREFIX: u64 = 14;
 pub(crate) const IDENTITY_PAYLOAD: u64 = 106;
 
+/// Which cargo features of `cairn-capi` a choice turns on. Everything else reaches Rust as a constant. `cairn-capi` asserts
+/// that its features are those of its configuration.
+const FEATURES: &[(&str, &str)] = &[
+    ("AT_MODEM", "at-modem"),
+    ("MODEM_BC66", "modem-bc66"),
+    ("MONOTONIC", "monotonic"),
+    ("SIGNER_SOFTWARE", "signer-software"),
+    ("SIGNER_P256", "signer-p256"),
+    ("SIGNER_FAST", "signer-fast"),
+    ("SIGNER_LIBSECP256K1", "signer-libsecp256k1"),
+    ("SIGNER_PSA", "signer-psa"),
+    ("SIGNER_SE050", "signer-se050"),
+    ("SIGNER_SIM", "signer-sim"),
+    ("KEY_P256", "es256"),
+    ("SIM_IOT_SAFE", "es256"),
+    ("ROOT_FACTORY_KEY", "endorsement"),
+    ("ROOT_PSA", "psa-attestation"),
+];
+
 /// Prefix of every symbol this crate answers for.
 pub(crate) const PREFIX: &str = "CONFIG_CAIRN_";
 
 /// The value of one symbol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     /// A [`Kind::Bool`].
     Bool(bool),
-    /// A [`Kind::Int`].
+    /// A [`Kind::Int`] or a [`Kind::Hex`].
     Int(u64),
+    /// A [`Kind::Bytes`].
+    Bytes(Vec<u8>),
 }
 
-/// A complete, checked configuration: every symbol of [`SYMBOLS`] has a value.
+/// A complete, checked configuration: every symbol of [`SYMBOLS`] whose dependencies are met has a value, and no other has.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Config {
     values: BTreeMap<&'static str, Value>,
@@ -126,6 +80,7 @@ impl Config {
         }
         if errors.is_empty() {
             errors.extend(missing(&values));
+            errors.extend(unmet(&values));
         }
         if errors.is_empty() {
             errors.extend(contradictions(&values));
@@ -133,19 +88,28 @@ impl Config {
         if errors.is_empty() { Ok(Self { values }) } else { Err(errors) }
     }
 
-    /// Every symbol with its value, in the order of [`SYMBOLS`].
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static Symbol, Value)> {
-        SYMBOLS.iter().filter_map(|symbol| Some((symbol, *self.values.get(symbol.name)?)))
+    /// Every symbol, in the order of [`SYMBOLS`], with its value; `None` for one that this configuration has no use for.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static Symbol, Option<&Value>)> {
+        SYMBOLS.iter().map(|symbol| (symbol, self.values.get(symbol.name)))
     }
 
-    /// First 8 hex digits of SHA-256 over the sorted lines `CONFIG_CAIRN_NAME=value\n`, a symbol that is not set as
-    /// `n`: the order, comments and other components' lines of the file do not matter.
+    /// The cargo features of `cairn-capi` that this configuration chooses, each once.
+    pub(crate) fn features(&self) -> Vec<&'static str> {
+        let mut features: Vec<_> = FEATURES.iter().filter(|(name, _)| set(&self.values, name)).map(|(_, f)| *f).collect();
+        features.dedup();
+        features
+    }
+
+    /// First 8 hex digits of SHA-256 over the sorted lines `CONFIG_CAIRN_NAME=value\n` of what is set, numbers in decimal:
+    /// the order, comments and other components' lines of the file do not matter.
     pub(crate) fn hash(&self) -> String {
         let mut lines = String::new();
         for (name, value) in &self.values {
             let _ = match value {
-                Value::Bool(set) => writeln!(lines, "{PREFIX}{name}={}", if *set { "y" } else { "n" }),
+                Value::Bool(true) => writeln!(lines, "{PREFIX}{name}=y"),
+                Value::Bool(false) => Ok(()),
                 Value::Int(number) => writeln!(lines, "{PREFIX}{name}={number}"),
+                Value::Bytes(bytes) => writeln!(lines, "{PREFIX}{name}={bytes:02x?}"),
             };
         }
         Sha256::digest(lines).iter().take(4).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
@@ -158,7 +122,8 @@ fn parse_line(line: &str) -> Result<Option<(&'static str, Value)>, String> {
         let Some(symbol) = find(name)? else { return Ok(None) };
         return match symbol.kind {
             Kind::Bool => Ok(Some((symbol.name, Value::Bool(false)))),
-            Kind::Int { .. } => Err(format!("{name} needs a number")),
+            Kind::Int { .. } | Kind::Hex { .. } => Err(format!("{name} needs a number")),
+            Kind::Bytes { .. } => Err(format!("{name} needs hex digits in quotes")),
         };
     }
     let Some((name, text)) = line.split_once('=') else { return Ok(None) };
@@ -174,8 +139,27 @@ fn parse_line(line: &str) -> Result<Option<(&'static str, Value)>, String> {
             Ok(_) => return Err(format!("{name}={text}: must be {min} to {max} ({})", symbol.about)),
             Err(_) => return Err(format!("{name}={text}: is not a decimal number")),
         },
+        Kind::Hex { min, max, .. } => match text.strip_prefix("0x").map(|digits| u64::from_str_radix(digits, 16)) {
+            Some(Ok(number)) if (min..=max).contains(&number) => Value::Int(number),
+            Some(Ok(_)) => return Err(format!("{name}={text}: must be {min:#x} to {max:#x} ({})", symbol.about)),
+            _ => return Err(format!("{name}={text}: is not a hexadecimal number, 0x first")),
+        },
+        Kind::Bytes { min, max } => match quoted_bytes(text) {
+            Some(bytes) if (min..=max).contains(&bytes.len()) => Value::Bytes(bytes),
+            _ => return Err(format!("{name}={text}: must be {min} to {max} bytes in hex digits, in quotes ({})", symbol.about)),
+        },
     };
     Ok(Some((symbol.name, value)))
+}
+
+/// The bytes of `"303036"`.
+fn quoted_bytes(text: &str) -> Option<Vec<u8>> {
+    let digits = text.strip_prefix('"')?.strip_suffix('"')?;
+    if !digits.is_ascii() || digits.len() % 2 != 0 {
+        return None;
+    }
+    let pair = |at: usize| digits.get(at..at + 2).filter(|pair| pair.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(pair(at)?, 16).ok()).collect()
 }
 
 /// The symbol a `.config` calls `name`; `None` when it is another component's.
@@ -187,22 +171,50 @@ fn find(name: &str) -> Result<Option<&'static Symbol>, String> {
     }
 }
 
-fn missing(values: &BTreeMap<&'static str, Value>) -> impl Iterator<Item = String> {
-    SYMBOLS.iter().filter(|symbol| !values.contains_key(symbol.name)).map(|symbol| {
-        format!("{PREFIX}{} is missing; make the file anew from kconfig/ ({})", symbol.name, symbol.about)
-    })
+type Values = BTreeMap<&'static str, Value>;
+
+fn set(values: &Values, name: &str) -> bool {
+    values.get(name) == Some(&Value::Bool(true))
 }
 
-fn contradictions(values: &BTreeMap<&'static str, Value>) -> Vec<String> {
+/// Whether this configuration has a use for the symbol.
+fn met(values: &Values, symbol: &Symbol) -> bool {
+    symbol.needs.is_empty() || symbol.needs.iter().any(|need| set(values, need))
+}
+
+fn missing(values: &Values) -> Vec<String> {
+    let missing = SYMBOLS.iter().filter(|symbol| met(values, symbol) && !values.contains_key(symbol.name));
+    let say = |symbol: &Symbol| {
+        format!("{PREFIX}{} is missing; make the file anew from kconfig/ ({})", symbol.name, symbol.about)
+    };
+    missing.map(say).collect()
+}
+
+/// What is set although what it belongs to is not: two signers, an option of another one.
+fn unmet(values: &Values) -> Vec<String> {
+    let unmet = SYMBOLS.iter().filter(|symbol| !met(values, symbol));
+    let wanted = unmet.filter(|symbol| !matches!(values.get(symbol.name), None | Some(Value::Bool(false))));
+    let say = |symbol: &Symbol| {
+        let needs = symbol.needs.join(&format!(" or {PREFIX}"));
+        format!("{PREFIX}{} is set, which needs {PREFIX}{needs} ({})", symbol.name, symbol.about)
+    };
+    wanted.map(say).collect()
+}
+
+fn contradictions(values: &Values) -> Vec<String> {
     let mut errors = Vec::new();
     for choice in CHOICES {
-        let set = choice.iter().filter(|name| values.get(*name) == Some(&Value::Bool(true))).count();
-        if set != 1 {
-            errors.push(format!("exactly one of {PREFIX}{} must be y, {set} are", choice.join(&format!(", {PREFIX}"))));
+        let offered = SYMBOLS.iter().any(|symbol| symbol.name == choice[0] && met(values, symbol));
+        let chosen = choice.iter().filter(|name| set(values, name)).count();
+        if offered && chosen != 1 {
+            errors.push(format!("exactly one of {PREFIX}{} must be y, {chosen} are", choice.join(&format!(", {PREFIX}"))));
         }
     }
+    if !set(values, "AT_MODEM") {
+        errors.push(format!("{PREFIX}AT_MODEM is not set: there is no other link to the relay in C builds"));
+    }
     if let (Some(Value::Int(payload)), Some(Value::Int(uplink))) = (values.get("PAYLOAD_MAX"), values.get("UPLINK_MAX"))
-        && values.get("UPLOAD_DATA") == Some(&Value::Bool(true))
+        && set(values, "UPLOAD_DATA")
         && payload + UPLINK_OVERHEAD > *uplink
     {
         errors.push(format!(
@@ -216,7 +228,7 @@ fn contradictions(values: &BTreeMap<&'static str, Value>) -> Vec<String> {
 
 /// What the journal asks of its flash; docs/journal.md says why. Whether two batches fit is checked when the library is
 /// compiled, which knows what they take.
-fn flash_contradictions(values: &BTreeMap<&'static str, Value>) -> Vec<String> {
+fn flash_contradictions(values: &Values) -> Vec<String> {
     let number = |name| match values.get(name) {
         Some(Value::Int(number)) => *number,
         _ => 0,
@@ -235,7 +247,7 @@ fn flash_contradictions(values: &BTreeMap<&'static str, Value>) -> Vec<String> {
              ({PREFIX}FLASH_ERASE_SIZE={erase})"
         ));
     }
-    if values.get("JOURNAL_FULL_DISPLACE") == Some(&Value::Bool(true)) && bytes < 4 * sector {
+    if set(values, "JOURNAL_FULL_DISPLACE") && bytes < 4 * sector {
         errors.push(format!(
             "{PREFIX}JOURNAL_BYTES={bytes}: {PREFIX}JOURNAL_FULL_DISPLACE needs four sectors of {sector} bytes or more"
         ));
@@ -282,15 +294,24 @@ mod tests {
     #[test]
     fn every_number_is_refused_just_outside_its_bounds() {
         for symbol in SYMBOLS {
-            let Kind::Int { min, max, .. } = symbol.kind else { continue };
-            for bad in [min.checked_sub(1), Some(max + 1)].into_iter().flatten() {
-                let line = format!("{PREFIX}{}={bad}", symbol.name);
-                let text: String = DEFAULT
-                    .lines()
-                    .map(|old| if old.starts_with(&format!("{PREFIX}{}=", symbol.name)) { &line } else { old })
-                    .flat_map(|line| [line, "\n"])
-                    .collect();
-                assert!(errors(&text).contains(&format!("must be {min} to {max}")), "{line}");
+            let (bounds, lines) = match symbol.kind {
+                Kind::Bool => continue,
+                Kind::Int { min, max, .. } => {
+                    let outside = [min.checked_sub(1), Some(max + 1)].into_iter().flatten();
+                    (format!("must be {min} to {max}"), outside.map(|bad| bad.to_string()).collect::<Vec<_>>())
+                }
+                Kind::Hex { min, max, .. } => {
+                    (format!("must be {min:#x} to {max:#x}"), [min - 1, max + 1].map(|bad| format!("{bad:#x}")).to_vec())
+                }
+                Kind::Bytes { min, max } => {
+                    let outside = [min - 1, max + 1].map(|bytes| format!("\"{}\"", "a5".repeat(bytes)));
+                    (format!("must be {min} to {max} bytes"), outside.to_vec())
+                }
+            };
+            for line in lines.iter().map(|bad| format!("{PREFIX}{}={bad}", symbol.name)) {
+                let others = DEFAULT.lines().filter(|old| !old.starts_with(&format!("{PREFIX}{}=", symbol.name)));
+                let text: String = others.chain([&*line]).flat_map(|line| [line, "\n"]).collect();
+                assert!(errors(&text).contains(&bounds), "{line}");
             }
         }
     }

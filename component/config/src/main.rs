@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cairn-config`: checks a `.config`, or writes it as the C header `cairn_config.h`. Called by cairn.cmake at
-//! configure time and by `cargo xtask test`; changes no other file.
+//! `cairn-config`: checks a `.config`, writes it as the C header `cairn_config.h`, or says which cargo features it chooses.
+//! Called by cairn.cmake at configure time and by `cargo xtask test`; changes no other file.
 #![forbid(unsafe_code)]
 
 use std::{fmt::Write as _, fs, path::Path, process::ExitCode};
 
-use dotconfig::{Config, Kind, PREFIX, SYMBOLS, Value};
+use dotconfig::{Config, PREFIX, Value};
+use symbols::{Kind, SYMBOLS};
 
 mod dotconfig;
+mod symbols;
 
 const USAGE: &str = "\
 Reads a Kconfig .config of a Cairn build.
 
 cairn-config check <.config>                      is it complete and in range; prints its hash
 cairn-config header <.config> <cairn_config.h>    writes it as a C header, when the header would change
-cairn-config symbols                              prints every symbol: name, then 'bool' or 'int MIN MAX'
+cairn-config features <.config>                   prints the cargo features of cairn-capi that it chooses, with commas
+cairn-config symbols                              prints every symbol: name, then 'bool', 'int MIN MAX', 'hex MIN MAX' or
+                                                  'string', and after 'needs' what one of must be set
 ";
 
 fn main() -> ExitCode {
@@ -23,6 +27,7 @@ fn main() -> ExitCode {
     let result = match args[..] {
         ["check", dotconfig] => read(dotconfig).map(|config| println!("{dotconfig}: cairn_config_{}", config.hash())),
         ["header", dotconfig, out] => read(dotconfig).and_then(|config| write_header(&config, Path::new(out))),
+        ["features", dotconfig] => read(dotconfig).map(|config| println!("{}", config.features().join(","))),
         ["symbols"] => {
             print!("{}", symbols());
             Ok(())
@@ -67,9 +72,13 @@ fn header(config: &Config) -> String {
     for (symbol, value) in config.iter() {
         let name = symbol.name;
         let _ = match value {
-            Value::Int(number) => write!(out, "\n/* {} */\n#define {PREFIX}{name} {number}\n", symbol.about),
-            Value::Bool(true) => write!(out, "\n/* {} */\n#define {PREFIX}{name} 1\n", symbol.about),
-            Value::Bool(false) => write!(out, "\n/* {PREFIX}{name} is not set */\n"),
+            Some(Value::Int(number)) => write!(out, "\n/* {} */\n#define {PREFIX}{name} {number}\n", symbol.about),
+            Some(Value::Bool(true)) => write!(out, "\n/* {} */\n#define {PREFIX}{name} 1\n", symbol.about),
+            Some(Value::Bytes(bytes)) => {
+                let digits = bytes.iter().fold(String::new(), |digits, byte| format!("{digits}{byte:02x}"));
+                write!(out, "\n/* {} */\n#define {PREFIX}{name} \"{digits}\"\n", symbol.about)
+            }
+            Some(Value::Bool(false)) | None => write!(out, "\n/* {PREFIX}{name} is not set */\n"),
         };
     }
     let _ = write!(
@@ -84,10 +93,16 @@ fn header(config: &Config) -> String {
 fn symbols() -> String {
     let mut out = String::new();
     for symbol in SYMBOLS {
+        let name = symbol.name;
         let _ = match symbol.kind {
-            Kind::Bool => writeln!(out, "{PREFIX}{} bool", symbol.name),
-            Kind::Int { min, max, .. } => writeln!(out, "{PREFIX}{} int {min} {max}", symbol.name),
+            Kind::Bool => write!(out, "{PREFIX}{name} bool"),
+            Kind::Int { min, max, .. } => write!(out, "{PREFIX}{name} int {min} {max}"),
+            Kind::Hex { min, max, .. } => write!(out, "{PREFIX}{name} hex {min:#x} {max:#x}"),
+            Kind::Bytes { .. } => write!(out, "{PREFIX}{name} string"),
         };
+        let mut needs = symbol.needs.to_vec();
+        needs.sort_unstable();
+        let _ = if needs.is_empty() { writeln!(out) } else { writeln!(out, " needs {}", needs.join(" ")) };
     }
     out
 }

@@ -131,6 +131,43 @@ int cairn_port_flash_erase(uint32_t offset, size_t length)
     return -1;
 }
 
+void cairn_port_delay_us(uint32_t us)
+{
+    (void)us;
+}
+
+int cairn_port_i2c_write(uint8_t address, const uint8_t *bytes, size_t length, uint32_t timeout_ms)
+{
+    (void)address;
+    (void)bytes;
+    (void)length;
+    (void)timeout_ms;
+    return -1;
+}
+
+int cairn_port_i2c_read(uint8_t address, uint8_t *bytes, size_t length, uint32_t timeout_ms)
+{
+    (void)address;
+    (void)bytes;
+    (void)length;
+    (void)timeout_ms;
+    return -1;
+}
+
+bool cairn_port_se_power(bool on)
+{
+    (void)on;
+    return false;
+}
+
+bool cairn_port_se_keys(uint8_t *version, uint8_t *enc, uint8_t *mac)
+{
+    (void)version;
+    (void)enc;
+    (void)mac;
+    return false;
+}
+
 _Noreturn void cairn_port_panic(void)
 {
     for (;;) {
