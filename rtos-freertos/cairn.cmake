@@ -15,8 +15,10 @@
 #   CAIRN_CARGO_ARGS        more arguments for the device build, a list; for instance -Zbuild-std=core,alloc
 #   CAIRN_CARGO_TARGET_DIR  where cargo builds                       default: <build>/cairn
 #   CAIRN_RUST_TARGET       the Rust target triple                   default: from the C compiler
-#   CAIRN_FEATURES          what to build in, a list: at-modem,      default: at-modem
-#                           endorsement, psa-attestation, monotonic
+#   CAIRN_CFLAGS            flags for the C that cargo compiles      default: below; used with CONFIG_CAIRN_SIGNER_LIBSECP256K1
+#
+# What is built in, the signer above all, the .config says and nothing else. With CONFIG_CAIRN_SIGNER_PSA `app` must find its
+# <psa/crypto.h> and link what is behind it.
 include_guard(GLOBAL)
 cmake_minimum_required(VERSION 3.20)
 
@@ -36,7 +38,12 @@ _cairn_option(CAIRN_RUSTC "" "rustc; empty: what cargo finds")
 _cairn_option(CAIRN_CARGO_ARGS "" "More arguments for cargo's device build")
 _cairn_option(CAIRN_CARGO_TARGET_DIR "${CMAKE_BINARY_DIR}/cairn" "Where cargo builds for the device")
 _cairn_option(CAIRN_RUST_TARGET "" "Rust target triple; empty: from the C compiler")
-_cairn_option(CAIRN_FEATURES "at-modem" "Transports and roots of trust to build in")
+_cairn_option(CAIRN_CFLAGS "-fomit-frame-pointer -fno-schedule-insns2" "Flags for the C that cargo compiles for the device")
+
+if(DEFINED CAIRN_FEATURES OR DEFINED ENV{CAIRN_FEATURES})
+  message(FATAL_ERROR "Cairn: CAIRN_FEATURES is no more: what to build in is chosen in the .config (${CAIRN_DOTCONFIG}): "
+    "CONFIG_CAIRN_SIGNER_..., CONFIG_CAIRN_ROOT_..., CONFIG_CAIRN_MONOTONIC, CONFIG_CAIRN_AT_MODEM. Unset CAIRN_FEATURES.")
+endif()
 
 # The ABI of the library follows the C compiler; flags from elsewhere would silently break that.
 foreach(name RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS)
@@ -122,26 +129,41 @@ if(NOT CAIRN_CARGO_ARGS MATCHES "build-std")
   endif()
 endif()
 
-# ---- cairn_config.h
+# ---- cairn_config.h, and what the .config chooses
 # --------------------------------------------------------------------------------------------------------
 set(_cairn_include "${CMAKE_BINARY_DIR}/cairn-include")
 file(MAKE_DIRECTORY "${_cairn_include}")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CAIRN_DOTCONFIG}"
-  "${CAIRN_ROOT}/component/config/src/dotconfig.rs" "${CAIRN_ROOT}/component/config/src/main.rs")
-execute_process(
-  COMMAND "${CMAKE_COMMAND}" -E env ${_cairn_env} "CARGO_TARGET_DIR=${CMAKE_BINARY_DIR}/cairn-host"
-    "${CAIRN_CARGO}" run --quiet --locked --package cairn-config --
-    header "${CAIRN_DOTCONFIG}" "${_cairn_include}/cairn_config.h"
-  WORKING_DIRECTORY "${CAIRN_ROOT}" RESULT_VARIABLE _cairn_failed ERROR_VARIABLE _cairn_error)
-if(_cairn_failed)
-  message(FATAL_ERROR "Cairn: cannot make cairn_config.h from ${CAIRN_DOTCONFIG}\n${_cairn_error}")
+  "${CAIRN_ROOT}/component/config/src/dotconfig.rs" "${CAIRN_ROOT}/component/config/src/main.rs"
+  "${CAIRN_ROOT}/component/config/src/symbols.rs")
+# Asks cairn-config, the only reader of a .config.
+function(_cairn_ask_config out)
+  execute_process(
+    COMMAND "${CMAKE_COMMAND}" -E env ${_cairn_env} "CARGO_TARGET_DIR=${CMAKE_BINARY_DIR}/cairn-host"
+      "${CAIRN_CARGO}" run --quiet --locked --package cairn-config -- ${ARGN}
+    WORKING_DIRECTORY "${CAIRN_ROOT}" RESULT_VARIABLE failed OUTPUT_VARIABLE answer ERROR_VARIABLE error
+    OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(failed)
+    message(FATAL_ERROR "Cairn: ${CAIRN_DOTCONFIG} is no configuration of Cairn\n${error}")
+  endif()
+  set(${out} "${answer}" PARENT_SCOPE)
+endfunction()
+_cairn_ask_config(_cairn_said header "${CAIRN_DOTCONFIG}" "${_cairn_include}/cairn_config.h")
+_cairn_ask_config(_cairn_features features "${CAIRN_DOTCONFIG}")
+string(REPLACE "," ";" _cairn_feature_list "${_cairn_features}")
+
+# The C that cargo compiles is compiled by this build's compiler. cargo takes the variables with the target's name in them.
+if("signer-libsecp256k1" IN_LIST _cairn_feature_list)
+  string(REPLACE "-" "_" _cairn_target_name "${_cairn_target}")
+  string(REPLACE "." "_" _cairn_target_name "${_cairn_target_name}")
+  list(APPEND _cairn_env "CC_${_cairn_target_name}=${CMAKE_C_COMPILER}" "AR_${_cairn_target_name}=${CMAKE_AR}"
+    "CFLAGS_${_cairn_target_name}=${CAIRN_CFLAGS}")
 endif()
 
 # ---- the library: cargo is asked at every build and knows itself what changed
 # ------------------------------------------------
 set(_cairn_library "${CAIRN_CARGO_TARGET_DIR}/${_cairn_target}/device/libcairn_capi.a")
 set(_cairn_own_library "${CMAKE_BINARY_DIR}/libcairn_capi.a")
-list(JOIN CAIRN_FEATURES "," _cairn_features)
 add_custom_target(cairn_rust
   COMMAND "${CMAKE_COMMAND}" -E env ${_cairn_env} "CARGO_TARGET_DIR=${CAIRN_CARGO_TARGET_DIR}"
     "${CAIRN_CARGO}" rustc --locked ${CAIRN_CARGO_ARGS} --package cairn-capi --lib --crate-type staticlib
@@ -166,4 +188,13 @@ target_sources(cairn_freertos INTERFACE
 target_include_directories(cairn_freertos INTERFACE
   "${CAIRN_ROOT}/rtos-freertos" "${CAIRN_ROOT}/component/capi/include" "${_cairn_include}")
 target_link_libraries(cairn_freertos INTERFACE cairn_capi)
+# The C half of the signer over PSA Crypto is compiled against the application's own headers; a curve they do not have is an error.
+if("signer-psa" IN_LIST _cairn_feature_list)
+  target_sources(cairn_freertos INTERFACE "${CAIRN_ROOT}/component/psa/c/cairn_psa.c")
+  if("es256" IN_LIST _cairn_feature_list)
+    target_compile_definitions(cairn_freertos INTERFACE CAIRN_PSA_NEEDS_ES256)
+  else()
+    target_compile_definitions(cairn_freertos INTERFACE CAIRN_PSA_NEEDS_ES256K)
+  endif()
+endif()
 message(STATUS "Cairn: ${_cairn_target}, features ${_cairn_features}, configuration ${CAIRN_DOTCONFIG}")

@@ -47,13 +47,14 @@ impl Meter {
     }
 
     /// Options that are others than the file's.
-    const fn changes(self) -> &'static [(&'static str, u32)] {
+    const fn changes(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Normal | Self::Control | Self::Endorsed => &[],
+            Self::Normal | Self::Control => &[],
+            Self::Endorsed => &[("CONFIG_CAIRN_ROOT_NONE", "n"), ("CONFIG_CAIRN_ROOT_FACTORY_KEY", "y")],
             Self::Kills => &[
-                ("CONFIG_CAIRN_JOURNAL_BYTES", 16_384),
-                ("CONFIG_CAIRN_FLASH_WRITE_SIZE", 4),
-                ("CONFIG_CAIRN_FLASH_ERASE_SIZE", 1024),
+                ("CONFIG_CAIRN_JOURNAL_BYTES", "16384"),
+                ("CONFIG_CAIRN_FLASH_WRITE_SIZE", "4"),
+                ("CONFIG_CAIRN_FLASH_ERASE_SIZE", "1024"),
             ],
         }
     }
@@ -64,14 +65,6 @@ impl Meter {
             Self::Control => "freertos-meter-control",
             Self::Kills => "freertos-meter-kills",
             Self::Endorsed => "freertos-meter-endorsed",
-        }
-    }
-
-    /// `CAIRN_FEATURES` of cairn.cmake.
-    const fn features(self) -> &'static str {
-        match self {
-            Self::Normal | Self::Control | Self::Kills => "at-modem",
-            Self::Endorsed => "at-modem;endorsement",
         }
     }
 }
@@ -121,7 +114,6 @@ pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log
     let mut configure = Command::new("cmake");
     configure.args(["-G", "Ninja", "-S"]).arg(&sample).arg("-B").arg(&build).args([kernel, python]);
     configure.arg(format!("-DCAIRN_DOTCONFIG={}", dotconfig(&sample, &build, meter)?.display()));
-    configure.arg(format!("-DCAIRN_FEATURES={}", meter.features()));
     configure.args(toolchain.cmake_arguments(project));
     toolchain.prepare(project, &mut configure);
     // cairn.cmake keeps its host build apart by itself.
@@ -145,9 +137,10 @@ fn dotconfig(sample: &Path, build: &Path, meter: Meter) -> Result<PathBuf> {
     }
     let mut text = fs::read_to_string(&shipped).with_context(|| shipped.display().to_string())?;
     for (name, value) in meter.changes() {
-        let line = text.lines().find(|line| line.starts_with(&format!("{name}="))).map(str::to_owned);
+        let (set, unset) = (format!("{name}="), format!("# {name} is not set"));
+        let line = text.lines().find(|line| line.starts_with(&set) || **line == unset).map(str::to_owned);
         let line = line.with_context(|| format!("{} has no {name}", shipped.display()))?;
-        text = text.replace(&line, &format!("{name}={value}"));
+        text = text.replace(&format!("{line}\n"), &format!("{name}={value}\n"));
     }
     let changed = build.join("changed.config");
     // Written only when it is another: the build would begin anew.

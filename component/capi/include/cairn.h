@@ -526,7 +526,7 @@ typedef struct {
      */
     uint8_t wall_quality;
     /*
-     The stream was begun because the journal's flash had been rolled back; only with a counter (`CAIRN_FEATURES` monotonic).
+     The stream was begun because the journal's flash had been rolled back; only with `CONFIG_CAIRN_MONOTONIC`.
      */
     bool after_rollback;
     /*

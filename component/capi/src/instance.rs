@@ -45,15 +45,8 @@ pub(crate) type Journal = InFlash;
 #[cfg(feature = "monotonic")]
 pub(crate) type Journal = cairn::journal::Guarded<InFlash, port::PortCounter>;
 
-pub(crate) type DeviceAgent = Agent<
-    Journal,
-    signer::Signer,
-    &'static mut Link,
-    PortClock,
-    FixedInterval,
-    PAYLOAD,
-    { cairn_config::UPLINK_MAX },
->;
+pub(crate) type DeviceAgent =
+    Agent<Journal, signer::Signer, &'static mut Link, PortClock, FixedInterval, PAYLOAD, { cairn_config::UPLINK_MAX }>;
 
 /// What the application asked for without waiting; the agent's task does it at its next step.
 #[derive(Clone, Copy, Debug, Default)]

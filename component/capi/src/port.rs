@@ -405,7 +405,11 @@ mod secure_element {
     impl PortGate {
         fn switch(on: bool) -> Result<(), GateError> {
             // SAFETY: takes a truth value; called by the agent's task only, in configurations that have it.
-            if !cairn_config::SE050_POWER_GATE || unsafe { c::cairn_port_se_power(on) } { Ok(()) } else { Err(GateError) }
+            if !cairn_config::SE050_POWER_GATE || unsafe { c::cairn_port_se_power(on) } {
+                Ok(())
+            } else {
+                Err(GateError)
+            }
         }
     }
 
@@ -425,7 +429,8 @@ mod secure_element {
     pub(crate) fn se_keys() -> Option<PlatformKeys> {
         let mut keys = PlatformKeys { version: 0, enc: [0; 16], mac: [0; 16] };
         // SAFETY: the pointers are valid for writing one and twice 16 bytes during the call.
-        unsafe { c::cairn_port_se_keys(&raw mut keys.version, keys.enc.as_mut_ptr(), keys.mac.as_mut_ptr()) }.then_some(keys)
+        unsafe { c::cairn_port_se_keys(&raw mut keys.version, keys.enc.as_mut_ptr(), keys.mac.as_mut_ptr()) }
+            .then_some(keys)
     }
 }
 

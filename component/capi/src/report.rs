@@ -160,7 +160,7 @@ pub struct cairn_status_t {
     pub last_link_code: u8,
     /// Where the wall clock's time came from, a `cairn_time_quality_t`.
     pub wall_quality: u8,
-    /// The stream was begun because the journal's flash had been rolled back; only with a counter (`CAIRN_FEATURES` monotonic).
+    /// The stream was begun because the journal's flash had been rolled back; only with `CONFIG_CAIRN_MONOTONIC`.
     pub after_rollback: bool,
     /// The agent waits for a deadline or a submission, and nothing was handed to it that it has not seen.
     pub idle: bool,

@@ -4,8 +4,8 @@
 //! a process of its own.
 //!
 //! Results no scenario reaches, and why: CAIRN_E_LOST needs a record that rots in the open batch, which component/tests does to
-//! the agent; CAIRN_E_CONFLICT a journal that is used against its rules, which the agent never does; CAIRN_E_SIGNER a fault in
-//! the processor.
+//! the agent; CAIRN_E_CONFLICT a journal that is used against its rules, which the agent never does; CAIRN_E_SIGNER_FAULT a
+//! fault in the processor. The results of signers that are not software are in signers.rs.
 
 use std::{
     fs,
@@ -29,6 +29,10 @@ use cairn_evidence::{
     verify::{Expectation, check_statement},
 };
 
+use c_builds::{Build, cargo_target, compiler, here, library, program, succeed};
+
+mod c_builds;
+
 /// What all tests share: made once.
 struct Built {
     directory: PathBuf,
@@ -39,78 +43,15 @@ struct Built {
     counter_scenarios: PathBuf,
 }
 
-fn here() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn succeed(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
-    output
-}
-
-fn cargo(target: &Path) -> Command {
-    let mut cargo = Command::new(env!("CARGO"));
-    // The variables that cargo gives a running test would change what the inner cargo builds.
-    cargo.current_dir(here()).env("CARGO_TARGET_DIR", target);
-    cargo
-}
-
-fn compiler() -> Command {
-    let mut cc = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
-    cc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"]).arg(here().join("include"));
-    cc
-}
-
-/// Writes `cairn_config.h` of `dotconfig` into `directory`.
-fn header(target: &Path, dotconfig: &Path, directory: &Path) {
-    fs::create_dir_all(directory).unwrap();
-    succeed(
-        cargo(target)
-            .args(["run", "--quiet", "--package", "cairn-config", "--", "header"])
-            .arg(dotconfig)
-            .arg(directory.join("cairn_config.h")),
-    );
-}
-
 fn built() -> &'static Built {
     static BUILT: OnceLock<Built> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-interface");
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        header(target, &here().join("../config/default.config"), &directory);
-        let library = |features: &str, name: &str| {
-            succeed(
-                cargo(target)
-                    .env_remove("CAIRN_DOTCONFIG")
-                    .args(["rustc", "--quiet", "--package", "cairn-capi", "--lib", "--crate-type", "staticlib"])
-                    .args(["--features", features]),
-            );
-            // A copy: another cargo command may replace the file in the target directory.
-            let library = directory.join(name);
-            fs::copy(target.join("debug/libcairn_capi.a"), &library).unwrap();
-            library
-        };
-        let counting = library("std,monotonic", "libcairn_capi_counting.a");
-        let library = library("std", "libcairn_capi.a");
-        let program = |name: &str, library: &Path| {
-            let program = directory.join(name);
-            succeed(
-                compiler()
-                    .arg("-I")
-                    .arg(&directory)
-                    .args(["-g", "-o"])
-                    .arg(&program)
-                    .arg(here().join(format!("tests/c/{name}.c")))
-                    .arg(here().join("tests/c/pthread_port.c"))
-                    .arg(library)
-                    .args(["-lm", "-ldl"]),
-            );
-            program
-        };
-        let (scenarios, flash_scenarios) = (program("scenarios", &library), program("flash_scenarios", &library));
+        let endorsing = library("endorsing", &[("ROOT_NONE", "n"), ("ROOT_FACTORY_KEY", "y")]);
+        let counting = library("counting", &[("MONOTONIC", "y")]);
+        let program = |name: &str, build: &Build| program(build, name, &[name, "pthread_port"]);
+        let (scenarios, flash_scenarios) = (program("scenarios", &endorsing), program("flash_scenarios", &endorsing));
         let counter_scenarios = program("counter_scenarios", &counting);
+        let Build { directory, library } = endorsing;
         Built { directory, library, scenarios, flash_scenarios, counter_scenarios }
     })
 }
@@ -170,8 +111,8 @@ fn a_wrong_init_is_refused_and_the_next_right_one_is_taken_once() {
         &[
             blob("good.bin", &good),
             blob("p256.bin", &Factory { alg: Algorithm::Es256, ..good.clone() }),
-            blob("keyless.bin", &Factory { private_key: None, ..good.clone() }),
             write_blob("version.bin", &version[..length]),
+            blob("keyless.bin", &Factory { private_key: None, ..good.clone() }),
         ],
     );
 }
@@ -396,7 +337,7 @@ fn a_header_of_another_configuration_does_not_link() {
     assert_ne!(default, changed);
     let dotconfig = other.join("other.config");
     fs::write(&dotconfig, changed).unwrap();
-    header(Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap(), &dotconfig, &other);
+    c_builds::header(&cargo_target(), &dotconfig, &other);
     let linked = link_application(&other, &other.join("application"));
     let why = String::from_utf8_lossy(&linked.stderr);
     assert!(!linked.status.success(), "it linked");

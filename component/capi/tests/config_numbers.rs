@@ -6,6 +6,10 @@
 #[path = "../../config/src/dotconfig.rs"]
 mod dotconfig;
 
+#[allow(dead_code, reason = "what dotconfig.rs is about")]
+#[path = "../../config/src/symbols.rs"]
+mod symbols;
+
 use cairn::{
     agent::OWN_PAYLOAD_MAX,
     journal::{

@@ -95,7 +95,8 @@ impl Config {
 
     /// The cargo features of `cairn-capi` that this configuration chooses, each once.
     pub(crate) fn features(&self) -> Vec<&'static str> {
-        let mut features: Vec<_> = FEATURES.iter().filter(|(name, _)| set(&self.values, name)).map(|(_, f)| *f).collect();
+        let mut features: Vec<_> =
+            FEATURES.iter().filter(|(name, _)| set(&self.values, name)).map(|(_, f)| *f).collect();
         features.dedup();
         features
     }
@@ -146,7 +147,12 @@ fn parse_line(line: &str) -> Result<Option<(&'static str, Value)>, String> {
         },
         Kind::Bytes { min, max } => match quoted_bytes(text) {
             Some(bytes) if (min..=max).contains(&bytes.len()) => Value::Bytes(bytes),
-            _ => return Err(format!("{name}={text}: must be {min} to {max} bytes in hex digits, in quotes ({})", symbol.about)),
+            _ => {
+                return Err(format!(
+                    "{name}={text}: must be {min} to {max} bytes in hex digits, in quotes ({})",
+                    symbol.about
+                ));
+            }
         },
     };
     Ok(Some((symbol.name, value)))
@@ -207,7 +213,10 @@ fn contradictions(values: &Values) -> Vec<String> {
         let offered = SYMBOLS.iter().any(|symbol| symbol.name == choice[0] && met(values, symbol));
         let chosen = choice.iter().filter(|name| set(values, name)).count();
         if offered && chosen != 1 {
-            errors.push(format!("exactly one of {PREFIX}{} must be y, {chosen} are", choice.join(&format!(", {PREFIX}"))));
+            errors.push(format!(
+                "exactly one of {PREFIX}{} must be y, {chosen} are",
+                choice.join(&format!(", {PREFIX}"))
+            ));
         }
     }
     if !set(values, "AT_MODEM") {
@@ -300,9 +309,10 @@ mod tests {
                     let outside = [min.checked_sub(1), Some(max + 1)].into_iter().flatten();
                     (format!("must be {min} to {max}"), outside.map(|bad| bad.to_string()).collect::<Vec<_>>())
                 }
-                Kind::Hex { min, max, .. } => {
-                    (format!("must be {min:#x} to {max:#x}"), [min - 1, max + 1].map(|bad| format!("{bad:#x}")).to_vec())
-                }
+                Kind::Hex { min, max, .. } => (
+                    format!("must be {min:#x} to {max:#x}"),
+                    [min - 1, max + 1].map(|bad| format!("{bad:#x}")).to_vec(),
+                ),
                 Kind::Bytes { min, max } => {
                     let outside = [min - 1, max + 1].map(|bytes| format!("\"{}\"", "a5".repeat(bytes)));
                     (format!("must be {min} to {max} bytes"), outside.to_vec())

@@ -110,8 +110,7 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     boolean("AT_MODEM", "CoAP goes over an NB-IoT modem on the port's UART."),
     boolean("MODEM_BC660K", "The modem is a Quectel BC660K-GL.").with(MODEM),
     boolean("MODEM_BC66", "The modem is a Quectel BC66.").with(MODEM),
-    int("AT_LINE_MAX", "usize", 64, 4096, "Longest line taken from the modem, in bytes without line end.")
-        .with(MODEM),
+    int("AT_LINE_MAX", "usize", 64, 4096, "Longest line taken from the modem, in bytes without line end.").with(MODEM),
     int("AT_RX_BYTES", "usize", 64, 4096, "Bytes kept between the modem UART's interrupt and the agent's task.")
         .with(MODEM),
     boolean("SIGNER_SOFTWARE", "A secp256k1 key in this processor's memory, signed with in Rust."),
@@ -120,7 +119,8 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     boolean("SIGNER_PSA", "A key of the platform's PSA Crypto."),
     boolean("SIGNER_SE050", "A key in a secure element of NXP's SE050 family on the port's I2C bus."),
     boolean("SIGNER_SIM", "A key on the SIM in the modem.").with(MODEM),
-    boolean("SIGNER_FAST", "The software signer has twice the table in flash.").with(&["SIGNER_SOFTWARE", "SIGNER_P256"]),
+    boolean("SIGNER_FAST", "The software signer has twice the table in flash.")
+        .with(&["SIGNER_SOFTWARE", "SIGNER_P256"]),
     boolean("KEY_SECP256K1", "The element's key is on secp256k1.").with(ELEMENT),
     boolean("KEY_P256", "The element's key is on P-256.").with(ELEMENT),
     int("PSA_KEY_ID", "u32", 1, 0x3fff_ffff, "Identifier of PSA Crypto's persistent key.").with(&["SIGNER_PSA"]),
@@ -149,14 +149,7 @@ pub(crate) const CHOICES: &[&[&str]] = &[
     &["JOURNAL_FULL_REFUSE", "JOURNAL_FULL_DISPLACE"],
     &["UPLOAD_DATA", "UPLOAD_HASH_ONLY"],
     &["MODEM_BC660K", "MODEM_BC66"],
-    &[
-        "SIGNER_SOFTWARE",
-        "SIGNER_P256",
-        "SIGNER_LIBSECP256K1",
-        "SIGNER_PSA",
-        "SIGNER_SE050",
-        "SIGNER_SIM",
-    ],
+    &["SIGNER_SOFTWARE", "SIGNER_P256", "SIGNER_LIBSECP256K1", "SIGNER_PSA", "SIGNER_SE050", "SIGNER_SIM"],
     &["KEY_SECP256K1", "KEY_P256"],
     &["SIM_CAIRN_K1", "SIM_IOT_SAFE"],
     &["SIM_CHANNELS", "SIM_CSIM"],

@@ -40,7 +40,7 @@ static void before_init(char **unused)
     CHECK(strcmp(cairn_strerror(12345), "unknown result") == 0);
 }
 
-/* argv: good factory, one for another algorithm, one without a key, one of another version. */
+/* argv: good factory, one for another algorithm, one of another version, one without a key. */
 static void wrong_init(char **factories)
 {
     load(factories[0]);
@@ -65,11 +65,14 @@ static void wrong_init(char **factories)
     EXPECT(cairn_init(&storage, &good), CAIRN_E_FACTORY_DAMAGED);
     cairn_config_t cut = {.factory = blob, .factory_length = 9};
     EXPECT(cairn_init(&storage, &cut), CAIRN_E_FACTORY_DAMAGED);
-    for (unsigned i = 1; i <= 3; i++) {
+    for (unsigned i = 1; i <= 2; i++) {
         load(factories[i]);
         cairn_config_t unsupported = config();
         EXPECT(cairn_init(&storage, &unsupported), CAIRN_E_FACTORY_UNSUPPORTED);
     }
+    load(factories[3]);
+    cairn_config_t keyless = config();
+    EXPECT(cairn_init(&storage, &keyless), CAIRN_E_KEY_MISSING);
     load(factories[0]);
     good = config();
     port_entropy_fails = true;

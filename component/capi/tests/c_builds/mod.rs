@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Builds the static library and C programs over it as a product does: a .config, the features that cairn-config reads in it,
+//! the header it makes of it, and the C compiler. Used by the tests beside it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::Mutex,
+};
+
+/// A library of one configuration.
+pub(crate) struct Build {
+    /// Where its files are, `cairn_config.h` among them.
+    pub(crate) directory: PathBuf,
+    pub(crate) library: PathBuf,
+}
+
+static BUILDING: Mutex<()> = Mutex::new(());
+
+pub(crate) fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The target directory of the cargo that runs the test.
+pub(crate) fn cargo_target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned()
+}
+
+pub(crate) fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
+    output
+}
+
+pub(crate) fn cargo(target: &Path) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    // The variables that cargo gives a running test would change what the inner cargo builds.
+    cargo.current_dir(here()).env("CARGO_TARGET_DIR", target).env_remove("CAIRN_DOTCONFIG");
+    cargo
+}
+
+pub(crate) fn compiler() -> Command {
+    let mut cc = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
+    cc.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pthread", "-I"]).arg(here().join("include"));
+    cc
+}
+
+/// Writes `cairn_config.h` of `dotconfig` into `directory`.
+pub(crate) fn header(target: &Path, dotconfig: &Path, directory: &Path) {
+    fs::create_dir_all(directory).unwrap();
+    succeed(ask_config(target).arg("header").arg(dotconfig).arg(directory.join("cairn_config.h")));
+}
+
+fn ask_config(target: &Path) -> Command {
+    let mut cargo = cargo(target);
+    cargo.args(["run", "--quiet", "--package", "cairn-config", "--"]);
+    cargo
+}
+
+/// The default configuration with other values for some symbols, named without `CONFIG_CAIRN_`.
+pub(crate) fn configuration(changes: &[(&str, &str)]) -> String {
+    let default = fs::read_to_string(here().join("../config/default.config")).unwrap();
+    let is_changed = |line: &str| {
+        changes.iter().any(|(name, _)| {
+            line.starts_with(&format!("CONFIG_CAIRN_{name}=")) || line == format!("# CONFIG_CAIRN_{name} is not set")
+        })
+    };
+    let kept = default.lines().filter(|line| !is_changed(line)).map(str::to_owned);
+    let changed = changes.iter().map(|(name, value)| format!("CONFIG_CAIRN_{name}={value}"));
+    kept.chain(changed).flat_map(|line| [line, "\n".to_owned()]).collect()
+}
+
+/// The library of the default configuration with `changes`, built as for a product; files go to a folder `name`.
+pub(crate) fn library(name: &str, changes: &[(&str, &str)]) -> Build {
+    // By the test's name too: test programs may run at the same time.
+    let directory =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("c-builds-", env!("CARGO_CRATE_NAME"))).join(name);
+    let target = cargo_target();
+    fs::create_dir_all(&directory).unwrap();
+    let dotconfig = directory.join("test.config");
+    let text = configuration(changes);
+    // Written only when it is another: cargo would build anew.
+    if fs::read_to_string(&dotconfig).ok().as_ref() != Some(&text) {
+        fs::write(&dotconfig, text).unwrap();
+    }
+    header(&target, &dotconfig, &directory);
+    let features = succeed(ask_config(&target).arg("features").arg(&dotconfig)).stdout;
+    let features = format!("std,{}", String::from_utf8(features).unwrap().trim());
+    // Apart from the tests' own, which would be built anew with another configuration.
+    let own = target.join("c-libraries");
+    let one_at_a_time = BUILDING.lock().unwrap();
+    succeed(
+        cargo(&own)
+            .env("CAIRN_DOTCONFIG", &dotconfig)
+            .args(["rustc", "--quiet", "--package", "cairn-capi", "--lib", "--crate-type", "staticlib"])
+            .args(["--no-default-features", "--features", &features]),
+    );
+    // A copy: the next one replaces the file.
+    let library = directory.join("libcairn_capi.a");
+    fs::copy(own.join("debug/libcairn_capi.a"), &library).unwrap();
+    drop(one_at_a_time);
+    Build { directory, library }
+}
+
+/// A program of C files of `c/`, linked to the library of `build`.
+pub(crate) fn program(build: &Build, name: &str, sources: &[&str]) -> PathBuf {
+    let program = build.directory.join(name);
+    let mut cc = compiler();
+    cc.arg("-I").arg(&build.directory).args(["-g", "-o"]).arg(&program);
+    cc.args(sources.iter().map(|source| here().join(format!("tests/c/{source}.c"))));
+    succeed(cc.arg(&build.library).args(["-lm", "-ldl"]));
+    program
+}
