@@ -25,7 +25,7 @@ fn the_configuration_knows_the_numbers_of_the_journals_format() {
         dotconfig::SECTOR_HEADER,
         dotconfig::ENTRY_HEAD,
         dotconfig::RECORD_PREFIX,
-        dotconfig::IDENTITY_PAYLOAD,
+        dotconfig::OWN_PAYLOAD,
     ];
     let right = [layout::SECTOR_MIN as usize, layout::HEADER_BYTES, HEAD_BYTES, RECORD_PREFIX_MAX, OWN_PAYLOAD_MAX];
     assert_eq!(known, right.map(|number| number as u64));

@@ -18,7 +18,7 @@ pub(crate) const SECTOR_MIN: u64 = 1024;
 pub(crate) const SECTOR_HEADER: u64 = 160;
 pub(crate) const ENTRY_HEAD: u64 = 8;
 pub(crate) const RECORD_PREFIX: u64 = 14;
-pub(crate) const IDENTITY_PAYLOAD: u64 = 106;
+pub(crate) const OWN_PAYLOAD: u64 = 138;
 
 /// Which cargo features of `cairn-capi` a choice turns on. Everything else reaches Rust as a constant. `cairn-capi` asserts
 /// that its features are those of its configuration.
@@ -228,7 +228,7 @@ fn contradictions(values: &Values) -> Vec<String> {
     {
         errors.push(format!(
             "{PREFIX}UPLINK_MAX={uplink} cannot carry one record of {PREFIX}PAYLOAD_MAX={payload}: needs {}",
-            payload + UPLINK_OVERHEAD
+            payload.max(&OWN_PAYLOAD) + UPLINK_OVERHEAD
         ));
     }
     errors.extend(flash_contradictions(values));
@@ -263,7 +263,7 @@ fn flash_contradictions(values: &Values) -> Vec<String> {
     }
     let granule = word.max(ENTRY_HEAD);
     let record = 2 * SECTOR_HEADER.next_multiple_of(granule)
-        + (ENTRY_HEAD + RECORD_PREFIX + number("PAYLOAD_MAX").max(IDENTITY_PAYLOAD)).next_multiple_of(granule);
+        + (ENTRY_HEAD + RECORD_PREFIX + number("PAYLOAD_MAX").max(OWN_PAYLOAD)).next_multiple_of(granule);
     if record > sector {
         errors.push(format!(
             "{PREFIX}PAYLOAD_MAX={}: a longest record takes {record} bytes with the sector's header and does not fit a \

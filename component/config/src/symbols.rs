@@ -89,7 +89,7 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     int("FLASH_WRITE_SIZE", "usize", 1, 32, "Word of the journal's flash, in bytes."),
     int("FLASH_ERASE_SIZE", "usize", 256, 131_072, "Erase unit of the journal's flash, in bytes."),
     boolean("MONOTONIC", "The product has a rollback-proof counter beside the journal's flash."),
-    int("UPLINK_MAX", "usize", 320, 1408, "Largest uplink, in bytes before OSCORE and CoAP are added."),
+    int("UPLINK_MAX", "usize", 400, 1408, "Largest uplink, in bytes before OSCORE and CoAP are added."),
     int("UPLOAD_INTERVAL_S", "u32", 60, 2_592_000, "Seconds between two batches."),
     boolean("JOURNAL_FULL_REFUSE", "A full journal refuses urgent records too."),
     boolean("JOURNAL_FULL_DISPLACE", "In a full journal, routine records give way to urgent ones."),

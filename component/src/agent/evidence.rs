@@ -7,7 +7,11 @@ use minicbor::{
     encode::write::{Cursor, EndOfSlice},
 };
 
-use super::Agent;
+use super::{
+    Agent,
+    rotation::Turn,
+    succession::{NamedKey, Tenure, last_of_key},
+};
 use crate::{
     batch::{BATCH_DEPTH, BatchNumber},
     journal::{Journal, JournalError, SealedBatch},
@@ -31,6 +35,8 @@ pub enum EvidenceError {
     NotSealed,
     /// The record was lost; its place is in the batch.
     Lost(LossReason),
+    /// The batch was signed by a key before the current one, and the journal does not name it any more.
+    KeyUnknown,
     /// The records no longer hash to what was sealed.
     Damaged,
     /// The buffer is too small; see [`evidence_max`].
@@ -57,7 +63,8 @@ pub const fn evidence_max(payload: usize) -> usize {
 impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize, const UPLINK: usize>
     Agent<J, S, L, C, P, PAYLOAD, UPLINK>
 {
-    /// Writes the device's evidence of record `seq` into `out` and returns its length. Reads every record of the batch once.
+    /// Writes the device's evidence of record `seq` into `out` and returns its length. Reads every record of the batch once. It names
+    /// the key that signed the batch; the rotations from the device's first key to that one are the relay's to add, as the inclusion is.
     ///
     /// # Errors
     /// [`EvidenceError`].
@@ -66,7 +73,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         let (batch, signature) = self.batch_of(seq)?;
         let mut path = PathBuilder::<BATCH_DEPTH>::new(batch.anchor.leaf_index(seq).ok_or(EvidenceError::NotFound)?);
         self.walk_batch(&batch, &mut path)?;
-        self.write_evidence(seq, &batch, &signature, path.path(), out)
+        let signed_by = self.key_of(batch.anchor.batch)?;
+        self.write_evidence(seq, &batch, &signature, path.path(), &signed_by, out)
     }
 
     /// Never inlined, as what follows: what each needs on the stack is gone when the next begins.
@@ -77,6 +85,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         batch: &SealedBatch,
         signature: &Signature,
         path: &[Hash],
+        signed_by: &NamedKey,
         out: &mut [u8],
     ) -> Result<usize, EvidenceError> {
         let key = self.settings.blind_secret.batch_key(batch.anchor.stream, batch.anchor.batch.0);
@@ -100,7 +109,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         e.array(8)?;
         encode_anchor_fields(&mut e, &batch.anchor)?;
         e.bytes(&signature.0)?;
-        e.array(2)?.i8(self.key.alg.cose())?.bytes(&self.key.compressed())?;
+        e.array(2)?.i8(signed_by.alg.cose())?.bytes(&signed_by.public_key)?;
         e.array(0)?.null()?;
         Ok(e.writer().position())
     }
@@ -122,6 +131,18 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             if batch.anchor.first_seq > seq { high = middle } else { low = middle + 1 }
         }
         Err(EvidenceError::NotFound)
+    }
+
+    /// The key that signed `batch`.
+    #[inline(never)]
+    fn key_of(&mut self, batch: BatchNumber) -> Result<NamedKey, EvidenceError> {
+        let Turn { first, sure_from, .. } = self.turn;
+        let rotated = |batch| matches!(last_of_key(&mut self.journal, BatchNumber(batch)), Ok(Some(_)));
+        if batch >= first && !(batch.0..sure_from.0).any(rotated) {
+            return Ok(self.named());
+        }
+        let tenure = Tenure::until(&mut self.journal, batch).map_err(EvidenceError::Journal)?;
+        tenure.key.ok_or(EvidenceError::KeyUnknown)
     }
 
     /// Has every leaf of a batch go by.

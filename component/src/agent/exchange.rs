@@ -150,9 +150,17 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         Ok(())
     }
 
+    /// What is final may be given up; the rotation's batch must not be before the next key is adopted, for it says whose turn it is.
+    fn may_go_up_to(&self, through: BatchNumber, state: BatchState) -> Option<BatchNumber> {
+        if state != BatchState::Final || !self.waits_for_next_key() {
+            return Some(through);
+        }
+        self.journal.batches().end.0.checked_sub(2).map(|last| through.min(BatchNumber(last)))
+    }
+
     /// Moves all batches up to `through` to `state`, and tells of each that was not there yet.
     fn advance_through(&mut self, through: Option<BatchNumber>, state: BatchState, on_event: &mut dyn FnMut(Event)) {
-        let Some(through) = through else { return };
+        let Some(through) = through.and_then(|through| self.may_go_up_to(through, state)) else { return };
         let first = next_after(self.journal.through(state));
         if first > through || self.journal.advance(through, state).is_err() {
             return;

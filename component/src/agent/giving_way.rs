@@ -23,6 +23,9 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         on_event: &mut dyn FnMut(Event),
     ) -> Result<SequenceNumber, JournalError> {
         self.refresh_open_batch()?;
+        if self.turn.unsealed {
+            self.seal(on_event)?;
+        }
         let belongs = self.belongs_to_open_batch(record);
         if belongs {
             match self.journal_record(record) {
@@ -48,11 +51,12 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
 
     /// Reads the open batch anew when the journal says otherwise.
     pub(super) fn refresh_open_batch(&mut self) -> Result<(), JournalError> {
-        if self.open_is_stale { self.read_open_batch() } else { Ok(()) }
+        if self.open_is_stale { self.read_open_batch(self.packed_limit()) } else { Ok(()) }
     }
 
+    /// Reads what is unsealed, as much of it as takes `limit` bytes packed and has room in a tree.
     #[inline(never)]
-    fn read_open_batch(&mut self) -> Result<(), JournalError> {
+    pub(super) fn read_open_batch(&mut self, limit: u64) -> Result<(), JournalError> {
         let key = self.settings.blind_secret.batch_key(self.journal.stream(), self.journal.batches().end.0);
         let since = self.open.since().unwrap_or_else(|| self.clock.now());
         self.open.restart(key);
@@ -60,6 +64,9 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         for seq in (unsealed.start.0..unsealed.end.0).map(SequenceNumber) {
             let priority = self.journal.priority(seq)?;
             let entry = self.journal.read(seq, &mut self.payload)?;
+            if self.open.leaves() > 0 && !self.open.has_room_for(&entry, limit) {
+                break;
+            }
             self.open.push(&entry, priority, since);
         }
         self.open_is_stale = false;

@@ -6,7 +6,8 @@
 //! Here: construction, `poll`, the inbox. [`open_batch`]: what will be sealed next. [`sealing`]: seal and sign.
 //! [`exchange`]: uplinks and downlinks. [`evidence`]: what the device itself can prove. [`endorsement`]: whose key it is.
 //! [`giving_way`]: an urgent record in a full journal. [`clock_step`]: the wall clock. [`loss`]: what rotted after it was
-//! sealed. [`retention`]: what is old enough to go. [`status`]: what is told to the outside.
+//! sealed. [`retention`]: what is old enough to go. [`rotation`]: a key follows another. [`succession`]: which key signs, as the
+//! journal has it. [`status`]: what is told to the outside.
 
 mod clock_step;
 mod endorsement;
@@ -16,12 +17,16 @@ mod giving_way;
 mod loss;
 mod open_batch;
 mod retention;
+mod rotation;
 mod sealing;
 mod status;
+mod succession;
 
 pub use evidence::{EvidenceError, evidence_max};
 pub use exchange::uplink_min;
+pub use rotation::{AdoptError, RotateError, RotationState};
 pub use status::{Activity, Event, Status, Totals};
+pub use succession::{NamedKey, Succession, succession};
 
 use core::mem::MaybeUninit;
 
@@ -32,15 +37,18 @@ use crate::{
     ports::{Clock, Inbox, Link, LinkError, Submission},
     power::schedule::{Decision, Schedule, View},
     record::{BlindSecret, Entry, Kind, Priority, Record, SequenceNumber},
-    signer::{DeviceId, PublicKey, Signer, SignerError},
+    rotation::ROTATION_PAYLOAD_BYTES,
+    signer::{DeviceId, KeyId, PublicKey, Signer, SignerError},
     time::Millis,
 };
 use clock_step::ClockWatch;
 use open_batch::OpenBatch;
 use retention::Retention;
+use rotation::Turn;
 
 /// Longest payload that Cairn itself journals: no payload buffer may be shorter.
-pub const OWN_PAYLOAD_MAX: usize = IDENTITY_PAYLOAD_BYTES;
+pub const OWN_PAYLOAD_MAX: usize =
+    if ROTATION_PAYLOAD_BYTES > IDENTITY_PAYLOAD_BYTES { ROTATION_PAYLOAD_BYTES } else { IDENTITY_PAYLOAD_BYTES };
 
 /// Submissions taken in one poll; more wait for the next, which is then due at once.
 const INTAKE_PER_POLL: usize = 8;
@@ -65,7 +73,7 @@ pub struct Settings {
     pub deployment: DeploymentId,
     /// From which batch keys are derived.
     pub blind_secret: BlindSecret,
-    /// The device's id, or `None` when the current key is its first.
+    /// The device's id; `None` when the current key is its first, or the journal knows it.
     pub device: Option<DeviceId>,
     /// What the relay is given.
     pub upload: UploadMode,
@@ -91,6 +99,10 @@ pub enum StartError {
     Journal(JournalError),
     /// The link carries less than a longest record needs.
     LinkTooNarrow,
+    /// The signer's key is not the one whose turn it is: another key began the journal's stream, or a rotation named another.
+    OtherKey,
+    /// The journal's device is another than the settings'.
+    OtherDevice,
 }
 
 /// Why a submission got no sequence number.
@@ -114,6 +126,9 @@ pub struct Agent<J, S, L, C, P, const PAYLOAD: usize, const UPLINK: usize> {
     clock: C,
     schedule: P,
     key: PublicKey,
+    key_id: KeyId,
+    turn: Turn,
+    /// The oldest records that are in no batch: as many as belong into the next.
     open: OpenBatch,
     /// The open batch is not what the journal says.
     open_is_stale: bool,
@@ -152,7 +167,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     ) -> Result<Self, StartError> {
         let key = Self::speaker(&mut signer, &link)?;
         let mut agent = Self::assemble(key, settings, journal, signer, link, clock, schedule);
-        agent.resume().map_err(StartError::Journal)?;
+        agent.resume()?;
         Ok(agent)
     }
 
@@ -171,14 +186,14 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     ) -> Result<&mut Self, StartError> {
         let key = Self::speaker(&mut signer, &link)?;
         let agent = place.write(Self::assemble(key, settings, journal, signer, link, clock, schedule));
-        agent.resume().map_err(StartError::Journal)?;
+        agent.resume()?;
         Ok(agent)
     }
 
     /// The key to speak for, over a link that is wide enough.
     fn speaker(signer: &mut S, link: &L) -> Result<PublicKey, StartError> {
         const {
-            assert!(PAYLOAD >= OWN_PAYLOAD_MAX, "PAYLOAD is shorter than an identity record");
+            assert!(PAYLOAD >= OWN_PAYLOAD_MAX, "PAYLOAD is shorter than a rotation record");
             assert!(UPLINK >= uplink_min(PAYLOAD), "a longest record does not fit one uplink");
         }
         if link.capacity() < uplink_min(PAYLOAD) {
@@ -200,6 +215,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             clock,
             schedule,
             key,
+            key_id: key.key_id(),
+            turn: Turn::default(),
             open,
             open_is_stale: false,
             exchange: None,
@@ -220,7 +237,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     /// Takes up what the journal holds, or begins a stream. Never inlined: what it needs on the stack once must not lie under
     /// the making of the agent.
     #[inline(never)]
-    fn resume(&mut self) -> Result<(), JournalError> {
+    fn resume(&mut self) -> Result<(), StartError> {
         self.totals.stored_through = self.journal.through(BatchState::Stored);
         self.totals.included_through = self.journal.through(BatchState::Included);
         self.totals.final_through = self.journal.through(BatchState::Final);
@@ -233,23 +250,28 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
                 kind: Kind::IDENTITY,
                 priority: Priority::Routine,
                 payload: &identity.payload(),
-            })?;
+            })
+            .map_err(StartError::Journal)?;
         }
+        self.take_turn()?;
         self.open_is_stale = unsealed.start < unsealed.end;
-        self.refresh_open_batch()
+        self.refresh_open_batch().map_err(StartError::Journal)
     }
 
     /// Does what is due and returns when to call again: at that time, or earlier when a submission, a request or a link event
     /// arrives; `None` when only such an event matters.
     pub fn poll(&mut self, inbox: &mut impl Inbox, on_event: &mut dyn FnMut(Event)) -> Option<Millis> {
+        self.go_on_with_rotation(on_event);
         self.drive_exchange(on_event);
         self.watch_clock(on_event);
         self.drain(inbox, on_event);
         self.release_what_is_old();
+        self.seal_what_is_too_much(on_event);
         let wake_at = self.follow_schedule(on_event);
         let now = self.clock.now();
         let link_at = if self.exchange.is_some() { self.link.wake_at() } else { None };
-        let more_at = self.more_submissions.then_some(now);
+        let more = self.more_submissions || (self.is_too_much() && self.may_seal(now));
+        let more_at = more.then_some(now);
         wake_at.into_iter().chain(link_at).chain(more_at).min()
     }
 
@@ -303,12 +325,16 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         journaled.map_err(SubmitError::Journal)
     }
 
-    /// Journals a record and makes it the next leaf of the open batch.
+    /// Journals a record and makes it the next leaf of the open batch, unless that is full and cannot be sealed now.
     fn journal_record(&mut self, record: &NewRecord<'_>) -> Result<SequenceNumber, JournalError> {
         self.refresh_open_batch()?;
+        // Otherwise what had to be closed was closed.
+        let belongs = !(self.waits_for_next_key() || self.is_too_much()) || self.belongs_to_open_batch(record);
         let seq = self.journal.append(record)?;
         let NewRecord { time, kind, payload, priority } = *record;
-        self.open.push(&Entry::Record(Record { seq, time, kind, payload }), priority, self.clock.now());
+        if belongs {
+            self.open.push(&Entry::Record(Record { seq, time, kind, payload }), priority, self.clock.now());
+        }
         Ok(seq)
     }
 
@@ -322,7 +348,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             match self.schedule.decide(&view) {
                 Decision::Wait(until) => {
                     let paused = (now < self.pause_until).then_some(self.pause_until);
-                    self.flush &= self.exchange.is_some() || paused.is_some();
+                    self.flush &= self.exchange.is_some() || paused.is_some() || self.waits_for_next_key();
                     return until.into_iter().chain(paused).min();
                 }
                 Decision::Seal => {
@@ -339,7 +365,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     fn view(&mut self, now: Millis) -> View {
         let paused = now < self.pause_until;
         let busy = self.exchange.is_some() || paused;
-        let sealable = !paused && !self.holds_back();
+        let sealable = self.may_seal(now) && !self.holds_back();
         View {
             now,
             unsealed: if sealable { self.open.leaves() } else { 0 },

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the agent tells the outside: events as they happen, and a status to look at.
 
-use super::{Agent, SubmitError};
+use super::{Agent, RotationState, SubmitError};
 use crate::{
     batch::BatchNumber,
     journal::{BatchState, Journal, JournalError},
     ports::{Clock, Link, LinkError},
     power::{cost::ExchangeCost, schedule::Schedule},
     record::{SequenceNumber, StreamId},
-    signer::{DeviceId, Signer, SignerError},
+    signer::{DeviceId, KeyId, Signer, SignerError},
     time::WallTime,
 };
 
@@ -33,6 +33,11 @@ pub enum Event {
         batch: BatchNumber,
         /// Whether it signed.
         result: Result<(), SignerError>,
+    },
+    /// The key signed its last batch: the next key, which the rotation record in it names, signs from here on, once it was adopted.
+    Rotated {
+        /// The last batch.
+        batch: BatchNumber,
     },
     /// An uplink was given to the link.
     Sent {
@@ -103,6 +108,8 @@ pub struct Totals {
     pub connections: u32,
     /// Signatures made.
     pub signatures: u32,
+    /// Rotations that the old key signed.
+    pub rotations: u32,
     /// Times the signer refused.
     pub signer_failures: u32,
     /// Clock records journaled.
@@ -164,6 +171,10 @@ pub enum Activity {
 pub struct Status {
     /// The device.
     pub device: DeviceId,
+    /// The key that signs.
+    pub key: KeyId,
+    /// How far a rotation to another key is.
+    pub rotation: RotationState,
     /// The stream.
     pub stream: StreamId,
     /// The stream was begun because somebody had put back an older image of the journal's flash, or wiped it.
@@ -194,6 +205,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         let busy = self.exchange.is_some() || self.more_submissions;
         Status {
             device: self.device(),
+            key: self.key_id,
+            rotation: self.rotation(),
             stream: self.journal.stream(),
             after_rollback: self.journal.after_rollback(),
             next_seq: self.journal.kept().end,

@@ -26,7 +26,7 @@ use crate::journal_flash::{MockFlash, PowerLost};
 pub const DEPLOYMENT: DeploymentId = DeploymentId([0xd0; 32]);
 pub const STREAM: StreamId = StreamId(0x5712_ea3f_0000_0001);
 pub const HOUR: u64 = 3_600_000;
-pub const PAYLOAD: usize = 128;
+pub const PAYLOAD: usize = 144;
 pub const UPLINK: usize = 512;
 
 /// What happens to the exchanges to come; when the list is empty, they succeed.
