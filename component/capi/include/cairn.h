@@ -35,7 +35,7 @@
 #define CAIRN_STORAGE_WAITER (sizeof(void *) == 8u ? 32u : 24u)
 
 /* Bytes that are always enough for cairn_evidence. */
-#define CAIRN_EVIDENCE_MAX (838u + (CONFIG_CAIRN_PAYLOAD_MAX > 106u ? CONFIG_CAIRN_PAYLOAD_MAX : 106u))
+#define CAIRN_EVIDENCE_MAX (838u + (CONFIG_CAIRN_PAYLOAD_MAX > 138u ? CONFIG_CAIRN_PAYLOAD_MAX : 138u))
 
 /* Bytes that are always enough for cairn_endorse with an attestation key, and bytes of an endorsement around its token. */
 #define CAIRN_ENDORSEMENT_MAX 549u
@@ -243,6 +243,11 @@ typedef enum {
      protects nothing: provision the device with `--public-key`, and take the other key for lost.
      */
     CAIRN_E_KEY_UNWANTED = 35,
+    /*
+     The key is not the one whose turn it is, or is another device's: the journal was begun with another key, or a rotation
+     named another. Was the factory blob of another device written beside an old journal?
+     */
+    CAIRN_E_OTHER_KEY = 36,
 } cairn_result_t;
 
 /*
@@ -327,6 +332,10 @@ typedef enum {
      `value` unsealed routine records gave way to an urgent one in a full journal.
      */
     CAIRN_EVENT_DISPLACED = 10,
+    /*
+     The key signed its last batch, `batch`; the next key signs from here on.
+     */
+    CAIRN_EVENT_ROTATED = 11,
 } cairn_event_kind_t;
 
 /*
@@ -434,6 +443,10 @@ typedef struct {
      */
     uint8_t device[32];
     /*
+     The id of the key that signs.
+     */
+    uint8_t key[20];
+    /*
      Records in no batch yet.
      */
     uint32_t unsealed;
@@ -498,6 +511,10 @@ typedef struct {
      */
     uint32_t signatures;
     /*
+     Rotations that the old key signed.
+     */
+    uint32_t rotations;
+    /*
      Times the signer refused.
      */
     uint32_t signer_failures;
@@ -525,6 +542,11 @@ typedef struct {
      Where the wall clock's time came from, a `cairn_time_quality_t`.
      */
     uint8_t wall_quality;
+    /*
+     How far a rotation to another key is: 0 none, 1 journaled and not signed by the old key yet, 2 signed, and the next key is
+     waited for.
+     */
+    uint8_t rotation;
     /*
      The stream was begun because the journal's flash had been rolled back; only with `CONFIG_CAIRN_MONOTONIC`.
      */

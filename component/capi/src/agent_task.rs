@@ -175,6 +175,7 @@ fn start(
         StartError::Signer(error) => error.into(),
         StartError::Journal(error) => error.into(),
         StartError::LinkTooNarrow => cairn_result_t::CAIRN_E_ARGUMENT,
+        StartError::OtherKey | StartError::OtherDevice => cairn_result_t::CAIRN_E_OTHER_KEY,
     })
 }
 
@@ -252,7 +253,7 @@ fn evidence(agent: &mut DeviceAgent, seq: SequenceNumber, buffer: Buffer) -> Ans
     let out = unsafe { core::slice::from_raw_parts_mut(start, capacity) };
     match agent.evidence(seq, out) {
         Ok(length) => Ok(length as u64),
-        Err(EvidenceError::NotFound) => Err(cairn_result_t::CAIRN_E_NOT_FOUND),
+        Err(EvidenceError::NotFound | EvidenceError::KeyUnknown) => Err(cairn_result_t::CAIRN_E_NOT_FOUND),
         Err(EvidenceError::NotSealed) => Err(cairn_result_t::CAIRN_E_NOT_SEALED),
         Err(EvidenceError::Lost(_)) => Err(cairn_result_t::CAIRN_E_LOST),
         Err(EvidenceError::Damaged) => Err(cairn_result_t::CAIRN_E_MEDIUM),

@@ -114,6 +114,8 @@ pub struct cairn_status_t {
     pub wall_ms: u64,
     /// The device's id.
     pub device: [u8; 32],
+    /// The id of the key that signs.
+    pub key: [u8; 20],
     /// Records in no batch yet.
     pub unsealed: u32,
     /// The number the next sealed batch gets.
@@ -146,6 +148,8 @@ pub struct cairn_status_t {
     pub connections: u32,
     /// Signatures made.
     pub signatures: u32,
+    /// Rotations that the old key signed.
+    pub rotations: u32,
     /// Times the signer refused.
     pub signer_failures: u32,
     /// Clock steps recorded.
@@ -160,6 +164,9 @@ pub struct cairn_status_t {
     pub last_link_code: u8,
     /// Where the wall clock's time came from, a `cairn_time_quality_t`.
     pub wall_quality: u8,
+    /// How far a rotation to another key is: 0 none, 1 journaled and not signed by the old key yet, 2 signed, and the next key is
+    /// waited for.
+    pub rotation: u8,
     /// The stream was begun because the journal's flash had been rolled back; only with `CONFIG_CAIRN_MONOTONIC`.
     pub after_rollback: bool,
     /// The agent waits for a deadline or a submission, and nothing was handed to it that it has not seen.
@@ -184,6 +191,7 @@ impl cairn_status_t {
         bytes_down: 0,
         wall_ms: 0,
         device: [0; 32],
+        key: [0; 20],
         unsealed: 0,
         next_batch: 0,
         unsent: 0,
@@ -200,6 +208,7 @@ impl cairn_status_t {
         datagrams_down: 0,
         connections: 0,
         signatures: 0,
+        rotations: 0,
         signer_failures: 0,
         clock_steps: 0,
         clock_steps_refused: 0,
@@ -207,6 +216,7 @@ impl cairn_status_t {
         start: cairn_result_t::CAIRN_OK,
         last_link_code: 0,
         wall_quality: 0,
+        rotation: 0,
         after_rollback: false,
         idle: false,
     };
@@ -223,6 +233,7 @@ impl cairn_status_t {
             bytes_down: totals.bytes_down,
             wall_ms: status.wall.unix_ms,
             device: status.device.0,
+            key: status.key.0,
             unsealed: status.unsealed,
             next_batch: status.next_batch.0,
             unsent: status.unsent,
@@ -239,6 +250,7 @@ impl cairn_status_t {
             datagrams_down: totals.datagrams_down,
             connections: totals.connections,
             signatures: totals.signatures,
+            rotations: totals.rotations,
             signer_failures: totals.signer_failures,
             clock_steps: totals.clock_steps,
             clock_steps_refused: totals.clock_steps_refused,
@@ -246,6 +258,7 @@ impl cairn_status_t {
             start: cairn_result_t::CAIRN_OK,
             last_link_code,
             wall_quality: status.wall.quality as u8,
+            rotation: status.rotation as u8,
             after_rollback: status.after_rollback,
             idle: status.activity == Activity::Idle,
         }
@@ -279,6 +292,8 @@ pub enum cairn_event_kind_t {
     CAIRN_EVENT_REFUSED = 9,
     /// `value` unsealed routine records gave way to an urgent one in a full journal.
     CAIRN_EVENT_DISPLACED = 10,
+    /// The key signed its last batch, `batch`; the next key signs from here on.
+    CAIRN_EVENT_ROTATED = 11,
 }
 
 /// Something that happened; which fields mean something depends on `kind`, the others are 0.
@@ -318,8 +333,8 @@ impl cairn_event_t {
     pub(crate) fn new(event: &Event) -> Self {
         use cairn_event_kind_t::{
             CAIRN_EVENT_CLOCK_STEPPED, CAIRN_EVENT_DISPLACED, CAIRN_EVENT_EXCHANGE_FAILED, CAIRN_EVENT_FINAL,
-            CAIRN_EVENT_INCLUDED, CAIRN_EVENT_REFUSED, CAIRN_EVENT_SEALED, CAIRN_EVENT_SENT, CAIRN_EVENT_SIGNED,
-            CAIRN_EVENT_SIGNING, CAIRN_EVENT_STORED,
+            CAIRN_EVENT_INCLUDED, CAIRN_EVENT_REFUSED, CAIRN_EVENT_ROTATED, CAIRN_EVENT_SEALED, CAIRN_EVENT_SENT,
+            CAIRN_EVENT_SIGNED, CAIRN_EVENT_SIGNING, CAIRN_EVENT_STORED,
         };
         const NONE: BatchNumber = BatchNumber(0);
         match *event {
@@ -330,6 +345,7 @@ impl cairn_event_t {
                 Self { result, ..Self::of(CAIRN_EVENT_SIGNED, batch, 0) }
             }
             Event::Sent { batch, bytes } => Self::of(CAIRN_EVENT_SENT, batch, u32::try_from(bytes).unwrap_or(u32::MAX)),
+            Event::Rotated { batch } => Self::of(CAIRN_EVENT_ROTATED, batch, 0),
             Event::Stored { batch } => Self::of(CAIRN_EVENT_STORED, batch, 0),
             Event::Included { batch } => Self::of(CAIRN_EVENT_INCLUDED, batch, 0),
             Event::Final { batch } => Self::of(CAIRN_EVENT_FINAL, batch, 0),

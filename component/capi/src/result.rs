@@ -97,6 +97,9 @@ pub enum cairn_result_t {
     /// The factory blob has a private key, and in this build something else holds the device's key. One that lies about in flash
     /// protects nothing: provision the device with `--public-key`, and take the other key for lost.
     CAIRN_E_KEY_UNWANTED = 35,
+    /// The key is not the one whose turn it is, or is another device's: the journal was begun with another key, or a rotation
+    /// named another. Was the factory blob of another device written beside an old journal?
+    CAIRN_E_OTHER_KEY = 36,
 }
 
 impl cairn_result_t {
@@ -138,6 +141,7 @@ impl cairn_result_t {
         Self::CAIRN_E_SIGNER_TIMEOUT,
         Self::CAIRN_E_KEY_MISSING,
         Self::CAIRN_E_KEY_UNWANTED,
+        Self::CAIRN_E_OTHER_KEY,
     ];
 
     const fn text(self) -> &'static CStr {
@@ -180,6 +184,7 @@ impl cairn_result_t {
             Self::CAIRN_E_SIGNER_TIMEOUT => c"the signer did not answer in time",
             Self::CAIRN_E_KEY_MISSING => c"the factory blob has no private key, and this build signs with one",
             Self::CAIRN_E_KEY_UNWANTED => c"the factory blob has a private key, and this build's key is elsewhere",
+            Self::CAIRN_E_OTHER_KEY => c"the key is not the one whose turn it is in the journal",
         }
     }
 }
