@@ -75,7 +75,7 @@ impl Monotonic for &Counter {
 #[test]
 fn an_agent_signs_nothing_that_the_counter_does_not_know_of_and_shows_that_the_flash_was_rolled_back() {
     let (device, counter) = (Device::new(UploadMode::Data), Counter::default());
-    let (world, flash, key) = (device.world.clone(), device.flash.clone(), device.key);
+    let (world, flash) = (device.world.clone(), device.flash.clone());
     let image = flash.0.borrow().clone();
     let run = |agent: &mut AgentOver<Guarded<Log, &Counter>>, span: u64| {
         let until = world.0.borrow().now + span;
@@ -87,7 +87,7 @@ fn an_agent_signs_nothing_that_the_counter_does_not_know_of_and_shows_that_the_f
         world.0.borrow_mut().now = until;
     };
     let guarded = || Guarded::new(Log::mount(flash.clone()).unwrap(), &counter);
-    let mut agent = boot_over(guarded().unwrap(), &settings(UploadMode::Data), &world, key);
+    let mut agent = boot_over(guarded().unwrap(), &settings(UploadMode::Data), &world);
     world.0.borrow_mut().submit(Kind::READING, Priority::Routine, &[5]);
     counter.fails.set(true);
     agent.flush();
@@ -107,7 +107,7 @@ fn an_agent_signs_nothing_that_the_counter_does_not_know_of_and_shows_that_the_f
     Log::format_above(&mut flash.clone(), NEXT, &Marks::counted(&mut &counter).unwrap()).unwrap();
     world.0.borrow_mut().anchors.clear();
     world.0.borrow_mut().granted = 0..0;
-    let mut agent = boot_over(guarded().unwrap(), &settings(UploadMode::Data), &world, key);
+    let mut agent = boot_over(guarded().unwrap(), &settings(UploadMode::Data), &world);
     assert!(agent.status().after_rollback);
     world.0.borrow_mut().submit(Kind::READING, Priority::Routine, &[5]);
     agent.flush();

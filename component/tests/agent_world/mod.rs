@@ -4,24 +4,28 @@
 
 #![allow(unreachable_pub, dead_code, reason = "a module of several test crates")]
 
+pub mod relay;
+pub mod signer;
+
 use std::{cell::RefCell, collections::VecDeque, ops::Range, rc::Rc};
 
 use cairn::{
-    agent::{Agent, Event, Settings, SubmitError, UploadMode},
-    batch::{Anchor, BatchNumber, Commitment, DeploymentId, Digest},
+    agent::{Agent, Event, Settings, StartError, SubmitError, UploadMode},
+    batch::{Anchor, BatchNumber, Commitment, DeploymentId},
     journal::{FlashJournal, Journal},
     merkle::TreeHasher,
     ports::{Clock, Inbox, Link, LinkError, Outcome, Submission, Ticket},
     power::{cost::ExchangeCost, schedule},
     record::{BatchKey, BlindSecret, Entry, Kind, LossReason, Priority, SequenceNumber, StreamId},
-    signer::{Capabilities, PublicKey, Signature, Signer, SignerError, software::SoftwareSigner},
+    signer::{PublicKey, Signature, SignerError},
     time::{Millis, TimeQuality, WallTime},
     uplink::{Data, Downlink, Hints, Level, Uplink, delta},
 };
 use embedded_storage::nor_flash::{ErrorType, NorFlash, ReadNorFlash};
-use k256::ecdsa::signature::hazmat::PrehashVerifier as _;
 
 use crate::journal_flash::{MockFlash, PowerLost};
+use relay::Keys;
+use signer::{FIRST_KEY, Keeper, Secret, TestSigner};
 
 pub const DEPLOYMENT: DeploymentId = DeploymentId([0xd0; 32]);
 pub const STREAM: StreamId = StreamId(0x5712_ea3f_0000_0001);
@@ -62,6 +66,8 @@ pub struct World {
     pub answers: Vec<(Ticket, Result<SequenceNumber, SubmitError>)>,
     pub fates: VecDeque<Fate>,
     pub signer_errors: VecDeque<SignerError>,
+    /// Which key signs what, as the relay was told.
+    pub keys: Keys,
     pub events: Vec<Event>,
     /// Every uplink as it was started, good fate or bad.
     pub uplinks: Vec<Vec<u8>>,
@@ -93,13 +99,10 @@ impl World {
     }
 
     /// What the relay does with an uplink: checks the signature, the chain, and the records against the root.
-    fn store(&mut self, bytes: &[u8], key: &PublicKey) -> Downlink {
+    fn store(&mut self, bytes: &[u8]) -> Downlink {
         let uplink = Uplink::decode(bytes).expect("an uplink that decodes");
         let Anchor { stream, batch, first_seq, count, prev, .. } = uplink.anchor;
-        let digest = uplink.anchor.commitment().digest(&DEPLOYMENT);
-        let verifying = k256::ecdsa::VerifyingKey::from_sec1_bytes(&key.compressed()).unwrap();
-        let signature = k256::ecdsa::Signature::from_slice(&uplink.signature.0).unwrap();
-        verifying.verify_prehash(&digest.0, &signature).expect("the device's signature");
+        self.keys.check(&uplink.anchor, &uplink.signature);
         let known = usize::try_from(batch.0).unwrap();
         if let Some((anchor, signature)) = self.anchors.get(known) {
             assert!((anchor, signature) == (&uplink.anchor, &uplink.signature), "equivocation in batch {batch:?}");
@@ -116,6 +119,7 @@ impl World {
                 None => None,
             };
             assert!(count > 0);
+            self.keys.learn(&uplink.anchor, seen.as_deref());
             self.data.push(seen);
             self.anchors.push((uplink.anchor, uplink.signature));
         }
@@ -136,11 +140,11 @@ impl World {
         }
     }
 
-    fn answer_to(&mut self, bytes: &[u8], fate: Fate, key: &PublicKey) -> Result<Vec<u8>, LinkError> {
+    fn answer_to(&mut self, bytes: &[u8], fate: Fate) -> Result<Vec<u8>, LinkError> {
         if let Fate::Fails(error) = fate {
             return Err(error);
         }
-        let mut downlink = self.store(bytes, key);
+        let mut downlink = self.store(bytes);
         match fate {
             Fate::AnswerLost => return Err(LinkError::TimeOut),
             Fate::Garbage => return Ok(vec![0x86, 1, 2]),
@@ -205,24 +209,7 @@ impl Inbox for Queue {
     }
 }
 
-pub struct TestSigner(SoftwareSigner, Port);
-
-impl Signer for TestSigner {
-    fn public_key(&mut self) -> Result<PublicKey, SignerError> {
-        self.0.public_key()
-    }
-    fn capabilities(&self) -> Capabilities {
-        self.0.capabilities()
-    }
-    fn sign(&mut self, digest: &Digest) -> Result<Signature, SignerError> {
-        match self.1.0.borrow_mut().signer_errors.pop_front() {
-            Some(error) => Err(error),
-            None => self.0.sign(digest),
-        }
-    }
-}
-
-pub struct TestLink(Port, PublicKey, Vec<u8>);
+pub struct TestLink(Port, Vec<u8>);
 
 impl Link for TestLink {
     fn start(&mut self, now: Millis, uplink: &[u8]) -> Result<(), LinkError> {
@@ -232,7 +219,7 @@ impl Link for TestLink {
         world.used_numbers.push(number);
         world.uplinks.push(uplink.to_vec());
         let fate = world.fates.pop_front().unwrap_or(Fate::Success);
-        let answer = world.answer_to(uplink, fate, &self.1);
+        let answer = world.answer_to(uplink, fate);
         let takes = world.exchange_takes;
         world.exchange = Some((now.0 + takes, answer));
         Ok(())
@@ -243,9 +230,9 @@ impl Link for TestLink {
             Some((at, answer)) if at <= now.0 => {
                 let failure = answer.as_ref().err().copied();
                 world.answer = answer.unwrap_or_default();
-                self.2.clone_from(&world.answer);
+                self.1.clone_from(&world.answer);
                 let cost = ExchangeCost { bytes_up: 200, bytes_down: 60, datagrams_up: 1, ..Default::default() };
-                Ok(Outcome { downlink: failure.map_or(Ok(&self.2[..]), Err), cost })
+                Ok(Outcome { downlink: failure.map_or(Ok(&self.1[..]), Err), cost })
             }
             running => {
                 world.exchange = running;
@@ -314,6 +301,7 @@ pub struct Device<const GIVES_WAY: bool = false> {
     pub settings: Settings,
     inbox: Queue,
     pub key: PublicKey,
+    pub keeper: Keeper,
     pub next_poll: Option<u64>,
 }
 
@@ -332,7 +320,17 @@ pub fn settings(upload: UploadMode) -> Settings {
 }
 
 /// An agent over some journal in a world.
-pub fn boot_over<J: Journal>(journal: J, settings: &Settings, world: &Port, key: PublicKey) -> AgentOver<J> {
+pub fn boot_over<J: Journal>(journal: J, settings: &Settings, world: &Port) -> AgentOver<J> {
+    start_over(journal, settings, world, &FIRST_KEY).expect("an agent starts")
+}
+
+/// The same with some key, which may not be the journal's.
+pub fn start_over<J: Journal>(
+    journal: J,
+    settings: &Settings,
+    world: &Port,
+    secret: &Secret,
+) -> Result<AgentOver<J>, StartError> {
     let schedule = schedule::FixedInterval::new(schedule::Settings {
         interval: Millis(12 * HOUR),
         urgent_delay: Millis(1_000),
@@ -340,9 +338,8 @@ pub fn boot_over<J: Journal>(journal: J, settings: &Settings, world: &Port, key:
         retry_max: Millis(HOUR),
         seed: 5,
     });
-    let signer = TestSigner(SoftwareSigner::new(&[0x11; 32]).unwrap(), world.clone());
-    let link = TestLink(world.clone(), key, Vec::new());
-    Agent::new(settings.clone(), journal, signer, link, world.clone(), schedule).expect("an agent starts")
+    let link = TestLink(world.clone(), Vec::new());
+    Agent::new(settings.clone(), journal, TestSigner::new(secret, world), link, world.clone(), schedule)
 }
 
 impl Device {
@@ -360,17 +357,26 @@ impl<const GIVES_WAY: bool> Device<GIVES_WAY> {
     pub fn made(upload: UploadMode, wall_offset: u64, quality: TimeQuality) -> Self {
         let world = World { wall_offset, quality, exchange_takes: 3_000, ..World::default() };
         let world = Port(Rc::new(RefCell::new(world)));
-        let key = SoftwareSigner::new(&[0x11; 32]).unwrap().public_key().unwrap();
+        let key = FIRST_KEY.public();
+        world.0.borrow_mut().keys = Keys::of(key);
+        let mut keeper = Keeper::new(FIRST_KEY);
         let flash = SharedFlash(Rc::new(RefCell::new(MockFlash::new(wall_offset))));
         LogThat::<GIVES_WAY>::format(&mut flash.clone(), STREAM).unwrap();
         let settings = settings(upload);
-        let agent = Self::boot(&settings, &world, &flash, key);
+        let agent = Self::boot(&settings, &world, &flash, &mut keeper);
         let inbox = Queue(world.clone(), Vec::new());
-        Self { agent, inbox, world, flash, boots: 1, settings, key, next_poll: Some(0) }
+        Self { agent, inbox, world, flash, boots: 1, settings, key, keeper, next_poll: Some(0) }
     }
 
-    fn boot(settings: &Settings, world: &Port, flash: &SharedFlash, key: PublicKey) -> AgentOver<LogThat<GIVES_WAY>> {
-        boot_over(LogThat::mount(flash.clone()).expect("a journal mounts"), settings, world, key)
+    fn boot(
+        settings: &Settings,
+        world: &Port,
+        flash: &SharedFlash,
+        keeper: &mut Keeper,
+    ) -> AgentOver<LogThat<GIVES_WAY>> {
+        let mut journal = LogThat::mount(flash.clone()).expect("a journal mounts");
+        let secret = keeper.whose_turn(&mut journal);
+        start_over(journal, settings, world, &secret).expect("an agent starts")
     }
 
     /// The device starts again: what is not in flash is gone.
@@ -380,7 +386,7 @@ impl<const GIVES_WAY: bool> Device<GIVES_WAY> {
             let mut world = self.world();
             (world.exchange, world.granted) = (None, 0..0);
         }
-        self.agent = Self::boot(&self.settings, &self.world, &self.flash, self.key);
+        self.agent = Self::boot(&self.settings, &self.world, &self.flash, &mut self.keeper);
         self.boots += 1;
     }
 

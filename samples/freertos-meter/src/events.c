@@ -81,6 +81,10 @@ static void print(const cairn_event_t *event)
         say_number("batch", event->batch);
         say_number("result", event->result);
         break;
+    case CAIRN_EVENT_ROTATED:
+        say_text("rotated");
+        say_number("batch", event->batch);
+        break;
     case CAIRN_EVENT_SENT:
         say_text("sent");
         say_number("batch", event->batch);
