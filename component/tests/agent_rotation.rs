@@ -5,17 +5,13 @@ mod agent_world;
 mod journal_flash;
 
 use agent_world::{
-    Device, Fate, HOUR, LogThat, Seen,
+    Device, HOUR,
     signer::{FIRST_KEY, SECOND_KEY, Secret, THIRD_KEY, TestSigner},
-    start_over,
 };
 use cairn::{
-    agent::{AdoptError, Event, RotateError, RotationState, StartError, Succession, UploadMode, succession},
+    agent::{AdoptError, Event, RotateError, RotationState, UploadMode},
     batch::{AnchorFlags, BatchNumber},
-    journal::JournalError,
-    ports::LinkError,
-    record::{Kind, Priority, SequenceNumber},
-    signer::{DeviceId, SignerError},
+    record::SequenceNumber,
 };
 
 /// What a product does: the next key is kept, announced, made the current one and adopted.
