@@ -15,7 +15,7 @@ use minicbor::{
 };
 
 use crate::{
-    sha256::{Digest as _, Sha256},
+    sha256::{Digest as _, FaultWatch, Sha256},
     signer::{Algorithm, Digest, Signature, Signer, SignerError},
 };
 
@@ -149,7 +149,12 @@ pub fn sign1(
         Kid::Absent | Kid::Protected(_) => e.map(0)?,
     };
     e.bytes(payload)?;
-    e.bytes(&signer.sign(&digest(protected, aad, payload))?.0)?;
+    let mut hashes = FaultWatch::new();
+    let digest = digest(protected, aad, payload);
+    if hashes.failed() {
+        return Err(SignerError::FaultDetected.into());
+    }
+    e.bytes(&signer.sign(&digest)?.0)?;
     Ok(e.writer().position())
 }
 

@@ -209,6 +209,7 @@ impl From<JournalError> for cairn_result_t {
             JournalError::Conflict => Self::CAIRN_E_CONFLICT,
             JournalError::Medium => Self::CAIRN_E_MEDIUM,
             JournalError::Counter => Self::CAIRN_E_COUNTER,
+            JournalError::Hash => Self::CAIRN_E_HASH,
         }
     }
 }

@@ -70,6 +70,12 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     /// [`EvidenceError`].
     #[inline(never)]
     pub fn evidence(&mut self, seq: SequenceNumber, out: &mut [u8]) -> Result<usize, EvidenceError> {
+        let proven = self.prove(seq, out);
+        // Also when it says that the records are damaged: they may not be.
+        if self.hash_failed() { Err(EvidenceError::Journal(JournalError::Hash)) } else { proven }
+    }
+
+    fn prove(&mut self, seq: SequenceNumber, out: &mut [u8]) -> Result<usize, EvidenceError> {
         let (batch, signature) = self.batch_of(seq)?;
         let mut path = PathBuilder::<BATCH_DEPTH>::new(batch.anchor.leaf_index(seq).ok_or(EvidenceError::NotFound)?);
         self.walk_batch(&batch, &mut path)?;

@@ -90,6 +90,11 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         let sealed = self.journal.batch(batch).map_err(|_| WireError::OutOfRange)?;
         let with_data = sealed.with_data && sealed.state < BatchState::Stored;
         let rotten = if with_data { self.rotten_since_sealed(&sealed)? } else { None };
+        let key = self.settings.blind_secret.batch_key(sealed.anchor.stream, batch.0);
+        // A root that does not match would be a loss, and a key that is none would go up.
+        if self.hash_failed() {
+            return Err(WireError::OutOfRange);
+        }
         if let Some(range) = rotten {
             self.tell_loss(batch, &range, on_event);
         }
@@ -97,10 +102,9 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             let uplink = Uplink { anchor: sealed.anchor, signature, data: None };
             return uplink.encode(&mut self.uplink);
         }
-        let Self { journal, payload, uplink, settings, .. } = self;
+        let Self { journal, payload, uplink, .. } = self;
         let counted = pack(journal, &sealed, payload, BitCount::default())?;
         let length = usize::try_from(counted.bytes()).map_err(|_| WireError::BufferTooSmall)?;
-        let key = settings.blind_secret.batch_key(sealed.anchor.stream, batch.0);
         Uplink::encode_with_records(&sealed.anchor, &signature, &key, length, uplink, |records| {
             pack(journal, &sealed, payload, BitWriter::new(records)).map(drop)
         })

@@ -38,6 +38,7 @@ use crate::{
     power::schedule::{Decision, Schedule, View},
     record::{BlindSecret, Entry, Kind, Priority, Record, SequenceNumber},
     rotation::ROTATION_PAYLOAD_BYTES,
+    sha256::FaultWatch,
     signer::{DeviceId, KeyId, PublicKey, Signer, SignerError},
     time::Millis,
 };
@@ -128,6 +129,8 @@ pub struct Agent<J, S, L, C, P, const PAYLOAD: usize, const UPLINK: usize> {
     key: PublicKey,
     key_id: KeyId,
     turn: Turn,
+    /// Sees hashes that fail, of the open batch and any other.
+    hashes: FaultWatch,
     /// The oldest records that are in no batch: as many as belong into the next.
     open: OpenBatch,
     /// The open batch is not what the journal says.
@@ -205,6 +208,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     /// An agent before it looked into its journal. Inlined, so that it is made where the caller wants it.
     #[inline(always)]
     fn assemble(key: PublicKey, settings: Settings, journal: J, signer: S, link: L, clock: C, schedule: P) -> Self {
+        let hashes = FaultWatch::new();
         let open = OpenBatch::new(settings.blind_secret.batch_key(journal.stream(), journal.batches().end.0));
         let watch = ClockWatch::new(clock.now(), clock.wall());
         Self {
@@ -217,6 +221,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             key,
             key_id: key.key_id(),
             turn: Turn::default(),
+            hashes,
             open,
             open_is_stale: false,
             exchange: None,
@@ -245,6 +250,9 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         if unsealed.end == SequenceNumber(0) {
             let device = self.device();
             let identity = Identity::new(device, &self.key, self.journal.previous_stream());
+            if self.hash_failed() {
+                return Err(StartError::Journal(JournalError::Hash));
+            }
             self.journal_record(&NewRecord {
                 time: self.clock.wall(),
                 kind: Kind::IDENTITY,

@@ -109,9 +109,13 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             return Err(RotateError::SameKey);
         }
         // Sealing changes no sequence number. A signer that refuses is found out before anything is sealed.
-        let digest = Rotation::proof_digest(&self.device(), self.journal.stream(), self.journal.unsealed().end);
+        let device = self.device();
+        let digest = Rotation::proof_digest(&device, self.journal.stream(), self.journal.unsealed().end);
+        if self.hash_failed() {
+            return Err(RotateError::Journal(JournalError::Hash));
+        }
         let proof = next.sign(&digest).map_err(RotateError::Signer)?;
-        let seq = self.announce(&Rotation { device: self.device(), key, proof }, on_event);
+        let seq = self.announce(&Rotation { device, key, proof }, on_event);
         let seq = seq.map_err(RotateError::Journal)?;
         // Journaled is announced: what fails from here on is done again by the next polls.
         self.go_on_with_rotation(on_event);
@@ -157,7 +161,11 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         if to.map_or(key == self.key, |to| !to.is(&key)) {
             return Err(AdoptError::OtherKey);
         }
-        self.settings.device = Some(self.device());
+        let device = self.device();
+        if self.hash_failed() {
+            return Err(AdoptError::Journal(JournalError::Hash));
+        }
+        self.settings.device = Some(device);
         (self.key, self.key_id) = (key, key.key_id());
         self.turn = Turn::after(batch);
         Ok(core::mem::replace(&mut self.signer, next))

@@ -117,12 +117,26 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             root: self.open.root(),
             prev: self.journal.last_commitment(),
         };
+        if self.hash_failed() {
+            return Err(JournalError::Hash);
+        }
         let fits = self.open.packed_bytes() <= records_limit(UPLINK.min(self.link.capacity()));
         let with_data = self.turn.unsealed || (self.settings.upload == UploadMode::Data && fits);
         self.journal.seal(&anchor, with_data)?;
         self.turn.unsealed = false;
         self.open.restart(self.settings.blind_secret.batch_key(anchor.stream, anchor.batch.0.saturating_add(1)));
         Ok((anchor.batch, anchor.count))
+    }
+
+    /// Whether a hash failed since this was last asked: what was made of hashes since then is not to be kept, signed or sent. It
+    /// may be one of the open batch's, which is read anew before it is used.
+    pub(super) fn hash_failed(&mut self) -> bool {
+        let failed = self.hashes.failed();
+        if failed {
+            self.open_is_stale = true;
+            self.totals.hash_faults = self.totals.hash_faults.saturating_add(1);
+        }
+        failed
     }
 
     /// Signs a sealed batch and makes the signature durable.

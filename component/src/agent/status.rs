@@ -112,6 +112,8 @@ pub struct Totals {
     pub rotations: u32,
     /// Times the signer refused.
     pub signer_failures: u32,
+    /// Times something was not sealed, proven or sent because the platform's SHA-256 failed; it is tried again.
+    pub hash_faults: u32,
     /// Clock records journaled.
     pub clock_steps: u32,
     /// Hints of the relay that would have moved the clock too far.

@@ -15,7 +15,7 @@ use crate::{
     batch::DeploymentId,
     factory::KID_BYTES,
     record::StreamId,
-    sha256::{Digest as _, Sha256},
+    sha256::{Digest as _, FaultWatch, Sha256},
     signer::{Algorithm, Digest, PublicKey, Signature, Signer, SignerError},
 };
 
@@ -141,12 +141,16 @@ pub fn endorse(
     signer: &mut impl Signer,
     out: &mut [u8],
 ) -> Result<usize, EndorseError> {
+    let mut hashes = FaultWatch::new();
     let Binding { nonce, key, stream, kid, deployment } = *binding;
     let head = Head { deployment, nonce, alg: key.alg, public_key: key.compressed(), stream, kid };
     let start = head.encode(out)?;
     let reserved = start + TOKEN_HEAD_MAX;
     let length = token(binding, root, out.get_mut(reserved..).ok_or(EndorseError::BufferTooSmall)?)?;
     let digest = possession_digest(out.get(reserved..).and_then(|rest| rest.get(..length)).unwrap_or_default());
+    if hashes.failed() {
+        return Err(EndorseError::Signer(SignerError::FaultDetected));
+    }
     let proof = signer.sign(&digest).map_err(EndorseError::Signer)?;
 
     // The token's length decides how long its length is.

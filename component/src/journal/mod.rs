@@ -91,6 +91,8 @@ pub enum JournalError {
     Medium,
     /// The rollback-proof counter failed.
     Counter,
+    /// The platform's SHA-256 failed (feature `psa-hash`): what was hashed is not journaled.
+    Hash,
 }
 
 /// What a new record needs to be journaled.

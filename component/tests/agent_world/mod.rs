@@ -81,6 +81,8 @@ pub struct World {
     pub granted: Range<u64>,
     pub used_numbers: Vec<u64>,
     pub exchange_takes: u64,
+    /// Called with true before the relay works and with false after it: what fails in the device does not fail there.
+    pub around_relay: Option<fn(bool)>,
     exchange: Option<(u64, Result<Vec<u8>, LinkError>)>,
     answer: Vec<u8>,
 }
@@ -219,7 +221,10 @@ impl Link for TestLink {
         world.used_numbers.push(number);
         world.uplinks.push(uplink.to_vec());
         let fate = world.fates.pop_front().unwrap_or(Fate::Success);
+        let around = world.around_relay.unwrap_or(|_| ());
+        around(true);
         let answer = world.answer_to(uplink, fate);
+        around(false);
         let takes = world.exchange_takes;
         world.exchange = Some((now.0 + takes, answer));
         Ok(())

@@ -6,6 +6,8 @@
 int crypto_disturbance = 0;
 /* How many more calls go well before it does. */
 int crypto_disturbed_after = 0;
+/* How often it does; 0: for ever. */
+int crypto_disturbed_times = 0;
 
 enum {
     INIT_FAILS = 1,
@@ -20,7 +22,13 @@ enum {
 
 static int strikes(int kind)
 {
-    return crypto_disturbance == kind && crypto_disturbed_after-- <= 0;
+    if (crypto_disturbance != kind || crypto_disturbed_after-- > 0) {
+        return 0;
+    }
+    if (crypto_disturbed_times > 0 && --crypto_disturbed_times == 0) {
+        crypto_disturbance = 0;
+    }
+    return 1;
 }
 
 psa_status_t disturbed_psa_crypto_init(void)
