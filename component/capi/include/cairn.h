@@ -248,6 +248,10 @@ typedef enum {
      named another. Was the factory blob of another device written beside an old journal?
      */
     CAIRN_E_OTHER_KEY = 36,
+    /*
+     The platform's SHA-256 failed (`CONFIG_CAIRN_PSA_HASH`): what depends on it was not done, and is tried again when it is due.
+     */
+    CAIRN_E_HASH = 37,
 } cairn_result_t;
 
 /*
@@ -518,6 +522,10 @@ typedef struct {
      Times the signer refused.
      */
     uint32_t signer_failures;
+    /*
+     Times something was not sealed, proven or sent because the platform's SHA-256 failed (`CONFIG_CAIRN_PSA_HASH`).
+     */
+    uint32_t hash_faults;
     /*
      Clock steps recorded.
      */

@@ -152,6 +152,8 @@ pub struct cairn_status_t {
     pub rotations: u32,
     /// Times the signer refused.
     pub signer_failures: u32,
+    /// Times something was not sealed, proven or sent because the platform's SHA-256 failed (`CONFIG_CAIRN_PSA_HASH`).
+    pub hash_faults: u32,
     /// Clock steps recorded.
     pub clock_steps: u32,
     /// Clock hints of the relay that were refused as too large a step.
@@ -210,6 +212,7 @@ impl cairn_status_t {
         signatures: 0,
         rotations: 0,
         signer_failures: 0,
+        hash_faults: 0,
         clock_steps: 0,
         clock_steps_refused: 0,
         last_link: cairn_link_t::CAIRN_LINK_OK,
@@ -252,6 +255,7 @@ impl cairn_status_t {
             signatures: totals.signatures,
             rotations: totals.rotations,
             signer_failures: totals.signer_failures,
+            hash_faults: totals.hash_faults,
             clock_steps: totals.clock_steps,
             clock_steps_refused: totals.clock_steps_refused,
             last_link,

@@ -100,6 +100,8 @@ pub enum cairn_result_t {
     /// The key is not the one whose turn it is, or is another device's: the journal was begun with another key, or a rotation
     /// named another. Was the factory blob of another device written beside an old journal?
     CAIRN_E_OTHER_KEY = 36,
+    /// The platform's SHA-256 failed (`CONFIG_CAIRN_PSA_HASH`): what depends on it was not done, and is tried again when it is due.
+    CAIRN_E_HASH = 37,
 }
 
 impl cairn_result_t {
@@ -142,6 +144,7 @@ impl cairn_result_t {
         Self::CAIRN_E_KEY_MISSING,
         Self::CAIRN_E_KEY_UNWANTED,
         Self::CAIRN_E_OTHER_KEY,
+        Self::CAIRN_E_HASH,
     ];
 
     const fn text(self) -> &'static CStr {
@@ -185,6 +188,7 @@ impl cairn_result_t {
             Self::CAIRN_E_KEY_MISSING => c"the factory blob has no private key, and this build signs with one",
             Self::CAIRN_E_KEY_UNWANTED => c"the factory blob has a private key, and this build's key is elsewhere",
             Self::CAIRN_E_OTHER_KEY => c"the key is not the one whose turn it is in the journal",
+            Self::CAIRN_E_HASH => c"the platform's SHA-256 failed",
         }
     }
 }

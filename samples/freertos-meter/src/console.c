@@ -127,6 +127,7 @@ static void command_status(const char *argument)
     say_number("bytes_down", status.bytes_down);
     say_number("signatures", status.signatures);
     say_number("signer_failures", status.signer_failures);
+    say_number("hash_faults", status.hash_faults);
     say_number("clock_steps", status.clock_steps);
     say_number("last_link", status.last_link);
     say_number("last_link_code", status.last_link_code);
