@@ -5,45 +5,13 @@ mod agent_world;
 mod journal_flash;
 
 use agent_world::{
-    Device, HOUR,
-    signer::{FIRST_KEY, SECOND_KEY, Secret, THIRD_KEY, TestSigner},
+    Device,
+    signer::{FIRST_KEY, SECOND_KEY, THIRD_KEY},
 };
 use cairn::{
-    agent::{AdoptError, Event, RotateError, RotationState, UploadMode},
+    agent::{Event, RotationState, UploadMode},
     batch::{AnchorFlags, BatchNumber},
-    record::SequenceNumber,
 };
-
-/// What a product does: the next key is kept, announced, made the current one and adopted.
-fn rotate<const GIVES_WAY: bool>(device: &mut Device<GIVES_WAY>, next: Secret) {
-    device.keeper.next = Some(next);
-    announce(device, next).expect("a rotation");
-    assert_eq!(device.agent.rotation(), RotationState::Signed);
-    device.keeper.promote();
-    adopt(device, next).expect("the next key");
-}
-
-fn announce<const GIVES_WAY: bool>(
-    device: &mut Device<GIVES_WAY>,
-    next: Secret,
-) -> Result<SequenceNumber, RotateError> {
-    let (mut signer, mut events) = (TestSigner::new(&next, &device.world), Vec::new());
-    let seq = device.agent.rotate(&mut signer, &mut |event| events.push(event));
-    device.world().events.extend(events);
-    seq
-}
-
-fn adopt<const GIVES_WAY: bool>(device: &mut Device<GIVES_WAY>, next: Secret) -> Result<(), AdoptError> {
-    let signer = TestSigner::new(&next, &device.world);
-    device.agent.adopt(signer).map(drop)
-}
-
-/// Sends everything there is.
-fn send<const GIVES_WAY: bool>(device: &mut Device<GIVES_WAY>) {
-    device.agent.flush();
-    device.run_for(HOUR);
-    assert_eq!(device.agent.status().unsent, 0);
-}
 
 #[test]
 fn each_key_signs_its_turn_and_the_relay_learns_the_next_from_the_last_batch_of_the_one_before() {
@@ -52,9 +20,9 @@ fn each_key_signs_its_turn_and_the_relay_learns_the_next_from_the_last_batch_of_
         let id = device.agent.device();
         device.read_meter(1);
         for (turn, next) in [SECOND_KEY, THIRD_KEY].into_iter().enumerate() {
-            rotate(&mut device, next);
+            device.rotate(next);
             device.read_meter(2);
-            send(&mut device);
+            device.send();
             let status = device.agent.status();
             assert_eq!((status.key, status.device), (next.public().key_id(), id));
             assert_eq!((status.rotation, status.totals.rotations as usize), (RotationState::None, turn + 1));

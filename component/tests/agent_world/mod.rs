@@ -5,9 +5,15 @@
 #![allow(unreachable_pub, dead_code, reason = "a module of several test crates")]
 
 pub mod relay;
+pub mod rotation;
 pub mod signer;
 
-use std::{cell::RefCell, collections::VecDeque, ops::Range, rc::Rc};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    ops::Range,
+    rc::Rc,
+};
 
 use cairn::{
     agent::{Agent, Event, Settings, StartError, SubmitError, UploadMode},
@@ -66,9 +72,13 @@ pub struct World {
     pub answers: Vec<(Ticket, Result<SequenceNumber, SubmitError>)>,
     pub fates: VecDeque<Fate>,
     pub signer_errors: VecDeque<SignerError>,
+    /// Whose signer refuses how often.
+    pub refuses: Option<(Secret, u32)>,
     /// Which key signs what, as the relay was told.
     pub keys: Keys,
     pub events: Vec<Event>,
+    /// What was signed of each batch, by which key: also what the relay never saw.
+    pub signed: BTreeMap<BatchNumber, (Secret, [u8; 32])>,
     /// Every uplink as it was started, good fate or bad.
     pub uplinks: Vec<Vec<u8>>,
     pub anchors: Vec<(Anchor, Signature)>,
@@ -401,9 +411,8 @@ impl<const GIVES_WAY: bool> Device<GIVES_WAY> {
 
     /// One poll at the present moment. What it returns is never in the past, or the task would spin.
     pub fn poll(&mut self) {
-        let mut events = Vec::new();
-        let next = self.agent.poll(&mut self.inbox, &mut |event| events.push(event));
-        self.world().events.extend(events);
+        let world = self.world.clone();
+        let next = self.agent.poll(&mut self.inbox, &mut |event| world.0.borrow_mut().events.push(event));
         self.next_poll = next.map(|at| at.0);
         let power_lost = self.flash.0.borrow().dead;
         if power_lost {

@@ -4,7 +4,7 @@
 use std::{cell::RefCell, collections::HashMap};
 
 use cairn::{
-    agent::{Succession, succession},
+    agent::{Event, Succession, succession},
     batch::Digest,
     journal::Journal,
     signer::{
@@ -67,10 +67,20 @@ impl Signer for TestSigner {
         Capabilities { deterministic: true, ..Capabilities::default() }
     }
     fn sign(&mut self, digest: &Digest) -> Result<Signature, SignerError> {
-        match self.1.0.borrow_mut().signer_errors.pop_front() {
-            Some(error) => Err(error),
-            None => Ok(self.0.sign(digest)),
+        let mut world = self.1.0.borrow_mut();
+        if let Some(error) = world.signer_errors.pop_front() {
+            return Err(error);
         }
+        if let Some((who, times)) = world.refuses.filter(|(who, times)| *who == self.0 && *times > 0) {
+            world.refuses = Some((who, times - 1));
+            return Err(SignerError::TimeOut);
+        }
+        // Otherwise it is a proof.
+        if let Some(Event::Signing { batch }) = world.events.last().copied() {
+            let said = *world.signed.entry(batch).or_insert((self.0, digest.0));
+            assert_eq!(said, (self.0, digest.0), "{batch:?} has two commitments, or is signed by two keys");
+        }
+        Ok(self.0.sign(digest))
     }
 }
 
