@@ -50,7 +50,6 @@ const HASHING: &[&str] = &[
     "anchor_vectors",
     "cose_vectors",
     "journal_basics",
-    "journal_model",
     "merkle_properties",
     "merkle_vectors",
 ];
