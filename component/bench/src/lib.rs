@@ -37,6 +37,18 @@ pub struct Cost {
     pub instructions: u32,
     /// Bytes of stack below the caller's frame.
     pub stack_bytes: usize,
+    /// Bytes of the lowest 256 of those in words that are not zero afterwards: what the call did not wipe there. The frame
+    /// of what wipes is among them.
+    pub left_bytes: usize,
+}
+
+impl Cost {
+    /// Prints what `call` took, as xtask reads it.
+    #[inline(never)]
+    pub fn print(&self, call: &str) {
+        hprintln!("{}_instructions={} {}_stack_bytes={}", call, self.instructions, call, self.stack_bytes);
+        hprintln!("{}_left_bytes={}", call, self.left_bytes);
+    }
 }
 
 /// Measures calls.
@@ -80,13 +92,16 @@ impl Meter {
         let after = SYST::get_current();
         assert!(!self.syst.has_wrapped() || after > before, "longer than the timer");
         let ticks = before.wrapping_sub(after) & 0x00ff_ffff;
-        let touched = (low..top)
-            .step_by(4)
-            // SAFETY: as above, and read only.
-            .find(|address| unsafe { ptr::read_volatile(*address as *const u32) } != PAINT)
-            .unwrap_or(top);
-        assert_ne!(touched, low, "more stack than was painted");
-        Cost { instructions: ticks * INSTRUCTIONS_PER_TICK, stack_bytes: top - touched }
+        // SAFETY: as above, and read only.
+        let words = || (low..top).step_by(4).map(|address| unsafe { ptr::read_volatile(address as *const u32) });
+        let untouched = 4 * words().take_while(|word| *word == PAINT).count();
+        assert_ne!(untouched, 0, "more stack than was painted");
+        let left = words().skip(untouched / 4).take(64).filter(|word| ![PAINT, 0].contains(word)).count();
+        Cost {
+            instructions: ticks * INSTRUCTIONS_PER_TICK,
+            stack_bytes: PAINTED_BYTES - untouched,
+            left_bytes: 4 * left,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 mod image {
     use core::hint::black_box;
 
-    use cairn_bench::{Meter, cortex_m_semihosting::hprintln, entry, finish};
+    use cairn_bench::{Meter, entry, finish};
 
     #[entry]
     fn main() -> ! {
@@ -18,8 +18,7 @@ mod image {
         to[length..].fill(black_box(0));
         black_box(to);
         for name in ["new", "sign"] {
-            let cost = meter.measure(|| black_box([0_u8; 64]));
-            hprintln!("{}_instructions={} {}_stack_bytes={}", name, cost.instructions, name, cost.stack_bytes);
+            meter.measure(|| black_box([0_u8; 64])).print(name);
         }
         finish()
     }

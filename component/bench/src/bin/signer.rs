@@ -13,13 +13,11 @@ mod image {
     fn main() -> ! {
         let mut meter = Meter::start();
         let mut signer = None;
-        let cost = meter.measure(|| signer = open(black_box(&[0x42; 32])));
-        hprintln!("new_instructions={} new_stack_bytes={}", cost.instructions, cost.stack_bytes);
+        meter.measure(|| signer = open(black_box(&[0x42; 32]))).print("new");
         let Some(mut signer) = signer else { panic!("no signer") };
         for fill in [0x17, 0, 0xff] {
             let mut signature = None;
-            let cost = meter.measure(|| signature = signer.sign(black_box(&Digest([fill; 32]))).ok());
-            hprintln!("sign_instructions={} sign_stack_bytes={}", cost.instructions, cost.stack_bytes);
+            meter.measure(|| signature = signer.sign(black_box(&Digest([fill; 32]))).ok()).print("sign");
             let [a, b, c, d, ..] = signature.expect("it signs").0;
             // As the other numbers are printed: what formats it is in the empty image too.
             hprintln!("r_starts={}", u32::from_be_bytes([a, b, c, d]));

@@ -9,11 +9,11 @@
 
 use core::{array::from_fn, hint::black_box};
 
-use k256::elliptic_curve::ff::{Field as _, PrimeField as _};
-use subtle::{Choice, ConditionallySelectable};
+use k256::elliptic_curve::ff::{Field as _, PrimeField};
+use subtle::{Choice, ConditionallySelectable as _};
 use zeroize::{Zeroize as _, ZeroizeOnDrop};
 
-use super::curve::Curve;
+use super::curve::{Curve, FieldBytes, invert};
 
 /// The entries of one block (build.rs).
 type Block = [[[u32; 4]; 4]; ENTRIES];
@@ -38,33 +38,11 @@ pub(super) const SECP256K1: Comb = Comb { table: &SECP256K1_TABLE, offset: SECP2
 #[cfg(feature = "es256")]
 pub(super) const P256: Comb = Comb { table: &P256_TABLE, offset: P256_OFFSET };
 
-/// What the comb needs of a curve's base field. Implementations may reduce lazily: a value's magnitude is the number of
-/// reduced values it is the sum of, and products take operands of up to 8.
-pub(super) trait Field: Copy + ConditionallySelectable {
-    /// 1.
-    const ONE: Self;
-    /// From the 32 bytes, big-endian and below the field's prime, that the words are in memory.
-    fn from_words(words: [[u32; 4]; 2]) -> Self;
-    /// Magnitude 1.
-    fn mul(&self, other: &Self) -> Self;
-    /// Magnitude 1.
-    fn square(&self) -> Self;
-    /// Magnitudes add up.
-    fn add(&self, other: &Self) -> Self;
-    /// The negative of a value of at most this magnitude, which becomes one more.
-    fn negate(&self, magnitude: u32) -> Self;
-    /// 1/self, magnitude 1; `None` for zero.
-    fn invert(&self) -> Option<Self>;
-    /// Big-endian and reduced.
-    fn to_bytes(&self) -> [u8; 32];
-}
-
 /// A point in Jacobian coordinates (x = X/Z², y = Y/Z³). X, Y and Z have at most the magnitudes 6, 3 and 2.
-#[derive(Clone, Copy)]
-pub(super) struct Jacobian<F> {
-    pub(super) x: F,
-    pub(super) y: F,
-    pub(super) z: F,
+pub(super) struct Jacobian<C: Curve> {
+    pub(super) x: C::Field,
+    pub(super) y: C::Field,
+    pub(super) z: C::Field,
 }
 
 /// A point that is not the point at infinity.
@@ -79,21 +57,30 @@ pub(super) struct Affine {
 /// k·G. `None` for k = 0 and for a few more, of which a random k is one with a probability below 2^-140: see
 /// [`Jacobian::add`].
 pub(super) fn multiply_generator<C: Curve>(k: &C::Scalar) -> Option<Affine> {
+    let mut sum = Jacobian::<C> { x: C::Field::ZERO, y: C::Field::ZERO, z: C::Field::ONE };
+    add_entries::<C>(k, &mut sum);
+    sum.into_affine()
+}
+
+/// Adds up what the digits of k ask for. Not inlined: its frame is gone when Z is inverted.
+#[inline(never)]
+fn add_entries<C: Curve>(k: &C::Scalar, sum: &mut Jacobian<C>) {
     let digits = Digits::of::<C>(k);
-    let mut sum = None;
+    let (mut x, mut y) = (C::Field::ZERO, C::Field::ZERO);
+    // Z is 1: the first entry is the sum itself.
+    entry::<C>(0, digits.at(0, SPACING - 1), &mut sum.x, &mut sum.y);
     for place in (0..SPACING).rev() {
-        if let Some(sum) = &mut sum {
-            C::double(sum);
-        }
         for block in 0..BLOCKS {
-            let (x, y) = entry(C::COMB.table, block, digits.at(block, place));
-            match &mut sum {
-                None => sum = Some(Jacobian { x, y, z: C::Field::ONE }),
-                Some(sum) => sum.add(&x, &y),
+            if (place, block) == (SPACING - 1, 0) {
+                continue;
             }
+            if block == 0 {
+                C::double(sum);
+            }
+            entry::<C>(block, digits.at(block, place), &mut x, &mut y);
+            sum.add(&mut x, &mut y);
         }
     }
-    sum?.to_affine()
 }
 
 /// The signs of a scalar's bits, in words, least significant first: a set bit is plus.
@@ -102,6 +89,7 @@ struct Digits([u32; BITS.div_ceil(32)]);
 
 impl Digits {
     /// d with k = Σ (2·d_i − 1)·2^i = 2·d − (2^BITS − 1) modulo the order.
+    #[inline(never)]
     fn of<C: Curve>(k: &C::Scalar) -> Self {
         let offset = C::Scalar::from_repr(C::COMB.offset.into()).unwrap_or(C::Scalar::ZERO);
         let mut d = *k * C::Scalar::TWO_INV + offset;
@@ -124,23 +112,38 @@ impl Digits {
     }
 }
 
-/// The multiple of G that a block's teeth ask for, by reading the whole block.
+/// The multiple of G that a block's teeth ask for, to (x, y).
 #[inline(never)]
-fn entry<F: Field>(table: &[Block; BLOCKS], block: usize, bits: u32) -> (F, F) {
+fn entry<C: Curve>(block: usize, bits: u32, x: &mut C::Field, y: &mut C::Field) {
     // The highest tooth's sign is that of all others once they are flipped with it: half the entries suffice.
     let negative = black_box(1 ^ (bits >> (TEETH - 1)));
-    let index = (bits ^ negative.wrapping_neg()) & low_word(ENTRIES - 1);
+    let mut quarters = [[0; 4]; 4];
+    read(&C::COMB.table[block], (bits ^ negative.wrapping_neg()) & low_word(ENTRIES - 1), &mut quarters);
+    let [x_high, x_low, y_high, y_low] = quarters;
+    *x = from_words([x_high, x_low]);
+    *y = from_words([y_high, y_low]);
+    y.conditional_assign(&C::negative(y, 1), Choice::from(negative.to_le_bytes()[0] & 1));
+}
+
+/// The value whose 32 bytes, big-endian and reduced, the words are in memory.
+#[inline(never)]
+fn from_words<F: PrimeField<Repr = FieldBytes>>(words: [[u32; 4]; 2]) -> F {
+    let bytes = words.map(|words| words.map(u32::to_ne_bytes));
+    let bytes: FieldBytes = bytes.as_flattened().as_flattened().try_into().unwrap_or_default();
+    F::from_repr(bytes).unwrap_or(F::ZERO)
+}
+
+/// The entry with that index, found by reading the whole block.
+#[inline(never)]
+fn read(block: &Block, index: u32, found: &mut [[u32; 4]; 4]) {
     // All ones for the entry with that index: only then does the difference borrow. `black_box` keeps the compiler from
     // making branches of it.
     let masks: [u32; ENTRIES] = from_fn(|i| ((low_word(i) ^ index).wrapping_sub(1) >> 31).wrapping_neg());
     let masks = black_box(&masks);
-    let quarter = |quarter: usize| {
-        let masked = table[block].iter().zip(masks);
-        masked.fold([0; 4], |found, (entry, mask)| with(found, &entry[quarter], *mask))
-    };
-    let y = F::from_words([quarter(2), quarter(3)]);
-    let y = F::conditional_select(&y, &y.negate(1), Choice::from(negative.to_le_bytes()[0] & 1));
-    (F::from_words([quarter(0), quarter(1)]), y)
+    for (quarter, found) in found.iter_mut().enumerate() {
+        let masked = block.iter().zip(masks);
+        *found = masked.fold([0; 4], |found, (entry, mask)| with(found, &entry[quarter], *mask));
+    }
 }
 
 /// `found` and the masked words. Written out, and no more than four at a time, so that all stay in registers also where
@@ -157,7 +160,7 @@ const fn low_word(index: usize) -> u32 {
     index as u32
 }
 
-impl<F: Field> Jacobian<F> {
+impl<C: Curve> Jacobian<C> {
     /// Adds the affine point (x, y) with x of magnitude 1 and y of at most 2. When both points are equal or opposite
     /// the formula (8M + 3S) does not hold: Z becomes 0 then, and stays 0 whatever is added or doubled afterwards, so
     /// that the exception shows at the end.
@@ -166,25 +169,45 @@ impl<F: Field> Jacobian<F> {
     /// other even. So their difference or sum is a multiple of the order other than 0. At least 2^255 in size, it takes
     /// the sum of all places but the last four or five; given the entry and the multiple, those follow. Fewer than
     /// 2^110 scalars remain.
+    ///
+    /// x and y are where it computes: what they are afterwards says nothing. With H = x·Z² − X and R = y·Z³ − Y the sum
+    /// has X' = R² − H³ − 2·X·H², Y' = R·(X·H² − X') − Y·H³ and Z' = Z·H.
     #[inline(never)]
-    pub(super) fn add(&mut self, x: &F, y: &F) {
-        let zz = self.z.square();
-        let h = x.mul(&zz).add(&self.x.negate(6));
-        let r = y.mul(&self.z.mul(&zz)).add(&self.y.negate(3));
-        let hh = h.square();
-        let hhh = hh.mul(&h).negate(1);
-        let v = self.x.mul(&hh);
-        self.z = self.z.mul(&h);
-        self.x = r.square().add(&hhh).add(&v.add(&v).negate(2));
-        self.y = r.mul(&v.add(&self.x.negate(6))).add(&self.y.mul(&hhh));
+    fn add(&mut self, x: &mut C::Field, y: &mut C::Field) {
+        let mut t = self.z.square();
+        *x *= &t;
+        t *= &self.z;
+        *y *= &t;
+        // H and R take the place of x and y.
+        *x += &C::negative(&self.x, 6);
+        *y += &C::negative(&self.y, 3);
+        self.z *= &*x;
+        t = x.square();
+        // H³, X·H² and Y·H³.
+        *x *= &t;
+        self.x *= &t;
+        self.y *= &*x;
+        t = y.square();
+        t += &C::negative(x, 1);
+        t += &C::negative(&self.x.double(), 2);
+        self.x += &C::negative(&t, 6);
+        *y *= &self.x;
+        self.x = t;
+        *y += &C::negative(&self.y, 1);
+        self.y = *y;
     }
 
     /// The affine point; `None` when Z is 0.
-    fn to_affine(self) -> Option<Affine> {
-        let inverse = self.z.invert()?;
-        let squared = inverse.square();
-        let y = self.y.mul(&squared.mul(&inverse));
-        Some(Affine { x: self.x.mul(&squared).to_bytes(), y: y.to_bytes() })
+    #[inline(never)]
+    fn into_affine(mut self) -> Option<Affine> {
+        if !invert(&mut self.z, &C::PRIME) {
+            return None;
+        }
+        let mut power = self.z.square();
+        self.x *= &power;
+        power *= &self.z;
+        self.y *= &power;
+        Some(Affine { x: self.x.to_repr().into(), y: self.y.to_repr().into() })
     }
 }
 
@@ -256,7 +279,7 @@ mod tests {
     }
 
     /// Σ ±2^bit, plus where the sign is 1.
-    fn signed_sum<S: k256::elliptic_curve::ff::PrimeField>(bits: &[(usize, u8)]) -> S {
+    fn signed_sum<S: PrimeField>(bits: &[(usize, u8)]) -> S {
         bits.iter().fold(S::ZERO, |sum, (bit, sign)| {
             let power = S::from(2).pow_vartime([*bit as u64]);
             if *sign == 1 { sum + power } else { sum - power }

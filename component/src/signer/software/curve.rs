@@ -4,10 +4,10 @@
 
 use k256::elliptic_curve::{FieldBytes as CurveBytes, ff::PrimeField, ops::Reduce, scalar::IsHigh};
 use subtle::ConditionallySelectable;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    comb::{Comb, Field, Jacobian},
+    comb::{Comb, Jacobian},
     inverse::Modulus,
 };
 use crate::signer::Algorithm;
@@ -16,6 +16,9 @@ use crate::signer::Algorithm;
 pub(super) type FieldBytes = CurveBytes<k256::Secp256k1>;
 
 /// A curve of order below 2^256 with a comb.
+///
+/// Its field may reduce lazily: a value's magnitude is the number of reduced values it is the sum of. Magnitudes add up;
+/// products and squares have magnitude 1 and take operands of up to 8.
 pub trait Curve: Sized {
     /// The algorithm of its signatures.
     const ALGORITHM: Algorithm;
@@ -25,13 +28,28 @@ pub trait Curve: Sized {
     /// Its order.
     #[allow(private_interfaces, reason = "a curve is chosen, not implemented, outside")]
     const ORDER: Modulus;
+    /// The prime that coordinates are reduced by.
+    #[allow(private_interfaces, reason = "a curve is chosen, not implemented, outside")]
+    const PRIME: Modulus;
     /// An integer modulo the order.
     type Scalar: PrimeField<Repr = FieldBytes> + Reduce<FieldBytes> + IsHigh + ConditionallySelectable + Zeroize;
     /// The field of coordinates.
-    #[allow(private_bounds, reason = "a curve is chosen, not implemented, outside")]
-    type Field: Field;
+    type Field: PrimeField<Repr = FieldBytes> + ConditionallySelectable;
+
+    /// The negative of a value of at most this magnitude, which becomes one more.
+    fn negative(value: &Self::Field, magnitude: u32) -> Self::Field;
 
     /// 2·P for a P that is not the point at infinity; Z stays 0 when it is 0.
     #[allow(private_interfaces, reason = "a curve is chosen, not implemented, outside")]
-    fn double(point: &mut Jacobian<Self::Field>);
+    fn double(point: &mut Jacobian<Self>);
+}
+
+/// Turns `number` into 1/`number` modulo `modulus`, which is that of its type; false for 0, which stays. A field's value
+/// has magnitude 1 then.
+#[inline(never)]
+pub(super) fn invert<F: PrimeField<Repr = FieldBytes>>(number: &mut F, modulus: &Modulus) -> bool {
+    let mut bytes = Zeroizing::new(number.to_repr().into());
+    modulus.invert(&mut bytes);
+    *number = F::from_repr((*bytes).into()).unwrap_or(F::ZERO);
+    !bool::from(number.is_zero())
 }

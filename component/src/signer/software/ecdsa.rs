@@ -8,12 +8,12 @@ use k256::elliptic_curve::{
     scalar::IsHigh as _,
 };
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{
     comb::{Affine, multiply_generator},
-    curve::Curve,
-    nonces::nonce,
+    curve::{Curve, invert},
+    nonces,
 };
 use crate::signer::{Digest, PublicKey, Signature, SignerError, YParity};
 
@@ -28,6 +28,11 @@ pub(super) struct Signed {
     pub(super) parity: Option<YParity>,
 }
 
+impl Signed {
+    /// No signature.
+    pub(super) const NOTHING: Self = Self { signature: Signature([0; 64]), parity: None };
+}
+
 /// The scalar in `bytes`; `None` when it is 0 or not reduced.
 fn scalar<C: Curve>(bytes: &[u8; 32]) -> Option<C::Scalar> {
     C::Scalar::from_repr((*bytes).into()).into_option().filter(|scalar| !bool::from(scalar.is_zero()))
@@ -36,53 +41,78 @@ fn scalar<C: Curve>(bytes: &[u8; 32]) -> Option<C::Scalar> {
 /// The public key of `secret`; `None` when that is none.
 #[inline(never)]
 pub(super) fn public_key<C: Curve>(secret: &[u8; 32]) -> Option<PublicKey> {
-    let mut d = scalar::<C>(secret)?;
-    let point = multiply_generator::<C>(&d);
-    d.zeroize();
-    let Affine { x, y } = point?;
+    let d = Zeroizing::new(scalar::<C>(secret)?);
+    let Affine { x, y } = multiply_generator::<C>(&d)?;
     let mut xy = [0; 64];
     xy[..32].copy_from_slice(&x);
     xy[32..].copy_from_slice(&y);
     Some(PublicKey { alg: C::ALGORITHM, xy })
 }
 
-/// One signature, low-S. A secret that is no scalar any more was disturbed in memory.
+/// One signature, low-S, to `signed`. A secret that is no scalar any more was disturbed in memory.
+///
+/// Nothing but the nonce is kept from one step to the next: what a step computes with is off the stack when the next one
+/// begins.
 #[inline(never)]
-pub(super) fn sign_once<C: Curve>(secret: &[u8; 32], digest: &Digest, extra: &[u8]) -> Result<Signed, SignerError> {
-    let z = C::Scalar::reduce(&digest.0.into());
+pub(super) fn sign_once<C: Curve>(
+    secret: &[u8; 32],
+    digest: &Digest,
+    extra: &[u8],
+    signed: &mut Signed,
+) -> Result<(), SignerError> {
+    let mut k = Zeroizing::new(C::Scalar::ZERO);
     for attempt in 0..NONCE_ATTEMPTS {
-        let Some(k) = scalar::<C>(&nonce(secret, &z.to_repr().into(), extra, attempt)) else { continue };
-        let mut k = Zeroizing::new(k);
         // RFC 6979 section 3.4: without a signature go on to the next nonce.
-        if let Some(signed) = with_nonce::<C>(secret, &mut k, &z)? {
-            return Ok(signed);
+        if !draw::<C>(secret, digest, extra, attempt, &mut k) || !nonce_point::<C>(&k, signed) {
+            continue;
+        }
+        invert(&mut *k, &C::ORDER);
+        if complete::<C>(secret, digest, &k, signed).ok_or(SignerError::FaultDetected)? {
+            return Ok(());
         }
     }
     Err(SignerError::FaultDetected)
 }
 
-/// The signature of `z` with nonce `k`, which is inverted in place; `None` when r or s is 0.
-fn with_nonce<C: Curve>(secret: &[u8; 32], k: &mut C::Scalar, z: &C::Scalar) -> Result<Option<Signed>, SignerError> {
-    let Some(point) = multiply_generator::<C>(k) else { return Ok(None) };
-    let r = C::Scalar::reduce(&point.x.into());
-    let mut d = scalar::<C>(secret).ok_or(SignerError::FaultDetected)?;
-    let mut sum = *z + r * d;
-    d.zeroize();
-    let inverse = Zeroizing::new(C::ORDER.invert(&k.to_repr().into()));
-    *k = C::Scalar::from_repr((*inverse).into()).unwrap_or(C::Scalar::ZERO);
-    let s = *k * sum;
-    sum.zeroize();
+/// A nonce, to `k`; false when it is none.
+#[inline(never)]
+fn draw<C: Curve>(secret: &[u8; 32], digest: &Digest, extra: &[u8], attempt: usize, k: &mut C::Scalar) -> bool {
+    let hash = C::Scalar::reduce(&digest.0.into()).to_repr().into();
+    let mut nonce = Zeroizing::new([0; 32]);
+    nonces::draw(&mut nonce, secret, &hash, extra, attempt);
+    *k = C::Scalar::from_repr((*nonce).into()).unwrap_or(C::Scalar::ZERO);
+    !bool::from(k.is_zero())
+}
+
+/// r and the parity of the nonce point k·G, to `signed`; false when r is 0.
+#[inline(never)]
+fn nonce_point<C: Curve>(k: &C::Scalar, signed: &mut Signed) -> bool {
+    let Some(Affine { x, y }) = multiply_generator::<C>(k) else { return false };
+    let r = C::Scalar::reduce(&x.into());
+    let (r_is_0, r) = (r.is_zero(), r.to_repr());
+    let parity = if y[31] & 1 == 0 { YParity::Even } else { YParity::Odd };
+    signed.parity = bool::from(r.as_slice().ct_eq(&x)).then_some(parity);
+    signed.signature.0[..32].copy_from_slice(&r);
+    !bool::from(r_is_0)
+}
+
+/// s = (z + r·d)/k, made low, beside the r that is in `signed`. `None` when the secret or r is no scalar, false when s is
+/// 0.
+#[inline(never)]
+fn complete<C: Curve>(secret: &[u8; 32], digest: &Digest, inverse: &C::Scalar, signed: &mut Signed) -> Option<bool> {
+    let (r, s_bytes) = signed.signature.0.split_first_chunk_mut()?;
+    let mut s = Zeroizing::new(scalar::<C>(secret)?);
+    *s *= &scalar::<C>(r)?;
+    *s += &C::Scalar::reduce(&digest.0.into());
+    *s *= inverse;
     let high = s.is_high();
-    let s = C::Scalar::conditional_select(&s, &-s, high);
-    if bool::from(r.is_zero() | s.is_zero()) {
-        return Ok(None);
-    }
-    let mut signature = Signature([0; 64]);
-    signature.0[..32].copy_from_slice(&r.to_repr());
-    signature.0[32..].copy_from_slice(&s.to_repr());
+    let negative = -*s;
+    s.conditional_assign(&negative, high);
+    s_bytes.copy_from_slice(&s.to_repr());
     // The nonce of −s is −k, whose point has the other y.
-    let odd = (point.y[31] & 1) ^ high.unwrap_u8();
-    let parity = if odd == 0 { YParity::Even } else { YParity::Odd };
-    let named = bool::from(r.to_repr().as_slice().ct_eq(point.x.as_slice()));
-    Ok(Some(Signed { signature, parity: named.then_some(parity) }))
+    signed.parity = signed.parity.map(|parity| match (parity, bool::from(high)) {
+        (YParity::Even, true) | (YParity::Odd, false) => YParity::Odd,
+        _ => YParity::Even,
+    });
+    Some(!bool::from(s.is_zero()))
 }

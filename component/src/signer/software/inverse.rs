@@ -52,9 +52,9 @@ impl Modulus {
         Self { limbs, inverse: inverse & MASK }
     }
 
-    /// 1/x for an x below the modulus, both big-endian; 0 for 0.
+    /// Turns an x below the modulus, big-endian, into 1/x; 0 stays 0.
     #[inline(never)]
-    pub(super) fn invert(&self, x: &[u8; 32]) -> [u8; 32] {
+    pub(super) fn invert(&self, x: &mut [u8; 32]) {
         // Throughout, f = d·x and g = e·x modulo the modulus. In the end f is ±1 and g is 0.
         let (mut f, mut g) = (self.limbs, limbs(x));
         let (mut d, mut e) = ([0; LIMBS], [0; LIMBS]);
@@ -66,12 +66,11 @@ impl Modulus {
             transition.follow(&mut d, &mut e, self);
         }
         self.normalize(&mut d, f[LIMBS - 1] >> 31);
-        let inverse = bytes(&d);
+        write_bytes(&d, x);
         f.zeroize();
         g.zeroize();
         d.zeroize();
         e.zeroize();
-        inverse
     }
 
     /// Brings ±`number`, which is above −2·modulus and below the modulus, to 0..modulus. `negate` is −1 for minus, else
@@ -216,8 +215,7 @@ const fn limbs(bytes: &[u8; 32]) -> Signed {
 }
 
 /// A number from 0 to 2^256 − 1 as big-endian bytes.
-fn bytes(limbs: &Signed) -> [u8; 32] {
-    let mut bytes = [0; 32];
+fn write_bytes(limbs: &Signed, bytes: &mut [u8; 32]) {
     let (mut window, mut waiting) = (0_u64, 0);
     let mut rest = limbs.iter();
     for byte in bytes.iter_mut().rev() {
@@ -229,7 +227,6 @@ fn bytes(limbs: &Signed) -> [u8; 32] {
         window >>= 8;
         waiting -= 8;
     }
-    bytes
 }
 
 #[cfg(test)]
@@ -266,7 +263,8 @@ mod tests {
     fn check(modulus: &U256, x: U256) {
         let x = x.rem(&NonZero::new(*modulus).unwrap());
         let expected = x.invert_odd_mod(&Odd::new(*modulus).unwrap()).into_option().unwrap_or(U256::ZERO);
-        let ours = Modulus::new(&modulus.to_be_bytes().into()).invert(&x.to_be_bytes().into());
+        let mut ours = x.to_be_bytes().into();
+        Modulus::new(&modulus.to_be_bytes().into()).invert(&mut ours);
         assert_eq!(U256::from_be_slice(&ours), expected, "1/{x} modulo {modulus}");
     }
 
@@ -286,7 +284,9 @@ mod tests {
     #[test]
     fn bytes_and_limbs_are_the_same_number() {
         for number in [[0; 32], [0xff; 32], core::array::from_fn(|i| u8::try_from(i * 7 + 1).unwrap())] {
-            assert_eq!(bytes(&limbs(&number)), number);
+            let mut back = [0x5a; 32];
+            write_bytes(&limbs(&number), &mut back);
+            assert_eq!(back, number);
         }
         let mut two_to_the_thirty = [0; 32];
         two_to_the_thirty[28] = 0x40;

@@ -11,7 +11,7 @@
 use core::{hint::black_box, marker::PhantomData};
 
 use subtle::ConstantTimeEq as _;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{Algorithm, Capabilities, Digest, PublicKey, Signature, Signer, SignerError, YParity};
 use crate::ports::{Entropy, NoEntropy};
@@ -22,6 +22,7 @@ mod ecdsa;
 #[cfg(feature = "es256")]
 mod es256;
 mod es256k;
+mod guarded;
 mod inverse;
 mod nonces;
 
@@ -30,6 +31,7 @@ use ecdsa::{Signed, sign_once};
 #[cfg(feature = "es256")]
 pub use es256::P256;
 pub use es256k::Secp256k1;
+pub use guarded::{GuardedSecret, Restored};
 
 /// The 32 bytes are 0 or not below the group's order: no key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +53,7 @@ impl Entropy for Deterministic {
 /// fault in a copy, in a nonce or in the arithmetic becomes [`SignerError::FaultDetected`] instead of a signature that
 /// tells the key.
 pub struct CurveSigner<C, E = Deterministic> {
-    secret: Secret,
+    secret: GuardedSecret,
     public: PublicKey,
     entropy: E,
     hedged: bool,
@@ -64,13 +66,6 @@ pub type SoftwareSigner<E = Deterministic> = CurveSigner<Secp256k1, E>;
 /// A signer of [`Algorithm::Es256`]: root mode, Fabric, attestation.
 #[cfg(feature = "es256")]
 pub type P256Signer<E = Deterministic> = CurveSigner<P256, E>;
-
-/// The secret twice, the second time with all bits inverted.
-#[derive(Zeroize, ZeroizeOnDrop)]
-struct Secret {
-    plain: [u8; 32],
-    inverted: [u8; 32],
-}
 
 impl<C: Curve> CurveSigner<C> {
     /// A signer with the secret `secret`, big-endian. Derives the public key, which takes nearly as long as a
@@ -98,25 +93,29 @@ impl<C: Curve, E: Entropy> CurveSigner<C, E> {
         let public = ecdsa::public_key::<C>(secret);
         wipe_stack();
         let public = public.ok_or(NotASecret)?;
-        let mut inverted = Zeroizing::new([0; 32]);
-        invert(secret, &mut inverted);
-        let secret = Secret { plain: *secret, inverted: *inverted };
-        Ok(Self { secret, public, entropy, hedged, curve: PhantomData })
+        Ok(Self { secret: GuardedSecret::new(secret), public, entropy, hedged, curve: PhantomData })
     }
 
-    fn sign_twice(&mut self, digest: &Digest) -> Result<Signed, SignerError> {
+    /// A signature, to `signed`, which stays empty when there is none.
+    #[inline(never)]
+    fn sign_twice(&mut self, digest: &Digest, signed: &mut Signed) -> Result<(), SignerError> {
         let mut extra = Zeroizing::new([0; 32]);
         let extra = match self.entropy.fill(&mut *extra) {
             Ok(()) => &extra[..],
             Err(NoEntropy) => &[],
         };
         // `black_box` keeps the compiler from seeing that both computations are the same one.
-        let first = sign_once::<C>(&self.secret.plain, black_box(digest), extra);
-        let mut restored = Zeroizing::new([0; 32]);
-        invert(black_box(&self.secret.inverted), &mut restored);
-        let second = sign_once::<C>(&restored, black_box(digest), extra);
+        let mut again = Signed::NOTHING;
+        let first = sign_once::<C>(self.secret.first(), black_box(digest), extra, signed);
+        let second = sign_once::<C>(&self.secret.second(), black_box(digest), extra, &mut again);
         wipe_stack();
-        agreed(&first?, &second?)
+        if first.is_ok() && second.is_ok() && agree(signed, &again) {
+            return Ok(());
+        }
+        // Two signatures of which a fault made one tell the key.
+        signed.signature.0.zeroize();
+        again.signature.0.zeroize();
+        Err(SignerError::FaultDetected)
     }
 }
 
@@ -135,28 +134,23 @@ impl<C: Curve, E: Entropy> Signer for CurveSigner<C, E> {
     }
 
     fn sign(&mut self, digest: &Digest) -> Result<Signature, SignerError> {
-        self.sign_twice(digest).map(|signed| signed.signature)
+        let mut signed = Signed::NOTHING;
+        self.sign_twice(digest, &mut signed)?;
+        Ok(signed.signature)
     }
 
     fn sign_recoverable(&mut self, digest: &Digest) -> Result<(Signature, YParity), SignerError> {
         if C::ALGORITHM != Algorithm::Es256k {
             return Err(SignerError::NotRecoverable);
         }
-        let signed = self.sign_twice(digest)?;
+        let mut signed = Signed::NOTHING;
+        self.sign_twice(digest, &mut signed)?;
         Ok((signed.signature, signed.parity.ok_or(SignerError::NotRecoverable)?))
     }
 }
 
-/// All bits of `bytes` inverted, without a copy on the way.
-#[inline(never)]
-fn invert(bytes: &[u8; 32], inverted: &mut [u8; 32]) {
-    for (inverted, byte) in inverted.iter_mut().zip(bytes) {
-        *inverted = !byte;
-    }
-}
-
-/// What a computation on a Cortex-M uses of the stack, at most.
-const WIPED_BYTES: usize = 1_920;
+/// What a computation on a Cortex-M uses of the stack, at most: `bench --sign` looks whether anything lies deeper.
+const WIPED_BYTES: usize = 1_216;
 
 /// Overwrites the stack below its caller, where the calls that have returned kept what they computed with: hash blocks
 /// with the secret in them, the nonce's digits, coordinates of intermediate points.
@@ -167,10 +161,9 @@ fn wipe_stack() {
     black_box(&below);
 }
 
-/// `first`, when both are equal.
-fn agreed(first: &Signed, second: &Signed) -> Result<Signed, SignerError> {
-    let same = bool::from(first.signature.0.ct_eq(&second.signature.0)) && first.parity == second.parity;
-    if same { Ok(*first) } else { Err(SignerError::FaultDetected) }
+/// Whether both are the same.
+fn agree(first: &Signed, second: &Signed) -> bool {
+    bool::from(first.signature.0.ct_eq(&second.signature.0)) && first.parity == second.parity
 }
 
 #[cfg(test)]
