@@ -17,6 +17,9 @@ use crate::start;
 /// Bytes of a context, with some to spare: 208 on a 64-bit host, 180 on a Cortex-M with version 0.14 of the crate.
 pub(crate) const CONTEXT_BYTES: usize = 256;
 
+/// A signature with its recovery id as the library keeps it, or zeros.
+pub(crate) type Made = [u8; size_of::<RecoverableSignature>()];
+
 /// The library's context. Signing only: its table is in flash.
 pub(crate) struct Context<'s> {
     context: ptr::NonNull<lib::Context>,
@@ -68,44 +71,40 @@ impl<'s> Context<'s> {
         if made == 1 { sec1.last_chunk().copied() } else { None }
     }
 
-    /// Signs with RFC 6979 and `extra`: r ‖ s, low-S, to `signature`; gives whether the nonce point's y is odd. `None` when
-    /// the secret is none. Never inlined: nothing but what the library needs lies under it on the stack.
-    #[inline(never)]
-    pub(crate) fn sign(
-        &self,
-        digest: &Digest,
-        secret: &[u8; 32],
-        extra: Option<&[u8; 32]>,
-        signature: &mut [u8; 64],
-    ) -> Option<bool> {
+    /// Signs with RFC 6979 and `extra`, low-S, to `made`; false when the secret is none.
+    #[inline(always)]
+    pub(crate) fn sign(&self, digest: &Digest, secret: &[u8; 32], extra: Option<&[u8; 32]>, made: &mut Made) -> bool {
         let extra = extra.map_or(ptr::null(), |extra| extra.as_ptr().cast());
-        let mut made = RecoverableSignature::new();
-        // SAFETY: a valid context; a signature to write; 32 bytes of digest and of secret to read; the library's own nonce
+        // SAFETY: a valid context; as many bytes to write as a signature has, which is bytes; 32 bytes of digest and of secret to read; the library's own nonce
         // function, which reads 32 bytes of `extra` unless it is null.
         let status = unsafe {
             secp256k1_ecdsa_sign_recoverable(
                 self.context.as_ptr(),
-                &raw mut made,
+                (&raw mut *made).cast::<RecoverableSignature>(),
                 digest.0.as_ptr(),
                 secret.as_ptr(),
                 None,
                 extra,
             )
         };
-        if status != 1 {
-            return None;
-        }
+        status == 1
+    }
+
+    /// r ‖ s of `made`, to `signature`; gives whether the nonce point's y is odd. `None` when that has no name: r was
+    /// reduced, which nobody has ever seen and Ethereum cannot say.
+    #[inline(never)]
+    pub(crate) fn write(&self, made: &Made, signature: &mut [u8; 64]) -> Option<bool> {
         let mut recovery = 0;
-        // SAFETY: a valid context, 64 bytes and a number to write, a signature that was made above.
+        // SAFETY: a valid context, 64 bytes and a number to write, and the bytes of a signature that the library made, or
+        // zeros, which are r = 0 and s = 0.
         let written = unsafe {
             secp256k1_ecdsa_recoverable_signature_serialize_compact(
                 self.context.as_ptr(),
                 signature.as_mut_ptr(),
                 &raw mut recovery,
-                &raw const made,
+                (&raw const *made).cast::<RecoverableSignature>(),
             )
         };
-        // 2 and 3: r was reduced, which nobody has ever seen and Ethereum cannot name.
         (written == 1 && matches!(recovery, 0 | 1)).then_some(recovery == 1)
     }
 }

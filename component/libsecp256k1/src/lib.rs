@@ -9,24 +9,40 @@ use core::{hint::black_box, ptr::NonNull};
 use cairn::{
     ports::{Entropy, NoEntropy},
     signer::{
-        Algorithm, Capabilities, Digest, PublicKey, Signature, Signer, SignerError, YParity, software::Deterministic,
+        Algorithm, Capabilities, Digest, PublicKey, Signature, Signer, SignerError, YParity,
+        software::{Deterministic, GuardedSecret},
     },
 };
 use secp256k1_sys::types::AlignedType;
 use subtle::ConstantTimeEq as _;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroize;
 
 mod ffi;
 
-/// Where the library keeps what it blinds scalar multiplications with. Lent to a signer for its life: the library's object in
-/// it must not move.
-pub struct Storage([AlignedType; ffi::CONTEXT_BYTES / size_of::<AlignedType>()]);
+/// Where the library keeps what it blinds scalar multiplications with, and where a signature is made: 420 bytes. Lent to a
+/// signer for its life: the library's object in it must not move.
+pub struct Storage {
+    context: [AlignedType; ffi::CONTEXT_BYTES / size_of::<AlignedType>()],
+    work: Work,
+}
+
+/// What signing needs beside the library's own stack, which is deep: kept here instead of on it. Zeros between two
+/// signatures.
+#[derive(Zeroize)]
+struct Work {
+    extra: [u8; 32],
+    first: ffi::Made,
+    second: ffi::Made,
+}
 
 impl Storage {
     /// Unused storage.
     #[must_use]
     pub const fn new() -> Self {
-        Self([AlignedType::ZERO; ffi::CONTEXT_BYTES / size_of::<AlignedType>()])
+        Self {
+            context: [AlignedType::ZERO; ffi::CONTEXT_BYTES / size_of::<AlignedType>()],
+            work: Work { extra: [0; 32], first: [0; 65], second: [0; 65] },
+        }
     }
 }
 
@@ -45,18 +61,12 @@ pub enum OpenError {
     Unusable,
 }
 
-/// The secret twice, the second time with all bits inverted.
-#[derive(Zeroize, ZeroizeOnDrop)]
-struct Secret {
-    plain: [u8; 32],
-    inverted: [u8; 32],
-}
-
 /// A key in this processor's memory, and libsecp256k1 that signs with it. Every signature is computed twice, from another
 /// copy of the secret each time, and leaves only when both are equal.
 pub struct Libsecp256k1Signer<'s, E = Deterministic> {
     context: ffi::Context<'s>,
-    secret: Secret,
+    work: &'s mut Work,
+    secret: GuardedSecret,
     public: PublicKey,
     entropy: E,
     hedged: bool,
@@ -83,16 +93,31 @@ impl<'s, E: Entropy> Libsecp256k1Signer<'s, E> {
     }
 
     fn build(storage: &'s mut Storage, secret: &[u8; 32], mut entropy: E, hedged: bool) -> Result<Self, OpenError> {
-        let mut context = ffi::Context::new(&mut storage.0).ok_or(OpenError::Unusable)?;
-        let mut seed = Zeroizing::new([0; 32]);
-        if entropy.fill(&mut *seed).is_ok() && !context.blind(&seed) {
+        let Storage { context, work } = storage;
+        let mut context = ffi::Context::new(context).ok_or(OpenError::Unusable)?;
+        let seeded = entropy.fill(&mut work.extra).is_ok();
+        let blind = !seeded || context.blind(&work.extra);
+        work.zeroize();
+        if !blind {
             return Err(OpenError::Unusable);
         }
         let xy = context.public_key(secret).ok_or(OpenError::NotASecret)?;
-        let mut inverted = Zeroizing::new([0; 32]);
-        invert(secret, &mut inverted);
-        let secret = Secret { plain: *secret, inverted: *inverted };
-        Ok(Self { context, secret, public: PublicKey { alg: Algorithm::Es256k, xy }, entropy, hedged })
+        let public = PublicKey { alg: Algorithm::Es256k, xy };
+        Ok(Self { context, work, secret: GuardedSecret::new(secret), public, entropy, hedged })
+    }
+
+    /// The signature of both computations, to `work.first`. Its frame lies under the library's: it keeps nothing there.
+    #[inline(never)]
+    fn sign_twice(&mut self, digest: &Digest) -> Result<(), SignerError> {
+        let Work { extra, first, second } = &mut *self.work;
+        let extra = match self.entropy.fill(extra) {
+            Ok(()) => Some(&*extra),
+            Err(NoEntropy) => None,
+        };
+        // `black_box` keeps the compiler from seeing that both computations are the same one.
+        let once = self.context.sign(black_box(digest), self.secret.first(), extra, first);
+        let twice = self.context.sign(black_box(digest), &self.secret.second(), extra, second);
+        if once && twice && bool::from(first.ct_eq(second)) { Ok(()) } else { Err(SignerError::FaultDetected) }
     }
 }
 
@@ -110,31 +135,13 @@ impl<E: Entropy> Signer for Libsecp256k1Signer<'_, E> {
     }
 
     fn sign_recoverable(&mut self, digest: &Digest) -> Result<(Signature, YParity), SignerError> {
-        let mut extra = Zeroizing::new([0; 32]);
-        let extra = match self.entropy.fill(&mut *extra) {
-            Ok(()) => Some(&*extra),
-            Err(NoEntropy) => None,
-        };
-        // `black_box` keeps the compiler from seeing that both computations are the same one.
-        let (mut first, mut second) = ([0; 64], [0; 64]);
-        let parity = self.context.sign(black_box(digest), &self.secret.plain, extra, &mut first);
-        let mut restored = Zeroizing::new([0; 32]);
-        invert(black_box(&self.secret.inverted), &mut restored);
-        let again = self.context.sign(black_box(digest), &restored, extra, &mut second);
-        match parity {
-            Some(odd) if parity == again && bool::from(first.ct_eq(&second)) => {
-                Ok((Signature(first), if odd { YParity::Odd } else { YParity::Even }))
-            }
-            _ => Err(SignerError::FaultDetected),
-        }
-    }
-}
-
-/// All bits of `bytes` inverted, without a copy on the way.
-#[inline(never)]
-fn invert(bytes: &[u8; 32], inverted: &mut [u8; 32]) {
-    for (inverted, byte) in inverted.iter_mut().zip(bytes) {
-        *inverted = !byte;
+        let agreed = self.sign_twice(digest);
+        let mut signature = Signature([0; 64]);
+        let odd = agreed.map(|()| self.context.write(&self.work.first, &mut signature.0));
+        // Also after a fault: two signatures of which it made one tell the key.
+        self.work.zeroize();
+        let parity = if odd?.ok_or(SignerError::FaultDetected)? { YParity::Odd } else { YParity::Even };
+        Ok((signature, parity))
     }
 }
 
