@@ -17,8 +17,8 @@
 #   CAIRN_RUST_TARGET       the Rust target triple                   default: from the C compiler
 #   CAIRN_CFLAGS            flags for the C that cargo compiles      default: below; used with CONFIG_CAIRN_SIGNER_LIBSECP256K1
 #
-# What is built in, the signer above all, the .config says and nothing else. With CONFIG_CAIRN_SIGNER_PSA `app` must find its
-# <psa/crypto.h> and link what is behind it.
+# What is built in, the signer above all, the .config says and nothing else. With CONFIG_CAIRN_SIGNER_PSA,
+# CONFIG_CAIRN_PSA_HASH or CONFIG_CAIRN_PSA_AEAD `app` must find its <psa/crypto.h> and link what is behind it.
 include_guard(GLOBAL)
 cmake_minimum_required(VERSION 3.20)
 
@@ -195,6 +195,17 @@ if("signer-psa" IN_LIST _cairn_feature_list)
     target_compile_definitions(cairn_freertos INTERFACE CAIRN_PSA_NEEDS_ES256)
   else()
     target_compile_definitions(cairn_freertos INTERFACE CAIRN_PSA_NEEDS_ES256K)
+  endif()
+endif()
+# The same of SHA-256 and AES-CCM. Cores before Armv7-M have no atomic test and set: the kernel keeps other tasks out.
+if("psa-hash" IN_LIST _cairn_feature_list OR "psa-aead" IN_LIST _cairn_feature_list)
+  target_sources(cairn_freertos INTERFACE "${CAIRN_ROOT}/component/psa/crypto/c/cairn_psa_crypto.c")
+  target_compile_definitions(cairn_freertos INTERFACE CAIRN_PSA_FREERTOS)
+  if("psa-hash" IN_LIST _cairn_feature_list)
+    target_compile_definitions(cairn_freertos INTERFACE CAIRN_PSA_NEEDS_SHA_256)
+  endif()
+  if("psa-aead" IN_LIST _cairn_feature_list)
+    target_compile_definitions(cairn_freertos INTERFACE CAIRN_PSA_NEEDS_AES_CCM)
   endif()
 endif()
 message(STATUS "Cairn: ${_cairn_target}, features ${_cairn_features}, configuration ${CAIRN_DOTCONFIG}")

@@ -10,7 +10,7 @@ use crate::result::cairn_result_t;
 /// Whether each feature is what the configuration says: a library made of one and a header made of the other would not be the same
 /// program.
 const _: () = {
-    const SAME: [(bool, bool); 12] = [
+    const SAME: [(bool, bool); 14] = [
         (cfg!(feature = "at-modem"), cairn_config::AT_MODEM),
         (cfg!(feature = "modem-bc66"), cairn_config::MODEM_BC66),
         (cfg!(feature = "monotonic"), cairn_config::MONOTONIC),
@@ -21,6 +21,8 @@ const _: () = {
         (cfg!(feature = "signer-psa"), cairn_config::SIGNER_PSA),
         (cfg!(feature = "signer-se050"), cairn_config::SIGNER_SE050),
         (cfg!(feature = "signer-sim"), cairn_config::SIGNER_SIM),
+        (cfg!(feature = "psa-hash"), cairn_config::PSA_HASH),
+        (cfg!(feature = "psa-aead"), cairn_config::PSA_AEAD),
         (cfg!(feature = "endorsement"), cairn_config::ROOT_FACTORY_KEY),
         (cfg!(feature = "psa-attestation"), cairn_config::ROOT_PSA),
     ];

@@ -31,6 +31,8 @@ const FEATURES: &[(&str, &str)] = &[
     ("SIGNER_FAST", "signer-fast"),
     ("SIGNER_LIBSECP256K1", "signer-libsecp256k1"),
     ("SIGNER_PSA", "signer-psa"),
+    ("PSA_HASH", "psa-hash"),
+    ("PSA_AEAD", "psa-aead"),
     ("SIGNER_SE050", "signer-se050"),
     ("SIGNER_SIM", "signer-sim"),
     ("KEY_P256", "es256"),

@@ -124,6 +124,8 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     boolean("KEY_SECP256K1", "The element's key is on secp256k1.").with(ELEMENT),
     boolean("KEY_P256", "The element's key is on P-256.").with(ELEMENT),
     int("PSA_KEY_ID", "u32", 1, 0x3fff_ffff, "Identifier of PSA Crypto's persistent key.").with(&["SIGNER_PSA"]),
+    boolean("PSA_HASH", "SHA-256 is PSA Crypto's."),
+    boolean("PSA_AEAD", "AES-CCM of the channel is PSA Crypto's.").with(MODEM),
     hex("SE050_KEY_ID", "u32", 1, 0x7fff_0000, "Object identifier of the ledger key on the chip.").with(SE050),
     hex("SE050_I2C_ADDRESS", "u8", 0x08, 0x77, "Address of the chip on the bus, seven bits.").with(SE050),
     int("SE050_I2C_KHZ", "u16", 10, 1000, "Clock of the bus, in kilohertz.").with(SE050),

@@ -24,8 +24,14 @@
 #endif
 _Static_assert(CAIRN_PSA_HASH_OPERATIONS >= 2 && CAIRN_PSA_HASH_OPERATIONS <= 255, "CAIRN_PSA_HASH_OPERATIONS: 2 to 255");
 
-/* Two tasks must not take one operation. Cores before Armv7-M cannot test and set: there the application says how it keeps other
- * tasks out for a moment. */
+/* Two tasks must not take one operation. Cores before Armv7-M cannot test and set: there the kernel keeps other tasks out for a
+ * moment. For one that is not known here the application says how. */
+#ifdef CAIRN_PSA_FREERTOS
+#include <FreeRTOS.h>
+#include <task.h>
+#define CAIRN_PSA_ENTER() taskENTER_CRITICAL()
+#define CAIRN_PSA_EXIT() taskEXIT_CRITICAL()
+#endif
 #if defined(CAIRN_PSA_ENTER) && defined(CAIRN_PSA_EXIT)
 static bool take(bool *taken)
 {
