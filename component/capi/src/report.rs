@@ -160,7 +160,10 @@ pub struct cairn_status_t {
     pub clock_steps_refused: u32,
     /// How the last failed exchange failed.
     pub last_link: cairn_link_t,
-    /// `CAIRN_OK`, or why the agent could not start: then it never will until the next boot.
+    /// Why the signer last refused, `CAIRN_OK` when it never did.
+    pub last_signer: cairn_result_t,
+    /// `CAIRN_OK`, or why the agent could not start: then it never will until the next boot, but for `CAIRN_E_SIGNER_GONE` and
+    /// `CAIRN_E_SIGNER_TIMEOUT`, after which it tries again every minute.
     pub start: cairn_result_t,
     /// The protocol's code when `last_link` is `CAIRN_LINK_REJECTED` (CoAP: class * 32 + detail).
     pub last_link_code: u8,
@@ -216,6 +219,7 @@ impl cairn_status_t {
         clock_steps: 0,
         clock_steps_refused: 0,
         last_link: cairn_link_t::CAIRN_LINK_OK,
+        last_signer: cairn_result_t::CAIRN_OK,
         start: cairn_result_t::CAIRN_OK,
         last_link_code: 0,
         wall_quality: 0,
@@ -254,6 +258,7 @@ impl cairn_status_t {
             connections: totals.connections,
             signatures: totals.signatures,
             rotations: totals.rotations,
+            last_signer: totals.last_signer_error.map_or(cairn_result_t::CAIRN_OK, cairn_result_t::from),
             signer_failures: totals.signer_failures,
             hash_faults: totals.hash_faults,
             clock_steps: totals.clock_steps,

@@ -9,7 +9,6 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddrV4},
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::OnceLock,
@@ -24,10 +23,7 @@ use cairn::{
     signer::{Algorithm, Signer as _, software::SoftwareSigner},
 };
 use cairn_capi::result::cairn_result_t;
-use cairn_evidence::{
-    signature,
-    verify::{Expectation, check_statement},
-};
+use cairn_evidence::signature;
 
 use c_builds::{Build, cargo_target, compiler, here, library, program, succeed};
 
@@ -48,7 +44,7 @@ fn built() -> &'static Built {
     BUILT.get_or_init(|| {
         let endorsing = library("endorsing", &[("ROOT_NONE", "n"), ("ROOT_FACTORY_KEY", "y")]);
         let counting = library("counting", &[("MONOTONIC", "y")]);
-        let program = |name: &str, build: &Build| program(build, name, &[name, "pthread_port"]);
+        let program = |name: &str, build: &Build| program(build, name, &[name, "pthread_port", "element_port"]);
         let (scenarios, flash_scenarios) = (program("scenarios", &endorsing), program("flash_scenarios", &endorsing));
         let counter_scenarios = program("counter_scenarios", &counting);
         let Build { directory, library } = endorsing;
@@ -57,22 +53,11 @@ fn built() -> &'static Built {
 }
 
 fn factory() -> Factory {
-    Factory {
-        alg: Algorithm::Es256k,
-        private_key: Some([0x11; 32]),
-        blind_secret: [0x22; 32],
-        deployment: [0x33; 32],
-        kid: *b"kid0",
-        master_secret: [0x44; 16],
-        relay: SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 5683),
-        attestation: None,
-    }
+    c_builds::factory(Algorithm::Es256k, Some([0x11; 32]))
 }
 
 fn blob(name: &str, factory: &Factory) -> PathBuf {
-    let mut image = [0; FACTORY_MAX];
-    let length = factory.encode(&mut image).unwrap();
-    write_blob(name, &image[..length])
+    c_builds::blob(&built().directory, name, factory)
 }
 
 fn write_blob(name: &str, image: &[u8]) -> PathBuf {
@@ -145,18 +130,7 @@ fn the_callback_is_told_and_may_submit_but_not_wait() {
 #[test]
 fn evidence_is_given_whole_or_refused_and_verifies() {
     let printed = run("evidence");
-    let evidence = hex::decode(printed.trim()).unwrap();
-    let evidence = cairn_evidence::cbor::decode(&evidence).expect("what docs/wire.cddl says");
-    assert_eq!(evidence.record.seq.0, 3);
-    // Only the deployment is looked at without a ledger.
-    let expectation = Expectation {
-        deployment: DeploymentId([0x33; 32]),
-        chain_id: 0,
-        contract: [0; 20],
-        device: None,
-        min_confirmations: 0,
-    };
-    check_statement(&evidence, &expectation).expect("it verifies");
+    c_builds::signed_by(&printed, 3, &SoftwareSigner::new(&[0x11; 32]).unwrap().public_key().unwrap());
 }
 
 #[test]

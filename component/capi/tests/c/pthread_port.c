@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* See pthread_port.h. The modem is silent. The lock is error-checking: a library that nests it aborts. */
+/* See pthread_port.h. UART and secure element are in element_port.c. The lock is error-checking: a library that nests it aborts. */
 #define _GNU_SOURCE
 #include "pthread_port.h"
 
@@ -191,19 +191,6 @@ void cairn_port_set_wall(uint64_t unix_ms, uint8_t quality)
 bool cairn_port_entropy(uint8_t *out, size_t length)
 {
     return !port_entropy_fails && getrandom(out, length, 0) == (ssize_t)length;
-}
-
-size_t cairn_port_uart_read(uint8_t *buffer, size_t capacity)
-{
-    (void)buffer;
-    (void)capacity;
-    return 0;
-}
-
-size_t cairn_port_uart_write(const uint8_t *bytes, size_t length)
-{
-    (void)bytes;
-    return length;
 }
 
 /* The flash: blank memory, or a file. A word that is programmed twice, and an access that cairn_port.h does not promise, abort. */

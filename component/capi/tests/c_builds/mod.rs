@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Builds the static library and C programs over it as a product does: a .config, the features that cairn-config reads in it,
 //! the header it makes of it, and the C compiler. Used by the tests beside it.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::{
     fs,
+    net::{Ipv4Addr, SocketAddrV4},
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::Mutex,
 };
+
+use cairn::{
+    batch::DeploymentId,
+    factory::{FACTORY_MAX, Factory},
+    signer::{Algorithm, PublicKey},
+};
+use cairn_evidence::verify::{Expectation, check_statement};
 
 /// A library of one configuration.
 pub(crate) struct Build {
@@ -112,4 +121,44 @@ pub(crate) fn program(build: &Build, name: &str, sources: &[&str]) -> PathBuf {
     cc.args(sources.iter().map(|source| here().join(format!("tests/c/{source}.c"))));
     succeed(cc.arg(&build.library).args(["-lm", "-ldl"]));
     program
+}
+
+/// A device of the tests' deployment.
+pub(crate) fn factory(alg: Algorithm, private_key: Option<[u8; 32]>) -> Factory {
+    Factory {
+        alg,
+        private_key,
+        blind_secret: [0x22; 32],
+        deployment: [0x33; 32],
+        kid: *b"kid0",
+        master_secret: [0x44; 16],
+        relay: SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 5683),
+        attestation: None,
+    }
+}
+
+/// Writes a factory blob into `directory`.
+pub(crate) fn blob(directory: &Path, name: &str, factory: &Factory) -> PathBuf {
+    let mut image = [0; FACTORY_MAX];
+    let length = factory.encode(&mut image).unwrap();
+    let path = directory.join(name);
+    fs::write(&path, &image[..length]).unwrap();
+    path
+}
+
+/// That what a scenario printed is evidence of record `seq` that `key` signed.
+pub(crate) fn signed_by(printed: &str, seq: u64, key: &PublicKey) {
+    let evidence =
+        cairn_evidence::cbor::decode(&hex::decode(printed.trim()).unwrap()).expect("what docs/wire.cddl says");
+    assert_eq!((evidence.record.seq.0, evidence.key.alg), (seq, key.alg));
+    assert_eq!(evidence.key.public_key, key.compressed());
+    // Only the deployment is looked at without a ledger.
+    let expectation = Expectation {
+        deployment: DeploymentId([0x33; 32]),
+        chain_id: 0,
+        contract: [0; 20],
+        device: Some(key.device_id()),
+        min_confirmations: 0,
+    };
+    check_statement(&evidence, &expectation).expect("it verifies");
 }

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A key of PSA Crypto, as C sees it: the C half compiled with the program, and the Mbed TLS of this machine behind it. Run by the
+//! stage `psa` of `cargo xtask test`.
+
+use std::{fs, path::PathBuf, process::Command};
+
+use c_builds::{Build, blob, compiler, factory, here, library, signed_by, succeed};
+use cairn::signer::{Algorithm, PublicKey};
+use cairn_capi::result::cairn_result_t::{CAIRN_E_KEY_UNWANTED, CAIRN_E_SIGNER_NOT_PROVISIONED};
+
+mod c_builds;
+
+/// The C half with a curve it must have, the scenarios, and Mbed TLS.
+fn linked(build: &Build, needed: &str) -> PathBuf {
+    let program = build.directory.join("signer_scenarios");
+    let psa = here().join("../psa/c");
+    let mut cc = compiler();
+    cc.arg(format!("-D{needed}")).arg("-I").arg(&build.directory).arg("-I").arg(&psa).args(["-g", "-o"]).arg(&program);
+    cc.args(["signer_scenarios", "pthread_port", "element_port"].map(|name| here().join(format!("tests/c/{name}.c"))));
+    succeed(cc.arg(psa.join("cairn_psa.c")).arg(&build.library).args(["-lmbedcrypto", "-lm", "-ldl"]));
+    program
+}
+
+#[test]
+fn a_key_that_psa_crypto_generated_signs_after_a_restart_and_another_is_not_taken_for_it() {
+    for (curve, alg, needed) in [
+        ("SECP256K1", Algorithm::Es256k, "CAIRN_PSA_NEEDS_ES256K"),
+        ("P256", Algorithm::Es256, "CAIRN_PSA_NEEDS_ES256"),
+    ] {
+        let key = format!("KEY_{curve}");
+        let build = library(
+            &format!("psa-{curve}"),
+            &[("SIGNER_SOFTWARE", "n"), ("SIGNER_PSA", "y"), (&*key, "y"), ("PSA_KEY_ID", "77")],
+        );
+        let program = linked(&build, needed);
+        // Mbed TLS keeps keys in files of the current folder.
+        let keys = build.directory.join("keys");
+        let run = |arguments: &[&str]| {
+            let output = succeed(Command::new(&program).current_dir(&keys).args(arguments));
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let empty = || {
+            let _ = fs::remove_dir_all(&keys);
+            fs::create_dir_all(&keys).unwrap();
+        };
+        let keyless = blob(&build.directory, "keyless.bin", &factory(alg, None)).display().to_string();
+        let keyed = blob(&build.directory, "keyed.bin", &factory(alg, Some([0x11; 32]))).display().to_string();
+        empty();
+        run(&["refused", &keyed, &(CAIRN_E_KEY_UNWANTED as u32).to_string()]);
+        let none = (CAIRN_E_SIGNER_NOT_PROVISIONED as u32).to_string();
+        run(&["no_start", &keyless, &none]);
+        run(&["psa_provision", "the other curve"]);
+        run(&["no_start", &keyless, &none]);
+        empty();
+        let xy = hex::decode(run(&["psa_provision"]).trim()).unwrap();
+        signed_by(&run(&["signs", &keyless]), 3, &PublicKey { alg, xy: xy.try_into().unwrap() });
+    }
+}
