@@ -77,6 +77,10 @@ fn test(context: &Context, log: &mut Log) -> Result<Outcome> {
     attestation.args(["--test", "attestation"]).current_dir(project.path(""));
     let attested = Counts::of(&log.run(&mut attestation)?);
     ensure!(attested.passed > 0 && attested.ignored == 0, "{} attestation tests ran", attested.passed);
+    let mut in_c = Command::new("cargo");
+    in_c.args(["test", "--locked", "-p", "cairn-capi", "--features", "host-mbedtls", "--test", "signer_psa"]);
+    let in_c = Counts::of(&log.run(in_c.current_dir(project.path("")))?);
+    ensure!(in_c.passed > 0 && in_c.ignored == 0, "{} tests of the C interface ran", in_c.passed);
     let folder = project.directory("psa")?;
     for (source, needed, enabled) in NEEDS {
         let without = folder.join(format!("without_{enabled}.h"));
@@ -84,7 +88,7 @@ fn test(context: &Context, log: &mut Log) -> Result<Outcome> {
         compiles(context, log, (source, needed), None, true)?;
         compiles(context, log, (source, needed), Some(&without), false)?;
     }
-    passed(format!("{} tests", passed_tests + attested.passed))
+    passed(format!("{} tests", passed_tests + attested.passed + in_c.passed))
 }
 
 /// Compiles a C half for one need, against the machine's configuration of Mbed TLS or another one.

@@ -539,7 +539,12 @@ typedef struct {
      */
     cairn_link_t last_link;
     /*
-     `CAIRN_OK`, or why the agent could not start: then it never will until the next boot.
+     Why the signer last refused, `CAIRN_OK` when it never did.
+     */
+    cairn_result_t last_signer;
+    /*
+     `CAIRN_OK`, or why the agent could not start: then it never will until the next boot, but for `CAIRN_E_SIGNER_GONE` and
+     `CAIRN_E_SIGNER_TIMEOUT`, after which it tries again every minute.
      */
     cairn_result_t start;
     /*

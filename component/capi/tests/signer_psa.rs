@@ -23,14 +23,13 @@ fn linked(build: &Build, needed: &str) -> PathBuf {
 
 #[test]
 fn a_key_that_psa_crypto_generated_signs_after_a_restart_and_another_is_not_taken_for_it() {
-    for (curve, alg, needed) in [
-        ("SECP256K1", Algorithm::Es256k, "CAIRN_PSA_NEEDS_ES256K"),
-        ("P256", Algorithm::Es256, "CAIRN_PSA_NEEDS_ES256"),
+    for (curve, other, alg, needed) in [
+        ("KEY_SECP256K1", "KEY_P256", Algorithm::Es256k, "CAIRN_PSA_NEEDS_ES256K"),
+        ("KEY_P256", "KEY_SECP256K1", Algorithm::Es256, "CAIRN_PSA_NEEDS_ES256"),
     ] {
-        let key = format!("KEY_{curve}");
         let build = library(
             &format!("psa-{curve}"),
-            &[("SIGNER_SOFTWARE", "n"), ("SIGNER_PSA", "y"), (&*key, "y"), ("PSA_KEY_ID", "77")],
+            &[("SIGNER_SOFTWARE", "n"), ("SIGNER_PSA", "y"), (curve, "y"), (other, "n"), ("PSA_KEY_ID", "77")],
         );
         let program = linked(&build, needed);
         // Mbed TLS keeps keys in files of the current folder.

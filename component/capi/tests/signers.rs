@@ -212,7 +212,8 @@ fn a_secure_element_without_switch_and_channel_signs_on_p256_at_another_address(
 }
 
 /// What kconfig/ gives for the options of an SE050.
-const SE050: [(&str, &str); 10] = [
+const SE050: [(&str, &str); 11] = [
+    ("KEY_P256", "n"),
     ("KEY_SECP256K1", "y"),
     ("SE050_KEY_ID", "0x434b0001"),
     ("SE050_I2C_ADDRESS", "0x48"),
@@ -288,7 +289,14 @@ fn count(commands: &[String], name: &str) -> usize {
 
 #[test]
 fn a_key_on_the_sim_signs_through_the_modem_of_the_link() {
-    let changes = [("SIGNER_SOFTWARE", "n"), ("SIGNER_SIM", "y"), ("SIM_CAIRN_K1", "y"), ("SIM_CHANNELS", "y")];
+    let changes = [
+        ("SIGNER_SOFTWARE", "n"),
+        ("SIGNER_SIM", "y"),
+        ("SIM_CAIRN_K1", "y"),
+        ("SIM_IOT_SAFE", "n"),
+        ("SIM_CHANNELS", "y"),
+        ("SIM_CSIM", "n"),
+    ];
     let device = Device::new("sim", &changes);
     let unsupported = CAIRN_E_FACTORY_UNSUPPORTED;
     device.refuses([CAIRN_E_KEY_UNWANTED, CAIRN_OK, unsupported, unsupported]);
@@ -307,9 +315,11 @@ fn iot_safe_signs_with_the_containers_that_the_configuration_names() {
     let changes = [
         ("SIGNER_SOFTWARE", "n"),
         ("SIGNER_SIM", "y"),
+        ("SIM_CAIRN_K1", "n"),
         ("SIM_IOT_SAFE", "y"),
         ("SIM_PRIVATE_KEY_ID", "\"303036\""),
         ("SIM_PUBLIC_KEY_ID", "\"303037\""),
+        ("SIM_CHANNELS", "n"),
         ("SIM_CSIM", "y"),
     ];
     let device = Device::new("iot-safe", &changes);

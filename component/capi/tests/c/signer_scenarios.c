@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* The same for each signer that CAIRN_SIGNER may choose, one scenario a process: `signer_scenarios NAME FACTORY…`. signers.rs
  * runs them, with the chip or the modem on the other end of a socket, and says what each proves. */
-#include "element_port.h"
 #include "scenario.h"
+
+#include "element_port.h"
 
 #if defined(CONFIG_CAIRN_SIGNER_PSA)
 #include "cairn_psa.h"
