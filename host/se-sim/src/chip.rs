@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Fault, Keys, Nack,
+    BadImage, Chance, Fault, Keys, Nack, Plan,
     applet::Applet,
     block::{Endpoint, Event, frame},
     memory::Memory,
@@ -82,9 +82,11 @@ pub struct Chip {
     /// A block that goes out when the host has answered what was asked in between.
     withheld: Option<Vec<u8>>,
     plan: BTreeMap<u64, Fault>,
+    chance: Option<Chance>,
     armed: Vec<Fault>,
     waits_forever: bool,
     transfers: u64,
+    happened: Option<Fault>,
     signatures: u64,
 }
 
@@ -92,9 +94,21 @@ impl Chip {
     /// A chip as delivered, without power.
     #[must_use]
     pub fn new(options: Options) -> Self {
+        Self::with(Memory::new(options.seed), options)
+    }
+
+    /// A chip that was there before, without power: [`Chip::image`] is what it kept. Its seed was decided then.
+    ///
+    /// # Errors
+    /// [`BadImage`].
+    pub fn from_image(options: Options, image: &str) -> Result<Self, BadImage> {
+        Ok(Self::with(Memory::from_image(image)?, options))
+    }
+
+    fn with(memory: Memory, options: Options) -> Self {
         Self {
             options,
-            applet: Applet::new(Memory::new(options.seed), options.keys, options.applet),
+            applet: Applet::new(memory, options.keys, options.applet),
             endpoint: Endpoint::new(options.information_bytes),
             now_us: 0,
             powered: false,
@@ -104,9 +118,11 @@ impl Chip {
             reply: None,
             withheld: None,
             plan: BTreeMap::new(),
+            chance: None,
             armed: Vec::new(),
             waits_forever: false,
             transfers: 0,
+            happened: None,
             signatures: 0,
         }
     }
@@ -114,6 +130,31 @@ impl Chip {
     /// Makes `fault` happen at transfer number `transfer`; see [`Chip::transfers`].
     pub fn arm(&mut self, transfer: u64, fault: Fault) {
         self.plan.insert(transfer, fault);
+    }
+
+    /// Arms every fault of `plan`, which counts transfers from 1, and lets others happen by `chance`.
+    pub fn follow(&mut self, plan: &Plan, chance: Option<Chance>) {
+        for (number, fault) in &plan.0 {
+            self.arm(number - 1, *fault);
+        }
+        self.chance = chance;
+    }
+
+    /// What the chip keeps without power, its private keys among it, as text.
+    #[must_use]
+    pub fn image(&self) -> String {
+        self.applet.memory.image()
+    }
+
+    /// Names the chip.
+    #[must_use]
+    pub const fn unique_id(&self) -> [u8; 18] {
+        self.applet.memory.unique_id
+    }
+
+    /// The objects that are keys.
+    pub fn objects(&self) -> impl Iterator<Item = u32> {
+        self.applet.memory.keys.keys().copied()
     }
 
     /// Writes and reads that a host has begun so far: the number of the next.
@@ -125,6 +166,7 @@ impl Chip {
     /// Forgets the faults that are armed and have not happened; a chip that hangs stays so until its power is cut.
     pub fn disarm_all(&mut self) {
         self.plan.clear();
+        self.chance = None;
         self.armed.clear();
         self.waits_forever = false;
     }
@@ -134,6 +176,12 @@ impl Chip {
         self.health = Health::Well;
         self.disarm_all();
         self.power(false);
+    }
+
+    /// The fault of the transfer before the next.
+    #[must_use]
+    pub const fn happened(&self) -> Option<Fault> {
+        self.happened
     }
 
     /// How many faults have been armed and have not happened.
@@ -245,7 +293,9 @@ impl Chip {
 
     /// Counts a transfer, and lets happen what was armed for it.
     fn begin(&mut self) -> Option<Fault> {
-        let fault = self.plan.remove(&self.transfers);
+        let by_chance = || self.chance.as_ref().and_then(|chance| chance.draw(self.transfers));
+        let fault = self.plan.remove(&self.transfers).or_else(by_chance);
+        self.happened = fault;
         self.transfers += 1;
         match fault {
             Some(Fault::PowerLoss) => self.boot(),

@@ -5,7 +5,7 @@
 //!
 //! [`Chip`] has the bus face ([`Chip::write`], [`Chip::read`]), the clock ([`Chip::pass`]) and the supply
 //! ([`Chip::power`]). Below it, one module a layer: `block` (NXP UM11225, ISO/IEC 7816-3: T=1), `applet` (NXP AN12413)
-//! with its `memory`, `channel` (GlobalPlatform Amendment D: SCP03). [`Fault`] says what can be made to go wrong, and
+//! with its `memory` (`image`: as a file), `channel` (GlobalPlatform Amendment D: SCP03). [`Fault`] says what can be made to go wrong, `plan`
 //! at which transfer. [`Board`] wraps a chip as an embedded-hal bus and delay on one virtual clock; [`wire`] puts it behind a byte stream.
 //!
 //! Where a specification is silent (what an absent object answers, how long a signature takes) the choice is named
@@ -19,14 +19,18 @@ mod board;
 mod channel;
 mod chip;
 mod fault;
+mod image;
 mod memory;
+mod plan;
 pub mod wire;
 
 pub use board::{Board, Bus, Clock};
 pub use channel::Keys;
 pub use chip::{Chip, Options};
 pub use fault::Fault;
+pub use image::BadImage;
 pub use memory::ATTESTER;
+pub use plan::{Chance, Plan};
 
 /// The target did not acknowledge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

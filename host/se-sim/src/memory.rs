@@ -61,6 +61,15 @@ impl KeyPair {
         }
     }
 
+    /// Whether the secret is one: not zero and below the order of its curve.
+    pub(crate) fn is_in_range(&self) -> bool {
+        match self.curve {
+            SECP256K1 => k256::SecretKey::from_slice(&self.secret).is_ok(),
+            P256 => p256::SecretKey::from_slice(&self.secret).is_ok(),
+            _ => false,
+        }
+    }
+
     /// Whether the policy lets everybody do all of `rules`.
     pub(crate) fn allows(&self, rules: u32) -> bool {
         self.rules() & rules == rules
@@ -76,14 +85,14 @@ impl KeyPair {
 }
 
 /// The chip's non-volatile memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Memory {
     pub(crate) keys: BTreeMap<u32, KeyPair>,
     /// Curves, with the parameters set so far.
     pub(crate) curves: BTreeMap<u8, BTreeMap<u8, Vec<u8>>>,
     pub(crate) unique_id: [u8; 18],
-    seed: [u8; 32],
-    drawn: u64,
+    pub(crate) seed: [u8; 32],
+    pub(crate) drawn: u64,
 }
 
 impl Memory {
@@ -110,11 +119,7 @@ impl Memory {
     pub(crate) fn secret(&mut self, curve: u8) -> [u8; 32] {
         loop {
             let secret = self.random();
-            let good = match curve {
-                SECP256K1 => k256::SecretKey::from_slice(&secret).is_ok(),
-                _ => p256::SecretKey::from_slice(&secret).is_ok(),
-            };
-            if good {
+            if (KeyPair { curve, secret, policy: Vec::new(), origin: 0 }).is_in_range() {
                 return secret;
             }
         }

@@ -27,11 +27,38 @@ pub enum Pace {
     Wall,
 }
 
+/// One request, and whether the chip acknowledged it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A write of these bytes.
+    Write(Vec<u8>, bool),
+    /// A read: the bytes, or how many it would have been.
+    Read(Result<Vec<u8>, usize>),
+    /// The supply was switched on, or off.
+    Power(bool),
+    /// That many microseconds passed.
+    Time(u32),
+}
+
 /// Answers requests until the stream ends.
 ///
 /// # Errors
 /// Those of the stream; `InvalidData` for what is no request.
-pub fn serve(chip: &mut Chip, mut stream: impl Read + Write, pace: Pace) -> io::Result<()> {
+pub fn serve(chip: &mut Chip, stream: impl Read + Write, pace: Pace) -> io::Result<()> {
+    serve_watched(chip, stream, pace, &mut |_, _| Ok(()))
+}
+
+/// [`serve`], with `watch` called after each request was done and before it is answered: what is kept then is kept
+/// before the host knows of it.
+///
+/// # Errors
+/// As [`serve`]; what `watch` fails with ends the conversation too.
+pub fn serve_watched(
+    chip: &mut Chip,
+    mut stream: impl Read + Write,
+    pace: Pace,
+    watch: &mut dyn FnMut(&Chip, &Asked) -> io::Result<()>,
+) -> io::Result<()> {
     let mut asked = Instant::now();
     loop {
         let mut request = [0];
@@ -43,33 +70,46 @@ pub fn serve(chip: &mut Chip, mut stream: impl Read + Write, pace: Pace) -> io::
             chip.pass(u64::try_from((now - asked).as_micros()).unwrap_or(u64::MAX));
             asked = now;
         }
-        let answer = answer(chip, request[0], &mut stream)?;
-        stream.write_all(&answer)?;
+        let done = ask(chip, request[0], &mut stream)?;
+        watch(chip, &done)?;
+        stream.write_all(&done.answer())?;
         stream.flush()?;
     }
 }
 
-fn answer(chip: &mut Chip, request: u8, stream: &mut impl Read) -> io::Result<Vec<u8>> {
+impl Asked {
+    fn answer(&self) -> Vec<u8> {
+        match self {
+            Self::Write(_, false) | Self::Read(Err(_)) => b"N".to_vec(),
+            Self::Read(Ok(bytes)) => [b"A", &bytes[..]].concat(),
+            Self::Write(_, true) | Self::Power(_) | Self::Time(_) => b"A".to_vec(),
+        }
+    }
+}
+
+fn ask(chip: &mut Chip, request: u8, stream: &mut impl Read) -> io::Result<Asked> {
     match request {
         b'W' => {
-            let length = u16::from_be_bytes(array(stream)?);
-            let mut bytes = vec![0; usize::from(length)];
+            let mut bytes = vec![0; usize::from(u16::from_be_bytes(array(stream)?))];
             stream.read_exact(&mut bytes)?;
-            Ok(if chip.write(&bytes).is_ok() { b"A".to_vec() } else { b"N".to_vec() })
+            let acknowledged = chip.write(&bytes).is_ok();
+            Ok(Asked::Write(bytes, acknowledged))
         }
         b'R' => {
-            let mut answer = vec![b'A'];
-            answer.resize(1 + usize::from(u16::from_be_bytes(array(stream)?)), 0);
-            Ok(if chip.read(&mut answer[1..]).is_ok() { answer } else { b"N".to_vec() })
+            let mut bytes = vec![0; usize::from(u16::from_be_bytes(array(stream)?))];
+            let length = bytes.len();
+            let acknowledged = chip.read(&mut bytes).is_ok();
+            Ok(Asked::Read(if acknowledged { Ok(bytes) } else { Err(length) }))
         }
         b'P' => {
             let [on] = array(stream)?;
             chip.power(on != 0);
-            Ok(b"A".to_vec())
+            Ok(Asked::Power(on != 0))
         }
         b'T' => {
-            chip.pass(u64::from(u32::from_be_bytes(array(stream)?)));
-            Ok(b"A".to_vec())
+            let us = u32::from_be_bytes(array(stream)?);
+            chip.pass(u64::from(us));
+            Ok(Asked::Time(us))
         }
         _ => Err(io::ErrorKind::InvalidData.into()),
     }
