@@ -10,3 +10,4 @@ pub mod file_flash;
 pub mod files;
 pub mod modem;
 pub mod relay;
+pub mod se_sim;

@@ -6,7 +6,8 @@
 //! [`Chip`] has the bus face ([`Chip::write`], [`Chip::read`]), the clock ([`Chip::pass`]) and the supply
 //! ([`Chip::power`]). Below it, one module a layer: `block` (NXP UM11225, ISO/IEC 7816-3: T=1), `applet` (NXP AN12413)
 //! with its `memory` (`image`: as a file), `channel` (GlobalPlatform Amendment D: SCP03). [`Fault`] says what can be made to go wrong, `plan`
-//! at which transfer. [`Board`] wraps a chip as an embedded-hal bus and delay on one virtual clock; [`wire`] puts it behind a byte stream.
+//! at which transfer. [`Board`] wraps a chip as an embedded-hal bus and delay on one virtual clock; [`wire`] puts it behind a byte stream,
+//! whose other end is [`Remote`].
 //!
 //! Where a specification is silent (what an absent object answers, how long a signature takes) the choice is named
 //! where it is made.
@@ -22,6 +23,7 @@ mod fault;
 mod image;
 mod memory;
 mod plan;
+mod remote;
 pub mod wire;
 
 pub use board::{Board, Bus, Clock};
@@ -31,6 +33,7 @@ pub use fault::Fault;
 pub use image::BadImage;
 pub use memory::ATTESTER;
 pub use plan::{Chance, Plan};
+pub use remote::Remote;
 
 /// The target did not acknowledge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -74,6 +74,8 @@ enum Verb {
     Journal(journal::Verb),
     // The help text is the arguments' own.
     Modem(Box<crate::modem::Args>),
+    // Likewise.
+    SeSim(Box<crate::se_sim::Args>),
 }
 
 /// Does what the arguments say.
@@ -88,6 +90,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Evidence(verb) => evidence::run(&verb),
         Verb::Verify(arguments) => verify::run(&arguments).await,
         Verb::Journal(verb) => journal::run(&verb),
+        Verb::SeSim(arguments) => crate::se_sim::run(*arguments).await.map(|()| ExitCode::SUCCESS),
         Verb::Modem(arguments) => crate::modem::run(*arguments).await.map(|()| ExitCode::SUCCESS),
     }
 }

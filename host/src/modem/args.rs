@@ -147,6 +147,11 @@ impl Probability {
     pub(super) const fn holds(self, draw: u32) -> bool {
         (draw as u64) < self.0
     }
+
+    /// Its share of 2^32.
+    pub(crate) const fn of_2_to_32(self) -> u64 {
+        self.0
+    }
 }
 
 impl FromStr for Probability {

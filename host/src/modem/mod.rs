@@ -47,7 +47,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// Returns at SIGINT or SIGTERM.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
     tokio::select! {
