@@ -244,6 +244,37 @@ proptest! {
     }
 }
 
+/// A chip's token is made by the driver and the simulated chip.
+#[test]
+fn tokens_of_secure_elements_match_the_cddl() {
+    use cairn::{
+        endorsement::{RootOfTrust as _, SecureElementRoot, secure_element::SE050_TOKEN_MAX},
+        ports::{Entropy, NoEntropy},
+        signer::{
+            se050::{AlwaysOn, NXP_ATTESTATION_KEY, ObjectId, Se050, Settings},
+            software::Secp256k1,
+        },
+    };
+    struct Unasked;
+    impl Entropy for Unasked {
+        fn fill(&mut self, _: &mut [u8]) -> Result<(), NoEntropy> {
+            Err(NoEntropy)
+        }
+    }
+    let mut chip = cairn_se_sim::Chip::new(cairn_se_sim::Options::default());
+    chip.power(true);
+    let board = cairn_se_sim::Board::new(chip);
+    let settings = Settings::new(ObjectId(0x2000_0001));
+    let (bus, clock) = (board.bus(settings.address), board.clock());
+    let driver: Se050<Secp256k1, _, _, _, _> = Se050::new(bus, clock, AlwaysOn, Unasked, None, settings);
+    let chip = std::cell::RefCell::new(driver);
+    chip.borrow_mut().provision().expect("a key");
+    let mut out = [0; SE050_TOKEN_MAX];
+    let length = SecureElementRoot::new(&chip, NXP_ATTESTATION_KEY).token(&[7; 32], &mut out).expect("a token");
+    assert_eq!(out[..3], [0xd9, 0x02, 0x59], "tag 601");
+    matches("chipToken", &out[3..length]).expect("as the CDDL says");
+}
+
 /// Without this a CDDL of `any` would pass.
 #[test]
 fn the_cddl_refuses_other_lengths_types_and_fields() {
@@ -259,7 +290,7 @@ fn the_cddl_refuses_other_lengths_types_and_fields() {
     let length = downlink.encode(&mut out).expect("room");
     let good = &out[..length];
     assert!(validate_cbor_bytes("downlink", CDDL, good).is_ok());
-    for rule in ["uplink", "evidence", "factory", "endorsement", "factoryToken", "factoryClaims"] {
+    for rule in ["uplink", "evidence", "factory", "endorsement", "factoryToken", "factoryClaims", "chipToken"] {
         assert!(validate_cbor_bytes(rule, CDDL, good).is_err(), "a downlink is no {rule}");
     }
     // [level, stream, batch, commitment, null, {}]

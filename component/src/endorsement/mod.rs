@@ -4,7 +4,8 @@
 //! the ledger key signs that very token, so that neither works without the other. Called by the agent and by `cairn
 //! provision`; decides nothing, and `docs/endorsement.md` says why it is built so.
 //!
-//! [`factory_key`] is the root of trust of a platform that has none of its own.
+//! [`factory_key`] is the root of trust of a platform that has none of its own; `secure_element` (feature
+//! `signer-se050`) the one of a device whose ledger key is in such a chip.
 
 use minicbor::{
     Decoder, Encoder,
@@ -20,8 +21,12 @@ use crate::{
 };
 
 pub mod factory_key;
+#[cfg(feature = "signer-se050")]
+pub mod secure_element;
 
 pub use factory_key::FactoryKeyRoot;
+#[cfg(feature = "signer-se050")]
+pub use secure_element::SecureElementRoot;
 
 /// Bytes of a verifier's nonce.
 pub const NONCE_BYTES: usize = 32;
@@ -104,8 +109,8 @@ impl From<SignerError> for RootError {
 
 /// The platform's root of trust: PSA initial attestation, a secure element, or a factory's key.
 pub trait RootOfTrust {
-    /// Writes a tagged COSE_Sign1 EAT with claim `eat_nonce` into `out` and returns its length. Blocks for as long as
-    /// it takes.
+    /// Writes an EAT with claim `eat_nonce` into `out`, a tagged COSE_Sign1 or what docs/wire.cddl has instead, and
+    /// returns its length. Blocks for as long as it takes.
     ///
     /// # Errors
     /// [`RootError`].

@@ -24,7 +24,8 @@ const EXIT_CODES: &str = "\
 A nonce is good for one endorsement. Running it again with the same endorsement does what is still to do, until the key is registered.
 
 The file of roots: { \"factoryKeys\": [ { \"alg\": \"ES256K\", \"publicKey\": HEX, \"device\": HEX } ],
-  \"psa\": [ { \"instanceId\": HEX, \"implementationId\": HEX, \"publicKey\": HEX } ] }; \"device\" may be left out
+  \"psa\": [ { \"instanceId\": HEX, \"implementationId\": HEX, \"publicKey\": HEX } ],
+  \"se050\": [ { \"chipId\": HEX, \"publicKey\": HEX } ] }; \"device\" may be left out
 
 Exit codes:
   0   endorsed and registered
@@ -40,10 +41,11 @@ Exit codes:
   30  the nonce was not drawn here
   31  the nonce was used (replay)
   32  the nonce has expired
-  40  the token is no COSE_Sign1
+  40  the token is no COSE_Sign1, and no unprotected claims set
   41  the token is signed with another algorithm
   42  a claim of the token is missing or malformed
   43  the token is of an unknown profile
+  44  the chip's statement cannot be read (SE050)
   50  the root of trust is not in the file of roots
   51  the root of trust is trusted for another device only
   52  the token was changed: its signature does not hold
@@ -51,6 +53,10 @@ Exit codes:
   61  the token is about another device
   62  the platform is not secured (PSA security lifecycle)
   63  the platform is of another implementation
+  64  the chip's statement was made for another nonce (SE050)
+  65  the chip's statement is about another key
+  66  the chip's statement is about something that is no key pair of its algorithm
+  67  the ledger key was not generated in the chip
   70  the proof of possession is no signature
   71  the proof of possession is high-S
   72  the ledger key did not sign the token";
@@ -203,6 +209,7 @@ fn accept(
     match endorsed.root {
         Root::FactoryKey(id) => tracing::info!(key = %hex::encode(id.0), "vouched for by a factory's key"),
         Root::Psa(instance) => tracing::info!(instance = %hex::encode(instance), "vouched for by a PSA platform"),
+        Root::Chip(chip) => tracing::info!(chip = %hex::encode(chip), "vouched for by a secure element"),
     }
     store.device_by_key(endorsed.binding.key.key_id())?.context("the device is gone from the database").map(Ok)
 }

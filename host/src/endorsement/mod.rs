@@ -13,13 +13,15 @@ use cairn_evidence::signature;
 
 use crate::relay::UnixMs;
 
+mod chip;
 mod refusal;
 mod token;
 mod trust;
 
+pub use chip::ChipId;
 pub use refusal::Refusal;
 use token::Token;
-pub use trust::{FactoryRoot, PsaRoot, Roots};
+pub use trust::{ChipRoot, FactoryRoot, PsaRoot, Roots};
 
 /// The profile of PSA tokens that is taken (RFC 9783 section 5.2).
 pub const PSA_PROFILE: &str = "tag:psacertified.org,2023:psa#tfm";
@@ -66,6 +68,8 @@ pub enum Root {
     FactoryKey(KeyId),
     /// A platform with PSA initial attestation, by its instance id.
     Psa([u8; 33]),
+    /// The secure element in which the ledger key was generated.
+    Chip(ChipId),
 }
 
 /// What holds when every step passed.
@@ -117,19 +121,26 @@ pub fn verify(bytes: &[u8], challenge: Option<&Challenge>, expectation: &Expecta
     let challenge = fresh(challenge, expectation.now)?;
     let key = asked_for(&endorsement, challenge, expectation)?;
     let binding = endorsement.binding(key);
-    let token = Token::read(endorsement.token)?;
     let device = key.device_id();
-    let root = match token.text(claim::EAT_PROFILE, "eat_profile")? {
-        factory_key::PROFILE => vouched_by_factory(&token, device, expectation.roots)?,
-        PSA_PROFILE => vouched_by_psa(&token, expectation.roots)?,
-        other => return Err(Refusal::UnknownProfile(other.to_owned())),
-    };
-    if token.bytes(claim::EAT_NONCE, "eat_nonce")? != binding.eat_nonce() {
-        return Err(Refusal::OtherNonce);
-    }
+    let root = vouched(endorsement.token, &binding, device, expectation.roots)?;
     let digest = possession_digest(endorsement.token);
     signature::check(&key, &digest, &endorsement.proof).map_err(Refusal::Possession)?;
     Ok(Endorsed { root, binding, device })
+}
+
+/// Who signed the token, which is over `binding`.
+fn vouched(token: &[u8], binding: &Binding, device: DeviceId, roots: &Roots) -> Result<Root, Refusal> {
+    if chip::is_unprotected(token) {
+        return chip::vouches(token, &binding.key, &binding.eat_nonce(), roots).map(Root::Chip);
+    }
+    let token = Token::read(token)?;
+    let root = match token.claims().text(claim::EAT_PROFILE, "eat_profile")? {
+        factory_key::PROFILE => vouched_by_factory(&token, device, roots)?,
+        PSA_PROFILE => vouched_by_psa(&token, roots)?,
+        other => return Err(Refusal::UnknownProfile(other.to_owned())),
+    };
+    let over = token.claims().bytes(claim::EAT_NONCE, "eat_nonce")?;
+    if over == binding.eat_nonce() { Ok(root) } else { Err(Refusal::OtherNonce) }
 }
 
 fn fresh(challenge: Option<&Challenge>, now: UnixMs) -> Result<&Challenge, Refusal> {
@@ -172,23 +183,23 @@ fn vouched_by_factory(token: &Token, device: DeviceId, roots: &Roots) -> Result<
         return Err(Refusal::RootOfOtherDevice { trusted, found: device });
     }
     token.check_signature(&root.key)?;
-    if token.bytes(claim::UEID, "ueid")? != [&[1][..], &device.0].concat() {
+    if token.claims().bytes(claim::UEID, "ueid")? != [&[1][..], &device.0].concat() {
         return Err(Refusal::OtherUeid);
     }
     Ok(Root::FactoryKey(id))
 }
 
 fn vouched_by_psa(token: &Token, roots: &Roots) -> Result<Root, Refusal> {
-    let instance = token.bytes(claim::UEID, "ueid")?;
+    let instance = token.claims().bytes(claim::UEID, "ueid")?;
     let untrusted = || Refusal::UntrustedRoot(format!("PSA instance 0x{}", hex::encode(instance)));
     let root = roots.psa(instance).ok_or_else(untrusted)?;
     token.check_signature(&root.key)?;
-    let lifecycle = token.number(claim::PSA_LIFECYCLE, "psa-security-lifecycle")?;
+    let lifecycle = token.claims().number(claim::PSA_LIFECYCLE, "psa-security-lifecycle")?;
     // RFC 9783 section 4.3.1: 0x3000 to 0x30ff is secured.
     if !(0x3000..=0x30ff).contains(&lifecycle) {
         return Err(Refusal::NotSecured(lifecycle));
     }
-    let implementation = token.bytes(claim::PSA_IMPLEMENTATION, "psa-implementation-id")?;
+    let implementation = token.claims().bytes(claim::PSA_IMPLEMENTATION, "psa-implementation-id")?;
     if implementation != root.implementation {
         return Err(Refusal::OtherImplementation(implementation.to_vec()));
     }

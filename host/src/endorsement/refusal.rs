@@ -62,8 +62,8 @@ pub enum Refusal {
         /// What was asked for.
         expected: StreamId,
     },
-    /// The token is no COSE_Sign1 with a payload.
-    #[error("its token is no tagged COSE_Sign1 message with a payload")]
+    /// The token is no COSE_Sign1 with a payload, and no unprotected claims set either.
+    #[error("its token is no tagged COSE_Sign1 message with a payload, and no unprotected claims set")]
     TokenMalformed,
     /// The token is signed with an algorithm this program does not take, or demands what it does not know.
     #[error("its token is signed with another algorithm than ES256K and ES256, or has headers that must be understood")]
@@ -74,6 +74,9 @@ pub enum Refusal {
     /// The profile is none this program knows.
     #[error("its token is of profile {0:?}, which this program cannot check")]
     UnknownProfile(String),
+    /// The statement of a secure element has another form.
+    #[error("its chip's statement cannot be read: it is not what an SE050 with an applet before version 7 gives")]
+    StatementMalformed,
     /// Nobody trusts the root of trust.
     #[error("no trusted root of trust signed its token: {0} is not in the file of roots")]
     UntrustedRoot(String),
@@ -100,6 +103,18 @@ pub enum Refusal {
     /// PSA: the platform's immutable part is another than the root is trusted with.
     #[error("its platform is of implementation 0x{}, which its root is not trusted with", hex::encode(.0))]
     OtherImplementation(Vec<u8>),
+    /// The secure element's statement was made for another nonce than the token says.
+    #[error("its chip's statement is not over this nonce, ledger key, stream, kid and deployment: an old one was used")]
+    StatementNotFresh,
+    /// The secure element's statement is about another key.
+    #[error("its chip's statement is about another key than the ledger key")]
+    StatementOfOtherKey,
+    /// The secure element's statement is not about a key pair of the ledger key's algorithm.
+    #[error("its chip's statement is about an object of type 0x{0:02x}, which is no key pair of its algorithm")]
+    NotAKeyPair(u8),
+    /// The secure element did not generate the ledger key.
+    #[error("its ledger key was not generated in the chip (origin {0}): somebody else may have it")]
+    NotGenerated(u8),
     /// The ledger key did not sign the token.
     #[error("its ledger key does not prove possession: {0}")]
     Possession(SignatureError),
@@ -124,6 +139,7 @@ impl Refusal {
             Self::TokenAlgorithm => 41,
             Self::Claim(_) => 42,
             Self::UnknownProfile(_) => 43,
+            Self::StatementMalformed => 44,
             Self::UntrustedRoot(_) => 50,
             Self::RootOfOtherDevice { .. } => 51,
             Self::TokenSignature => 52,
@@ -131,6 +147,10 @@ impl Refusal {
             Self::OtherUeid => 61,
             Self::NotSecured(_) => 62,
             Self::OtherImplementation(_) => 63,
+            Self::StatementNotFresh => 64,
+            Self::StatementOfOtherKey => 65,
+            Self::NotAKeyPair(_) => 66,
+            Self::NotGenerated(_) => 67,
             Self::Possession(SignatureError::NotOnCurve | SignatureError::Malformed) => 70,
             Self::Possession(SignatureError::HighS) => 71,
             Self::Possession(SignatureError::Invalid) => 72,

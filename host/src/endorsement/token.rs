@@ -23,7 +23,42 @@ pub(super) struct Message {
 /// A token that was read and not checked.
 pub(super) struct Token {
     message: Message,
-    claims: BTreeMap<i128, Value>,
+    claims: Claims,
+}
+
+/// Claims with numbers, by them.
+pub(super) struct Claims(BTreeMap<i128, Value>);
+
+/// Reads a set of claims.
+pub(super) fn claims(value: Value) -> Result<Claims, Refusal> {
+    let Value::Map(entries) = value else { return Err(Refusal::Claim("at all")) };
+    let mut claims = BTreeMap::new();
+    for (key, value) in entries {
+        // Claims with names are nothing to us.
+        let Value::Integer(key) = key else { continue };
+        if claims.insert(i128::from(key), value).is_some() {
+            return Err(Refusal::Claim("set: one key is there twice"));
+        }
+    }
+    Ok(Claims(claims))
+}
+
+impl Claims {
+    /// A claim that is a byte string.
+    pub(super) fn bytes(&self, key: i128, name: &'static str) -> Result<&[u8], Refusal> {
+        self.0.get(&key).and_then(Value::as_bytes).map(Vec::as_slice).ok_or(Refusal::Claim(name))
+    }
+
+    /// A claim that is a text.
+    pub(super) fn text(&self, key: i128, name: &'static str) -> Result<&str, Refusal> {
+        self.0.get(&key).and_then(Value::as_text).ok_or(Refusal::Claim(name))
+    }
+
+    /// A claim that is a number, not negative.
+    pub(super) fn number(&self, key: i128, name: &'static str) -> Result<u64, Refusal> {
+        let number = self.0.get(&key).and_then(Value::as_integer);
+        number.and_then(|number| u64::try_from(number).ok()).ok_or(Refusal::Claim(name))
+    }
 }
 
 impl Message {
@@ -61,15 +96,7 @@ impl Token {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
         let message = Message::read(bytes)?;
         let payload = message.cose.payload.as_deref().ok_or(Refusal::TokenMalformed)?;
-        let Ok(Value::Map(entries)) = Value::from_slice(payload) else { return Err(Refusal::Claim("at all")) };
-        let mut claims = BTreeMap::new();
-        for (key, value) in entries {
-            // Claims with names are nothing to us.
-            let Value::Integer(key) = key else { continue };
-            if claims.insert(i128::from(key), value).is_some() {
-                return Err(Refusal::Claim("set: one key is there twice"));
-            }
-        }
+        let claims = claims(Value::from_slice(payload).map_err(|_| Refusal::Claim("at all"))?)?;
         Ok(Self { message, claims })
     }
 
@@ -81,20 +108,9 @@ impl Token {
         }
     }
 
-    /// A claim that is a byte string.
-    pub(super) fn bytes(&self, key: i128, name: &'static str) -> Result<&[u8], Refusal> {
-        self.claims.get(&key).and_then(Value::as_bytes).map(Vec::as_slice).ok_or(Refusal::Claim(name))
-    }
-
-    /// A claim that is a text.
-    pub(super) fn text(&self, key: i128, name: &'static str) -> Result<&str, Refusal> {
-        self.claims.get(&key).and_then(Value::as_text).ok_or(Refusal::Claim(name))
-    }
-
-    /// A claim that is a number, not negative.
-    pub(super) fn number(&self, key: i128, name: &'static str) -> Result<u64, Refusal> {
-        let number = self.claims.get(&key).and_then(Value::as_integer);
-        number.and_then(|number| u64::try_from(number).ok()).ok_or(Refusal::Claim(name))
+    /// What it says.
+    pub(super) const fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     pub(super) fn check_signature(&self, key: &PublicKey) -> Result<(), Refusal> {

@@ -9,6 +9,7 @@ use cairn::signer::{Algorithm, DeviceId, KeyId, PublicKey};
 use cairn_evidence::signature;
 use serde::Deserialize;
 
+use super::ChipId;
 use crate::files::fixed_hex;
 
 /// The roots of trust that are believed.
@@ -16,6 +17,7 @@ use crate::files::fixed_hex;
 pub struct Roots {
     factory: Vec<FactoryRoot>,
     psa: Vec<PsaRoot>,
+    chips: Vec<ChipRoot>,
 }
 
 /// A factory's attestation key.
@@ -38,6 +40,15 @@ pub struct PsaRoot {
     pub key: PublicKey,
 }
 
+/// A secure element of the SE050 family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChipRoot {
+    /// Its unique identifier.
+    pub chip: ChipId,
+    /// Public half of its attestation key, P-256.
+    pub key: PublicKey,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File {
@@ -45,6 +56,8 @@ struct File {
     factory_keys: Vec<FactoryEntry>,
     #[serde(default)]
     psa: Vec<PsaEntry>,
+    #[serde(default)]
+    se050: Vec<ChipEntry>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +73,13 @@ struct FactoryEntry {
 struct PsaEntry {
     instance_id: String,
     implementation_id: String,
+    public_key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ChipEntry {
+    chip_id: String,
     public_key: String,
 }
 
@@ -97,6 +117,14 @@ impl TryFrom<PsaEntry> for PsaRoot {
     }
 }
 
+impl TryFrom<ChipEntry> for ChipRoot {
+    type Error = anyhow::Error;
+
+    fn try_from(entry: ChipEntry) -> anyhow::Result<Self> {
+        Ok(Self { chip: fixed("chipId", &entry.chip_id)?, key: key(Algorithm::Es256, &entry.public_key)? })
+    }
+}
+
 impl Roots {
     /// Reads the file.
     ///
@@ -107,7 +135,7 @@ impl Roots {
         Self::parse(&text).with_context(|| format!("{} is no file of roots", path.display()))
     }
 
-    fn parse(text: &str) -> anyhow::Result<Self> {
+    pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
         let file: File = serde_json::from_str(text)?;
         let mut roots = Self::default();
         for entry in file.factory_keys {
@@ -120,7 +148,13 @@ impl Roots {
             ensure!(roots.psa(&root.instance).is_none(), "a PSA instance is in it twice");
             roots.psa.push(root);
         }
-        ensure!(!roots.factory.is_empty() || !roots.psa.is_empty(), "there is no root in it");
+        for entry in file.se050 {
+            let root = ChipRoot::try_from(entry)?;
+            ensure!(roots.chip(&root.chip).is_none(), "a chip is in it twice");
+            roots.chips.push(root);
+        }
+        let none = roots.factory.is_empty() && roots.psa.is_empty() && roots.chips.is_empty();
+        ensure!(!none, "there is no root in it");
         Ok(roots)
     }
 
@@ -134,6 +168,12 @@ impl Roots {
     #[must_use]
     pub fn psa(&self, instance: &[u8]) -> Option<&PsaRoot> {
         self.psa.iter().find(|root| root.instance == instance)
+    }
+
+    /// The secure element with this identifier.
+    #[must_use]
+    pub fn chip(&self, id: &ChipId) -> Option<&ChipRoot> {
+        self.chips.iter().find(|root| root.chip == *id)
     }
 }
 
@@ -178,5 +218,10 @@ mod tests {
             "bb".repeat(32)
         );
         refused(&psa, "0x01");
+        let chip = |id: &str| format!(r#"{{"chipId": "{id}", "publicKey": "{POINT}"}}"#);
+        let chips = |entries: &str| format!(r#"{{"se050": [{entries}]}}"#);
+        assert!(Roots::parse(&chips(&chip(&"05".repeat(18)))).unwrap().chip(&[5; 18]).is_some());
+        refused(&chips(&chip(&"05".repeat(17))), "chipId");
+        refused(&chips(&[chip(&"05".repeat(18)), chip(&"05".repeat(18))].join(",")), "twice");
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! From the wire up: [`block`] is the form of a block, [`atr`] what the chip says of itself, [`link`] carries APDUs,
 //! [`apdu`] is the applet's commands, [`scp03`] protects them, [`curve`] says what it signs on; [`Se050`] puts them
-//! together and recovers from what goes wrong. [`PowerGate`] is the board's power switch. What was checked against
+//! together and recovers from what goes wrong. [`PowerGate`] is the board's power switch. [`SharedChip`]
+//! lends one chip to the agent and to `endorsement::SecureElementRoot`. What was checked against
 //! what, and what has not been seen on a real chip, is in docs/signers.md.
 
 use core::marker::PhantomData;
@@ -21,13 +22,15 @@ mod curve;
 mod link;
 mod power;
 mod scp03;
+mod shared;
 mod steps;
 
 pub use apdu::Version;
-pub use attestation::Attestation;
+pub use attestation::{ATTESTATION_MAX, Attestation};
 pub use curve::ChipCurve;
 pub use power::{AlwaysOn, EnablePin, GateError, PowerGate};
 pub use scp03::PlatformKeys;
+pub use shared::SharedChip;
 
 use super::{Algorithm, Capabilities, Digest, PublicKey, Signature, Signer, SignerError, YParity};
 use crate::ports::Entropy;

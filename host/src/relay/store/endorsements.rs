@@ -69,6 +69,7 @@ impl Store {
         let (root, name) = match &endorsed.root {
             Root::FactoryKey(id) => (0, &id.0[..]),
             Root::Psa(instance) => (1, &instance[..]),
+            Root::Chip(chip) => (2, &chip[..]),
         };
         let binding = &endorsed.binding;
         let added = self.db.execute(

@@ -121,8 +121,8 @@ CREATE TABLE challenge (               -- nonces that devices are to be endorsed
 CREATE TABLE endorsement (             -- accepted ones; their nonces are used
     nonce BLOB PRIMARY KEY REFERENCES challenge (nonce),
     key_id BLOB NOT NULL REFERENCES device (key_id),
-    root INTEGER NOT NULL,             -- 0 a factory's key, 1 PSA initial attestation
-    root_name BLOB NOT NULL,           -- the attestation key's id, or the instance id
+    root INTEGER NOT NULL,             -- 0 a factory's key, 1 PSA initial attestation, 2 a secure element
+    root_name BLOB NOT NULL,           -- the attestation key's id, the instance id, or the chip's
     stream INTEGER NOT NULL,
     bytes BLOB NOT NULL,               -- as it came
     accepted_ms INTEGER NOT NULL
