@@ -18,8 +18,9 @@ fn main() {
 
     let mut kernel = freertos_build::Builder::new();
     kernel.cpu_clock(25.MHz());
-    // The agent's task has 2 kB of stack more when its key is on the SIM.
-    kernel.heap_size(if env::var_os("CARGO_FEATURE_SIM").is_some() { 52 * 1024 } else { 48 * 1024 });
+    // The agent's task has 2 kB of stack more when its key is on the SIM or in a secure element.
+    let elsewhere = ["CARGO_FEATURE_SIM", "CARGO_FEATURE_SE050"].iter().any(|feature| env::var_os(feature).is_some());
+    kernel.heap_size(if elsewhere { 52 * 1024 } else { 48 * 1024 });
     kernel.minimal_stack_size(128);
     kernel.max_task_priorities(5);
     // Three priority bits; interrupts at 5 and below may call the kernel.

@@ -82,11 +82,11 @@ fn build_all(context: &Context, log: &mut Log) -> Result<Outcome> {
         let image = build_meter(&context.project, toolchain, log, meter)?;
         check_symbols(log, &image)?;
     }
-    for feature in ["sim", "sim-iot-safe"] {
+    for feature in ["sim", "sim-iot-safe", "se050"] {
         build_lock(&context.project, toolchain, log, &["--features", feature])?;
     }
     build_lock(&context.project, toolchain, log, &[])?;
-    passed("freertos-meter, its control build, freertos-lock with its key in flash and on the SIM")
+    passed("freertos-meter, its control build, freertos-lock with its key in flash, on the SIM and in a secure element")
 }
 
 /// The sample in Rust: a workspace of its own, with the target in its .cargo/config.toml. The kernel API of its family

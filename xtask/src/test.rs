@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    contracts, cport, device, e2e, e2e_sim, endorsed, fuzz, header, host, kconfig, kills, lint, psa, samples, signing,
+    contracts, cport, device, e2e, e2e_se, e2e_sim, endorsed, fuzz, header, host, kconfig, kills, lint, psa, samples,
+    signing,
     suite::{self, Effort, Stage},
     zephyr,
 };
@@ -57,6 +58,7 @@ const STAGES: &[&Stage] = &[
     &e2e::CLEAN,
     &e2e::ROUGH,
     &e2e_sim::STAGE,
+    &e2e_se::STAGE,
     &endorsed::STAGE,
     &kills::STAGE,
     &fuzz::STAGE,

@@ -63,7 +63,7 @@ impl Memory {
         let mut memory =
             Self { keys: BTreeMap::new(), curves: BTreeMap::new(), unique_id: [0; 18], seed: [0; 32], drawn: 0 };
         let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line));
-        if !lines.next().is_some_and(|(_, line)| line == FIRST_LINE) {
+        if lines.next().is_none_or(|(_, line)| line != FIRST_LINE) {
             return Err(BadImage(1));
         }
         let mut singles = [false; 2];

@@ -17,12 +17,15 @@ use crate::semihosting::{HostFile, Mode};
 
 const CONSOLE: Uart = Uart(0x4000_4000);
 const MODEM: Uart = Uart(0x4000_5000);
+#[cfg(feature = "se050")]
+const BRIDGE: Uart = Uart(0x4000_6000);
 const MODEM_INTERRUPT: usize = 2;
 
 const STATE_TX_FULL: u32 = 1;
 const STATE_RX_FULL: u32 = 2;
 const CTRL_TX: u32 = 1;
-const CTRL_RX_AND_INTERRUPT: u32 = 2 | 8;
+const CTRL_RX: u32 = 2;
+const CTRL_RX_AND_INTERRUPT: u32 = CTRL_RX | 8;
 const INTERRUPT_RX: u32 = 2;
 
 /// Wakes the agent's task, also when the modem sent something.
@@ -33,7 +36,7 @@ struct Uart(usize);
 
 impl Uart {
     fn read(&self, offset: usize) -> u32 {
-        // SAFETY: `self.0` is one of the two UARTs above, `offset` below its 0x14 bytes of registers, both multiples of
+        // SAFETY: `self.0` is one of the UARTs above, `offset` below its 0x14 bytes of registers, both multiples of
         // 4.
         unsafe { ((self.0 + offset) as *const u32).read_volatile() }
     }
@@ -45,6 +48,12 @@ impl Uart {
 
     fn state(&self) -> u32 {
         self.read(0x04)
+    }
+
+    /// A byte that came.
+    fn take(&self) -> Option<u8> {
+        #[allow(clippy::cast_possible_truncation, reason = "the register holds one byte")]
+        (self.state() & STATE_RX_FULL != 0).then(|| self.read(0x00) as u8)
     }
 
     fn send(&self, byte: u8) {
@@ -63,10 +72,12 @@ static RECEIVED: [AtomicU8; 512] = [const { AtomicU8::new(0) }; 512];
 static HEAD: AtomicUsize = AtomicUsize::new(0);
 static TAIL: AtomicUsize = AtomicUsize::new(0);
 
-/// Starts both UARTs. Before the scheduler starts.
+/// Starts the UARTs. Before the scheduler starts.
 pub fn start() {
     CONSOLE.start(CTRL_TX);
     MODEM.start(CTRL_TX | CTRL_RX_AND_INTERRUPT);
+    #[cfg(feature = "se050")]
+    BRIDGE.start(CTRL_TX | CTRL_RX);
     // SAFETY: NVIC priority and enable registers (Armv7-M ARM, B3.4). The lowest priority may call the kernel.
     unsafe {
         ((0xE000_E400 + MODEM_INTERRUPT) as *mut u8).write_volatile(0xE0);
@@ -76,9 +87,7 @@ pub fn start() {
 
 extern "C" fn modem_received() {
     MODEM.write(0x0C, INTERRUPT_RX);
-    while MODEM.state() & STATE_RX_FULL != 0 {
-        #[allow(clippy::cast_possible_truncation, reason = "the register holds one byte")]
-        let byte = MODEM.read(0x00) as u8;
+    while let Some(byte) = MODEM.take() {
         let head = HEAD.load(Ordering::Relaxed);
         let next = (head + 1) % RECEIVED.len();
         // When the ring is full the byte is lost, and the modem driver drops the line it was in.
@@ -159,6 +168,23 @@ impl embedded_io::Write for ModemPort {
     }
 }
 
+/// The serial port that stands for the secure element's I2C; looked at, no interrupt.
+#[cfg(feature = "se050")]
+pub struct BridgePort;
+
+#[cfg(feature = "se050")]
+impl BridgePort {
+    /// Sends a byte.
+    pub fn send(&self, byte: u8) {
+        BRIDGE.send(byte);
+    }
+
+    /// A byte that came.
+    pub fn take(&self) -> Option<u8> {
+        BRIDGE.take()
+    }
+}
+
 /// Random bytes of the host's `/dev/urandom` by semihosting. QEMU ONLY: the emulated board has no entropy source; a
 /// product uses its true random number generator.
 #[derive(Clone, Copy, Debug)]
@@ -176,4 +202,13 @@ impl Entropy for HostEntropy {
 pub fn factory() -> &'static [u8] {
     // SAFETY: PSRAM of the board, 16 MB, which nothing in this image writes.
     unsafe { core::slice::from_raw_parts(0x2100_0000 as *const u8, cairn::factory::FACTORY_MAX) }
+}
+
+/// The nonce that the bench wants to be answered, as QEMU's loader put it behind the factory blob: "NONC" and 32 bytes.
+#[cfg(feature = "se050")]
+#[must_use]
+pub fn nonce() -> Option<&'static [u8; 32]> {
+    // SAFETY: PSRAM of the board, 16 MB, which nothing in this image writes.
+    let there = unsafe { &*(0x2100_1000 as *const [u8; 36]) };
+    there.strip_prefix(b"NONC").and_then(|nonce| nonce.try_into().ok())
 }

@@ -7,19 +7,24 @@
 extern crate alloc;
 
 mod board;
+#[cfg(feature = "se050")]
+mod bridge;
 mod flash;
-#[cfg(not(feature = "sim"))]
+#[cfg(not(any(feature = "sim", feature = "se050")))]
 #[path = "key_in_flash.rs"]
 mod key;
 #[cfg(feature = "sim")]
 #[path = "key_on_sim.rs"]
 mod key;
+#[cfg(feature = "se050")]
+#[path = "key_in_se050.rs"]
+mod key;
 mod semihosting;
 
 use alloc::boxed::Box;
-use core::{fmt::Write as _, net::SocketAddr, panic::PanicInfo};
+use core::{net::SocketAddr, panic::PanicInfo};
 
-use board::{Console, HostEntropy, ModemPort, WAKER};
+use board::{HostEntropy, ModemPort, WAKER};
 use cairn::{
     agent::{Agent, Event, Settings, UploadMode},
     batch::DeploymentId,
@@ -71,9 +76,11 @@ const EVENING_MS: u64 = 1_768_428_000_000;
 macro_rules! say {
     ($($argument:tt)*) => {
         // Writing to the console cannot fail.
-        let _ = writeln!(Console, $($argument)*);
+        let _ = core::fmt::Write::write_fmt(&mut $crate::board::Console, format_args!("{}\n", format_args!($($argument)*)));
     };
 }
+#[cfg(feature = "se050")]
+pub(crate) use say;
 
 #[entry]
 fn main() -> ! {
@@ -190,11 +197,20 @@ fn agent(factory: &Factory, signer: key::Signer, port: key::Port, clock: &TickCl
 }
 
 fn cairn_task(mut inbox: QueueInbox<EVENT_MAX>, clock: TickClock) {
+    #[cfg(feature = "se050")]
+    if board::factory().iter().all(|byte| *byte == 0) {
+        key::provision();
+    }
     let factory = Factory::decode(board::factory()).expect("a factory blob at 0x21000000");
+    #[cfg(not(feature = "se050"))]
     let (signer, port) = key::open(&factory, modem(&clock));
+    #[cfg(feature = "se050")]
+    let (signer, root, port) = key::open(&factory, modem(&clock));
     let agent = agent(&factory, signer, port, &clock);
     let mut wait = TaskWait::new(&WAKER, clock).expect("a task");
     say!("lock: ready, stream {}", agent.status().stream.0);
+    #[cfg(feature = "se050")]
+    key::answer_bench(agent, &factory, root);
     loop {
         let until = agent.poll(&mut inbox, &mut |event| tell(&event));
         wait.wait(until);
