@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     batch::BatchNumber,
-    journal::{BatchState, Journal, JournalError, NewRecord},
+    journal::{
+        BatchState, Journal, JournalError, NewRecord,
+        sabotage::{Mistake, makes},
+    },
     ports::{Clock, Link},
     power::schedule::Schedule,
     record::{Kind, Priority, SequenceNumber},
@@ -185,7 +188,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
 
     /// Whether nothing may be sealed: the old key has its last batch, and the next one is not there yet.
     pub(super) fn waits_for_next_key(&self) -> bool {
-        self.turn.state != RotationState::None && !self.turn.unsealed
+        self.turn.state != RotationState::None && !self.turn.unsealed && !makes(Mistake::SealsBeforeAdoption)
     }
 
     /// Seals the rotation record if it is in no batch, and has what is sealed signed by the old key. After a refusal not before the
@@ -228,6 +231,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     #[inline(never)]
     pub(super) fn take_turn(&mut self) -> Result<(), StartError> {
         let handover = Handover::find(&mut self.journal).map_err(StartError::Journal)?;
+        let handover = handover.filter(|handover| handover.sealed || !makes(Mistake::ForgetsRotation));
         let end = handover.map_or(self.journal.batches().end, |handover| handover.batch);
         let before = Tenure::until(&mut self.journal, end).map_err(StartError::Journal)?;
         let Some(Handover { batch, sealed, signed, to }) = handover else {

@@ -33,7 +33,7 @@ pub mod mount;
 pub mod sabotage;
 #[cfg(not(feature = "sabotage"))]
 #[allow(unreachable_pub, dead_code, reason = "what it can do, only a test build can choose")]
-mod sabotage;
+pub(crate) mod sabotage;
 mod scan;
 mod write;
 

@@ -23,6 +23,10 @@ pub enum Mistake {
     TrustsCutOpening = 6,
     /// A sector that is moved is given up before what must live of it is copied.
     FreesBeforeCopying = 7,
+    /// The agent seals while the next key is waited for.
+    SealsBeforeAdoption = 8,
+    /// At a start the agent takes a rotation record that is in no batch for any other record.
+    ForgetsRotation = 9,
 }
 
 #[cfg(feature = "sabotage")]

@@ -13,7 +13,7 @@ use super::{
     Device, Fate, HOUR, Seen,
     signer::{FIRST_KEY, SECOND_KEY, Secret, THIRD_KEY, TestSigner},
 };
-use crate::journal_flash::Cut;
+use crate::journal_flash::{CUTS, Cut};
 
 impl<const GIVES_WAY: bool> Device<GIVES_WAY> {
     /// What a product does when nothing goes wrong: the next key is kept, announced, made the current one and adopted.
@@ -153,6 +153,7 @@ impl Life {
             self.step(next);
             self.reboot_if_dead();
             self.submit(1);
+            self.flush(5_000);
         }
         panic!("the rotation does not go through: {:?}", self.device.agent.rotation());
     }
@@ -225,4 +226,30 @@ fn judge_records(accepted: &[(u64, Vec<u8>)], data: &[Option<Vec<Seen>>]) {
     for (index, (_, payload)) in own.iter().enumerate() {
         assert!(own[..index].iter().all(|(_, other)| other != payload), "delivered twice: {payload:?}");
     }
+}
+
+/// Each operation is cut in one of the three ways in turn, or with `CAIRN_LONG=1` in all of them; after a third of the cuts there is
+/// a second one in the recovery.
+pub fn sweep(upload: UploadMode) {
+    let long = std::env::var_os("CAIRN_LONG").is_some();
+    let mut undisturbed = Life::live(upload, Trouble::None);
+    undisturbed.judge();
+    let operations = undisturbed.operations;
+    let (mut cuts, mut seconds, mut reboots) = (0, 0, 0);
+    for at in 0..operations {
+        for (number, cut) in (0..).zip(CUTS) {
+            if !long && at % 3 != number {
+                continue;
+            }
+            let second = (at % 3 == 0).then_some(1 + at * 7 % 160);
+            let mut life = Life::live(upload, Trouble::Power(at, cut, second));
+            life.judge();
+            assert!(life.device.boots > 1, "the cut at {at} is met");
+            cuts += 1;
+            seconds += u32::from(life.device.boots > 2);
+            reboots += life.device.boots - 1;
+        }
+    }
+    println!("{upload:?}: {operations} operations, {cuts} cuts, {seconds} second cuts, {reboots} reboots");
+    assert!(cuts > 900 && seconds > 200, "{cuts} cuts, {seconds} second cuts");
 }
