@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Known answers of every primitive this build is configured with. A device runs it at boot or when it is asked to,
-//! before it trusts itself with a key; it takes about as long as three signatures and leaves nothing behind.
+//! Known answers of every primitive this build is configured with. A device makes them at boot or when it is asked to, before it
+//! trusts itself with a key; they take about as long as three signatures and leave nothing behind. What another crate has,
+//! CCM for one, that crate tests with [`Check`]s of its own.
 
 use core::hint::black_box;
 
@@ -8,74 +9,150 @@ use crate::{
     keccak::keccak256,
     sha256::{Digest as _, Sha256, hkdf, hmac},
     signer::{
-        Digest, Signature, Signer as _,
+        Digest, Signature, Signer,
         software::{Curve, CurveSigner, Secp256k1},
     },
 };
 
-/// What was tested.
+/// What is tested. The numbers are those of `cairn_primitive_t`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Primitive {
     /// SHA-256 (FIPS 180-4).
-    Sha256,
+    Sha256 = 1,
     /// HMAC-SHA-256 (RFC 2104).
-    HmacSha256,
+    HmacSha256 = 2,
     /// HKDF-SHA-256 (RFC 5869).
-    HkdfSha256,
+    HkdfSha256 = 3,
     /// Keccak-256, as Ethereum has it.
-    Keccak256,
+    Keccak256 = 4,
     /// Public keys and deterministic signatures on secp256k1 in software.
-    Es256k,
+    Es256k = 5,
     /// The same on P-256.
-    Es256,
+    Es256 = 6,
     /// AES-128 in both directions (FIPS 197): the channel to a secure element.
-    Aes128,
+    Aes128 = 7,
     /// AES-CMAC (RFC 4493): the same.
-    AesCmac,
+    AesCmac = 8,
+    /// AES Key Wrap (RFC 3394): keys at rest.
+    AesKeyWrap = 9,
+    /// AES-CCM-16-64-128 (RFC 3610): the channel to the relay. Tested by the crate that has it.
+    AesCcm = 10,
+    /// The derivation of that channel's keys (RFC 8613 section 3.2.1). The same.
+    OscoreKeys = 11,
+    /// The signer's own key, where an accelerator or an element keeps it: what it signs is verified.
+    Signer = 12,
 }
 
-/// The primitives of this build, in the order they are tested.
-pub const PRIMITIVES: &[Primitive] = &[
-    Primitive::Sha256,
-    Primitive::HmacSha256,
-    Primitive::HkdfSha256,
-    Primitive::Keccak256,
-    Primitive::Es256k,
+/// The known answers of one primitive.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// Whose they are.
+    pub primitive: Primitive,
+    /// Computes them, and says whether they are as known.
+    pub passes: fn() -> bool,
+}
+
+impl Check {
+    /// SHA-256.
+    pub const SHA256: Self = Self { primitive: Primitive::Sha256, passes: sha256_answers };
+    /// HMAC-SHA-256.
+    pub const HMAC_SHA256: Self = Self { primitive: Primitive::HmacSha256, passes: hmac_answers };
+    /// HKDF-SHA-256.
+    pub const HKDF_SHA256: Self = Self { primitive: Primitive::HkdfSha256, passes: hkdf_answers };
+    /// Keccak-256.
+    pub const KECCAK256: Self = Self { primitive: Primitive::Keccak256, passes: keccak_answers };
+    /// The software signer on secp256k1. About as long, and as deep in stack, as a guarded signature.
+    pub const ES256K: Self = Self { primitive: Primitive::Es256k, passes: es256k_answers };
+    /// The same on P-256.
     #[cfg(feature = "es256")]
-    Primitive::Es256,
+    pub const ES256: Self = Self { primitive: Primitive::Es256, passes: es256_answers };
+    /// AES-128.
     #[cfg(feature = "signer-se050")]
-    Primitive::Aes128,
+    pub const AES128: Self = Self { primitive: Primitive::Aes128, passes: aes_answers };
+    /// AES-CMAC.
     #[cfg(feature = "signer-se050")]
-    Primitive::AesCmac,
+    pub const AES_CMAC: Self = Self { primitive: Primitive::AesCmac, passes: cmac_answers };
+    /// AES Key Wrap.
+    #[cfg(feature = "key-store")]
+    pub const AES_KEY_WRAP: Self = Self { primitive: Primitive::AesKeyWrap, passes: key_wrap_answers };
+}
+
+/// Every check of this crate as it is built, in the order they are made. A build that leaves a primitive unused tests it with a
+/// list of its own, so that it is not linked for the test's sake.
+pub const CHECKS: &[Check] = &[
+    Check::SHA256,
+    Check::HMAC_SHA256,
+    Check::HKDF_SHA256,
+    Check::KECCAK256,
+    Check::ES256K,
+    #[cfg(feature = "es256")]
+    Check::ES256,
+    #[cfg(feature = "signer-se050")]
+    Check::AES128,
+    #[cfg(feature = "signer-se050")]
+    Check::AES_CMAC,
+    #[cfg(feature = "key-store")]
+    Check::AES_KEY_WRAP,
 ];
 
-/// Tests every primitive.
+/// Tests every primitive of [`CHECKS`].
 ///
 /// # Errors
 /// The first primitive that does not give its known answer: the device must not make, use or send anything then.
 pub fn selftest() -> Result<(), Primitive> {
-    PRIMITIVES.iter().try_for_each(|primitive| if passes(*primitive) { Ok(()) } else { Err(*primitive) })
+    run(CHECKS)
 }
 
-/// Whether one primitive of [`PRIMITIVES`] gives its known answer.
-fn passes(primitive: Primitive) -> bool {
-    match primitive {
-        Primitive::Sha256 => <[u8; 32]>::from(Sha256::digest(black_box(SHA256_MESSAGE))) == SHA256_ANSWER,
-        Primitive::HmacSha256 => hmac_answers(),
-        Primitive::HkdfSha256 => hkdf_answers(),
-        Primitive::Keccak256 => keccak256(&[black_box(&[])]) == KECCAK256_ANSWER,
-        Primitive::Es256k => signer_answers::<Secp256k1>(&ES256K),
-        #[cfg(feature = "es256")]
-        Primitive::Es256 => signer_answers::<crate::signer::software::P256>(&ES256),
-        #[cfg(not(feature = "es256"))]
-        Primitive::Es256 => false,
-        #[cfg(feature = "signer-se050")]
-        Primitive::Aes128 => aes_answers(),
-        #[cfg(feature = "signer-se050")]
-        Primitive::AesCmac => cmac_answers(),
-        #[cfg(not(feature = "signer-se050"))]
-        Primitive::Aes128 | Primitive::AesCmac => false,
-    }
+/// Makes `checks` in their order.
+///
+/// # Errors
+/// The first primitive that does not give its known answer.
+pub fn run(checks: &[Check]) -> Result<(), Primitive> {
+    checks.iter().try_for_each(|check| if (check.passes)() { Ok(()) } else { Err(check.primitive) })
+}
+
+/// Whether `primitive` gave what is known: where every check ends. Not in constant time, for nothing here is secret.
+#[must_use]
+#[cfg(not(feature = "sabotage"))]
+pub fn agrees(_: Primitive, answer: &[u8], known: &[u8]) -> bool {
+    answer == known
+}
+
+/// The same; one bit of the answer of the primitive that was broken is another.
+#[must_use]
+#[cfg(feature = "sabotage")]
+pub fn agrees(primitive: Primitive, answer: &[u8], known: &[u8]) -> bool {
+    let flip = u8::from(BROKEN.load(core::sync::atomic::Ordering::Relaxed) == primitive as u8);
+    let mut bytes = answer.iter();
+    let first = bytes.next().map(|byte| byte ^ flip);
+    known.split_first().is_some_and(|(known, rest)| first == Some(*known) && bytes.as_slice() == rest)
+}
+
+#[cfg(feature = "sabotage")]
+static BROKEN: core::sync::atomic::AtomicU8 = core::sync::atomic::AtomicU8::new(0);
+
+/// From now on the primitive of this number gives wrong answers to its checks; 0 mends it.
+#[cfg(feature = "sabotage")]
+pub fn sabotage(number: u8) {
+    BROKEN.store(number, core::sync::atomic::Ordering::Relaxed);
+}
+
+fn sha256_answers() -> bool {
+    agrees(Primitive::Sha256, &Sha256::digest(black_box(SHA256_MESSAGE)), &SHA256_ANSWER)
+}
+
+fn keccak_answers() -> bool {
+    agrees(Primitive::Keccak256, &keccak256(&[black_box(&[])]), &KECCAK256_ANSWER)
+}
+
+fn es256k_answers() -> bool {
+    signer_answers::<Secp256k1>(Primitive::Es256k, &ES256K)
+}
+
+#[cfg(feature = "es256")]
+fn es256_answers() -> bool {
+    signer_answers::<crate::signer::software::P256>(Primitive::Es256, &ES256)
 }
 
 #[cfg(feature = "signer-se050")]
@@ -86,7 +163,7 @@ fn aes_answers() -> bool {
     let cipher = aes::Aes128::new(black_box(&key).into());
     let mut block = black_box(plain).into();
     cipher.encrypt_block(&mut block);
-    let encrypted = block == AES_ANSWER;
+    let encrypted = agrees(Primitive::Aes128, &block, &AES_ANSWER);
     cipher.decrypt_block(&mut block);
     encrypted && block == plain
 }
@@ -96,11 +173,23 @@ fn cmac_answers() -> bool {
     use cmac::{KeyInit as _, Mac as _};
     let mut mac = cmac::Cmac::<aes::Aes128>::new(black_box(&CMAC_KEY).into());
     mac.update(black_box(&CMAC_MESSAGE));
-    <[u8; 16]>::from(mac.finalize().into_bytes()) == CMAC_ANSWER
+    agrees(Primitive::AesCmac, &mac.finalize().into_bytes(), &CMAC_ANSWER)
+}
+
+#[cfg(feature = "key-store")]
+fn key_wrap_answers() -> bool {
+    use aes_kw::{KwAes128, aes::cipher::KeyInit as _};
+    let kek: [u8; 16] = core::array::from_fn(|i| i.to_le_bytes()[0]);
+    let plain: [u8; 16] = kek.map(|byte| byte << 4 | byte);
+    let cipher = KwAes128::new(black_box(&kek).into());
+    let (mut wrapped, mut back) = ([0; 24], [0; 16]);
+    let both = cipher.wrap_key(black_box(&plain), &mut wrapped).is_ok()
+        && cipher.unwrap_key(&KEY_WRAP_ANSWER, &mut back).is_ok();
+    both && agrees(Primitive::AesKeyWrap, &wrapped, &KEY_WRAP_ANSWER) && back == plain
 }
 
 fn hmac_answers() -> bool {
-    *hmac(black_box(HMAC_KEY), &[black_box(HMAC_MESSAGE)]) == HMAC_ANSWER
+    agrees(Primitive::HmacSha256, &*hmac(black_box(HMAC_KEY), &[black_box(HMAC_MESSAGE)]), &HMAC_ANSWER)
 }
 
 fn hkdf_answers() -> bool {
@@ -108,7 +197,7 @@ fn hkdf_answers() -> bool {
     let salt: [u8; 13] = core::array::from_fn(|i| i.to_le_bytes()[0]);
     let info: [u8; 10] = core::array::from_fn(|i| 0xf0 | i.to_le_bytes()[0]);
     hkdf(&salt, black_box(&[0x0b; 22]), &[&info], &mut out);
-    out == HKDF_ANSWER
+    agrees(Primitive::HkdfSha256, &out, &HKDF_ANSWER)
 }
 
 /// A key, its public point, a digest and its signature, low-S.
@@ -119,10 +208,23 @@ struct Known {
     signature: [u8; 64],
 }
 
-fn signer_answers<C: Curve>(known: &Known) -> bool {
-    let Ok(mut signer) = CurveSigner::<C>::new(black_box(&known.secret)) else { return false };
+/// The secret of the known answer that [`es256k_signs`] compares with: no secret at all.
+pub const ES256K_SECRET: [u8; 32] = ES256K.secret;
+
+/// Whether a signer over [`ES256K_SECRET`], deterministic, in software of another crate, gives the known public key and signature.
+pub fn es256k_signs(signer: &mut impl Signer) -> bool {
+    signs(Primitive::Es256k, signer, &ES256K)
+}
+
+fn signer_answers<C: Curve>(primitive: Primitive, known: &Known) -> bool {
+    CurveSigner::<C>::new(black_box(&known.secret)).is_ok_and(|mut signer| signs(primitive, &mut signer, known))
+}
+
+fn signs(primitive: Primitive, signer: &mut impl Signer, known: &Known) -> bool {
     signer.public_key().is_ok_and(|key| key.xy == known.xy)
-        && signer.sign(black_box(&Digest(known.digest))) == Ok(Signature(known.signature))
+        && signer
+            .sign(black_box(&Digest(known.digest)))
+            .is_ok_and(|Signature(signature)| agrees(primitive, &signature, &known.signature))
 }
 
 /// FIPS 180-4's example of two blocks.
@@ -166,6 +268,12 @@ const CMAC_MESSAGE: [u8; 40] = [
 #[cfg(feature = "signer-se050")]
 const CMAC_ANSWER: [u8; 16] =
     [0xdf, 0xa6, 0x67, 0x47, 0xde, 0x9a, 0xe6, 0x30, 0x30, 0xca, 0x32, 0x61, 0x14, 0x97, 0xc8, 0x27];
+/// RFC 3394 section 4.1.
+#[cfg(feature = "key-store")]
+const KEY_WRAP_ANSWER: [u8; 24] = [
+    0x1f, 0xa6, 0x8b, 0x0a, 0x81, 0x12, 0xb4, 0x47, 0xae, 0xf3, 0x4b, 0xd8, 0xfb, 0x5a, 0x7b, 0x82, 0x9d, 0x3e, 0x86,
+    0x23, 0x71, 0xd2, 0xcf, 0xe5,
+];
 /// tests/vectors/rfc6979.json, secp256k1-k3-sample.
 const ES256K: Known = Known {
     secret: [
@@ -222,21 +330,33 @@ mod tests {
     #[test]
     fn every_primitive_gives_its_known_answer() {
         assert_eq!(selftest(), Ok(()));
-        assert_eq!(PRIMITIVES.len(), 8);
+        assert_eq!(CHECKS.len(), 9);
+        for (i, check) in CHECKS.iter().enumerate() {
+            assert_eq!(check.primitive as usize, 1 + i);
+        }
     }
 
     #[test]
     fn a_wrong_bit_anywhere_in_a_signers_answer_is_noticed() {
+        let passes = |known: &Known| signer_answers::<Secp256k1>(Primitive::Es256k, known);
         for bit in 0..512 {
             let byte_and_mask = (bit / 8, 1 << (bit % 8));
             let mut wrong = [Known { ..ES256K }, Known { ..ES256K }];
             wrong[0].xy[byte_and_mask.0] ^= byte_and_mask.1;
             wrong[1].signature[byte_and_mask.0] ^= byte_and_mask.1;
             // A public key is wrong at once, a signature only after two: a sample of those.
-            assert!(!signer_answers::<Secp256k1>(&wrong[0]), "public key, bit {bit}");
-            assert!(bit % 32 != 0 || !signer_answers::<Secp256k1>(&wrong[1]), "signature, bit {bit}");
+            assert!(!passes(&wrong[0]), "public key, bit {bit}");
+            assert!(bit % 32 != 0 || !passes(&wrong[1]), "signature, bit {bit}");
         }
-        assert!(!signer_answers::<P256>(&ES256K), "another curve");
-        assert!(!signer_answers::<Secp256k1>(&Known { secret: [0; 32], ..ES256K }), "no secret");
+        assert!(!signer_answers::<P256>(Primitive::Es256, &ES256K), "another curve");
+        assert!(!passes(&Known { secret: [0; 32], ..ES256K }), "no secret");
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_short_or_another_is_no_known_answer() {
+        for wrong in [&[1, 2][..], &[1, 2, 4], &[0, 2, 3], &[1, 2, 3, 0], &[]] {
+            assert!(!agrees(Primitive::Sha256, wrong, &[1, 2, 3]), "{wrong:?}");
+        }
+        assert!(agrees(Primitive::Sha256, &[1, 2, 3], &[1, 2, 3]));
     }
 }

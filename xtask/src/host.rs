@@ -75,7 +75,7 @@ fn mutations(context: &Context, log: &mut Log) -> Result<Outcome> {
     let mut cargo = Command::new("cargo");
     cargo.args(["test", "--locked", "-p", "cairn-rtos", "--features", "sabotage"]);
     cargo.args(["--test", "journal_mutations", "--test", "journal_displace_mutations"]);
-    cargo.args(["--test", "agent_rotation_mutations"]);
+    cargo.args(["--test", "agent_rotation_mutations", "--test", "selftest_sabotage"]);
     let count = Counts::of(&log.run(cargo.current_dir(context.project.path("")))?);
     if count.passed == 0 {
         bail!("no test ran");

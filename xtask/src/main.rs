@@ -27,6 +27,7 @@ mod lint;
 mod process;
 mod project;
 mod psa;
+mod ram;
 mod samples;
 mod setup;
 mod signing;

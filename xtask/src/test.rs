@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    contracts, cport, device, e2e, e2e_se, e2e_sim, endorsed, fuzz, header, host, kconfig, kills, lint, psa, samples,
+    contracts, cport, device, e2e, e2e_se, e2e_sim, endorsed, fuzz, header, host, kconfig, kills, lint, psa, ram, samples,
     signing,
     suite::{self, Effort, Stage},
     zephyr,
@@ -55,6 +55,7 @@ const STAGES: &[&Stage] = &[
     &device::STAGE,
     &signing::STAGE,
     &samples::STAGE,
+    &ram::STAGE,
     &e2e::CLEAN,
     &e2e::ROUGH,
     &e2e_sim::STAGE,

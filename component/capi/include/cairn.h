@@ -252,6 +252,11 @@ typedef enum {
      The platform's SHA-256 failed (`CONFIG_CAIRN_PSA_HASH`): what depends on it was not done, and is tried again when it is due.
      */
     CAIRN_E_HASH = 37,
+    /*
+     A primitive did not give its known answer: `selftest_failed` in the status says which. The agent does not run then, until
+     the device restarts.
+     */
+    CAIRN_E_SELFTEST = 38,
 } cairn_result_t;
 
 /*
@@ -395,6 +400,64 @@ typedef enum {
      */
     CAIRN_TIME_AUTHENTICATED = 3,
 } cairn_time_quality_t;
+
+/*
+ What a self-test tests. `cairn_primitive_name` gives each one's name.
+ */
+typedef enum {
+    /*
+     None.
+     */
+    CAIRN_PRIMITIVE_NONE = 0,
+    /*
+     SHA-256: the tree, the anchors' digests.
+     */
+    CAIRN_PRIMITIVE_SHA256 = 1,
+    /*
+     HMAC-SHA-256: blinds.
+     */
+    CAIRN_PRIMITIVE_HMAC_SHA256 = 2,
+    /*
+     HKDF-SHA-256: batch keys.
+     */
+    CAIRN_PRIMITIVE_HKDF_SHA256 = 3,
+    /*
+     Keccak-256: what is signed, and key ids.
+     */
+    CAIRN_PRIMITIVE_KECCAK256 = 4,
+    /*
+     Signatures on secp256k1 in software.
+     */
+    CAIRN_PRIMITIVE_ES256K = 5,
+    /*
+     Signatures on P-256 in software.
+     */
+    CAIRN_PRIMITIVE_ES256 = 6,
+    /*
+     AES-128: the channel to a secure element.
+     */
+    CAIRN_PRIMITIVE_AES128 = 7,
+    /*
+     AES-CMAC: the same.
+     */
+    CAIRN_PRIMITIVE_AES_CMAC = 8,
+    /*
+     AES Key Wrap: keys at rest.
+     */
+    CAIRN_PRIMITIVE_AES_KEY_WRAP = 9,
+    /*
+     AES-CCM: the channel to the relay.
+     */
+    CAIRN_PRIMITIVE_AES_CCM = 10,
+    /*
+     The derivation of that channel's keys.
+     */
+    CAIRN_PRIMITIVE_OSCORE_KEYS = 11,
+    /*
+     The signer's key, where an accelerator or an element keeps it: what it signs is verified.
+     */
+    CAIRN_PRIMITIVE_SIGNER = 12,
+} cairn_primitive_t;
 
 /*
  What the agent needs to know at run time; everything else is in the build's configuration.
@@ -551,6 +614,10 @@ typedef struct {
      The protocol's code when `last_link` is `CAIRN_LINK_REJECTED` (CoAP: class * 32 + detail).
      */
     uint8_t last_link_code;
+    /*
+     The `cairn_primitive_t` whose self-test failed, when `start` is `CAIRN_E_SELFTEST`.
+     */
+    uint8_t selftest_failed;
     /*
      Where the wall clock's time came from, a `cairn_time_quality_t`.
      */
@@ -927,6 +994,37 @@ cairn_result_t cairn_poll(uint32_t *wait_ms);
  */
 cairn_result_t cairn_run(void);
 
+/*
+ The name of a primitive, for people.
+
+ @return A string that lives for ever; "none" for 0, "unknown" for a number that is no cairn_primitive_t. Never NULL.
+
+ Blocks: never. Tasks: any. Interrupts: yes. Before cairn_init: yes.
+ */
+const char *cairn_primitive_name(uint8_t primitive);
+
+/*
+ Has the agent's task test what this build is configured with: known answers of every primitive, from published vectors, and,
+ where an accelerator, an element or a SIM keeps the key, a signature of its own over nothing that means anything, which is
+ verified. When one is wrong the agent stops, for what it would hash, sign and send could not be trusted: from then on everything answers
+ CAIRN_E_SELFTEST until the device restarts. CONFIG_CAIRN_SELFTEST_AT_BOOT has it done before the agent starts, too.
+
+ @param timeout_ms Waits for the agent to begin for at most this long; it then takes about as long as two signatures.
+ @param failed     Where the cairn_primitive_t goes that failed, CAIRN_PRIMITIVE_NONE when none did; may be NULL. Untouched
+                   unless the answer is CAIRN_OK or CAIRN_E_SELFTEST.
+
+ Blocks: as said. Tasks: any but the agent's. Interrupts and event callback: no. It runs on the agent's stack, which is made for
+ signatures; the caller needs little.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_BUSY, CAIRN_E_TIMEOUT: nothing was tested; CAIRN_E_SELFTEST, now or at
+ the start; CAIRN_E_SIGNER_… when the signer does not answer, which stops nothing; why else the agent could not start.
+
+ # Safety
+ `failed` is NULL or valid for writing.
+ */
+cairn_result_t cairn_selftest(uint32_t timeout_ms,
+                              uint8_t *failed);
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
@@ -943,7 +1041,7 @@ extern "C" {
  @param config  What the agent needs to know; need not stay.
 
  Blocks: for milliseconds, to check the factory blob and to draw random bytes. Tasks: any, or main before the scheduler
- runs. Interrupts: no. May be called again after an error. Needs 1.5 kB of the caller's stack (1.1 kB on a Cortex-M3).
+ runs. Interrupts: no. May be called again after an error. Needs 1.6 kB of the caller's stack, which it wipes.
 
  Errors: CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL, CAIRN_E_STORAGE, CAIRN_E_ALREADY_INITIALISED,
  CAIRN_E_FACTORY_ABSENT, CAIRN_E_FACTORY_DAMAGED, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_ENTROPY;

@@ -2,13 +2,15 @@
 //! The agent's task: starts the agent, and then makes one step after the other. Called through `cairn_poll` and
 //! `cairn_run`.
 
+use core::mem::MaybeUninit;
+
 use cairn::{
     agent::{Event, EvidenceError, Settings, StartError, SubmitError, UploadMode},
     batch::DeploymentId,
     journal::{Journal as _, Marks, MountError},
     ports::{Clock as _, Inbox, Submission, Ticket},
     power::schedule::{self, FixedInterval},
-    record::{BlindSecret, SequenceNumber, StreamId},
+    record::{BlindSecret, SequenceNumber},
     time::Millis,
 };
 
@@ -19,9 +21,11 @@ use crate::{
     record::cairn_record_t,
     report::{cairn_event_t, cairn_status_t},
     result::cairn_result_t,
+    selftest,
     signer::{self, Signer},
-    transport,
-    waiters::{Answer, Buffer, Request},
+    transport::{self, Link},
+    waiters::{Answer, Buffer, Request, Work},
+    wipe,
 };
 
 /// How long an urgent record waits for others of the same event.
@@ -46,16 +50,23 @@ const RETENTION: Option<Millis> = match cairn_config::RETENTION_HOURS {
 /// `CAIRN_E_CONTEXT` when a step runs; why the agent could not start, at every call then.
 pub(crate) fn step(instance: &Instance) -> Result<Option<u64>, cairn_result_t> {
     let mut step = instance.step()?;
-    begin(instance, &mut step);
+    if begin(instance, &mut step) {
+        // The secrets were moved to where they stay.
+        wipe::stack_below::<512>();
+    }
     if let Some(again) = step.again() {
         refuse_all(instance);
         return Ok(Some(again.since(PortClock.now()).0));
     }
-    let Some((agent, record, birthmark)) = step.agent() else {
+    let Some((agent, record, _)) = step.agent() else {
         return Err(refuse_all(instance));
     };
     let next = advance(instance, agent, record);
-    serve(instance, agent, birthmark);
+    serve(instance, &mut step);
+    // What was asked for may have stopped it.
+    let Some((agent, ..)) = step.agent() else {
+        return Err(refuse_all(instance));
+    };
     publish(instance, agent);
     Ok(next.map(|at| at.since(PortClock.now()).0))
 }
@@ -76,28 +87,40 @@ fn advance(instance: &Instance, agent: &mut DeviceAgent, record: &mut cairn_reco
     agent.poll(&mut PortInbox { instance, record }, &mut |event| tell(instance, &event))
 }
 
-/// Starts the agent, in the first step, and in later ones while its signer does not answer. Never inlined, as all below that is
-/// large and rare: it must not lie under a signature.
+/// Starts the agent, in the first step, and in later ones while its signer does not answer; says whether it tried. Never inlined, as
+/// all below that is large and rare: it must not lie under a signature.
 #[inline(never)]
-fn begin(instance: &Instance, step: &mut Step<'_>) {
-    let Some((birth, right)) = step.take_birth(PortClock.now()) else { return };
-    let started = match signer::open(&birth.factory, &mut step.lent(&right)) {
+fn begin(instance: &Instance, step: &mut Step<'_>) -> bool {
+    let Some(mut right) = step.starting(PortClock.now()) else { return false };
+    let tested = if cairn_config::SELFTEST_AT_BOOT { selftest::known_answers(instance) } else { Ok(()) };
+    let started = match tested.and_then(|()| open(&mut right)) {
         Err(error) if signer::may_come_back(error) => {
-            step.give_back(birth, right, PortClock.now().after(SIGNER_AGAIN));
+            right.later(PortClock.now().after(SIGNER_AGAIN));
             Err(error)
         }
         opened => opened.and_then(|signer| {
-            let journal = journal(birth.fresh_stream, birth.format)?;
-            start(step, right, &birth, journal, signer)
+            let journal = journal(&right)?;
+            start(right, journal, signer)
         }),
     };
     let start = started.err().unwrap_or(cairn_result_t::CAIRN_OK);
     instance.shared(|shared| shared.status.start = start);
+    if cairn_config::SELFTEST_AT_BOOT && start == cairn_result_t::CAIRN_OK {
+        selftest::own_key_at_boot(instance, step);
+    }
+    true
+}
+
+#[inline(never)]
+fn open(right: &mut Start<'_>) -> Result<Signer, cairn_result_t> {
+    let (birth, mut lent) = right.parts()?;
+    signer::open(&birth.factory, &mut lent)
 }
 
 /// Takes up the journal in flash. A flash as delivered gets one; any other is formatted only when the application said so.
 #[inline(never)]
-fn journal(fresh_stream: StreamId, format: bool) -> Result<Journal, cairn_result_t> {
+fn journal(right: &Start<'_>) -> Result<Journal, cairn_result_t> {
+    let Birth { fresh_stream, format, .. } = *right.birth()?;
     let counted = counted()?;
     if format {
         InFlash::format_above(&mut PortFlash, fresh_stream, &counted)?;
@@ -136,14 +159,8 @@ fn guarded(journal: InFlash) -> Result<Journal, cairn_result_t> {
 }
 
 #[inline(never)]
-fn start(
-    step: &mut Step<'_>,
-    right: Start,
-    birth: &Birth,
-    journal: Journal,
-    signer: Signer,
-) -> Result<(), cairn_result_t> {
-    let Birth { factory, seed, .. } = birth;
+fn start(right: Start<'_>, journal: Journal, signer: Signer) -> Result<(), cairn_result_t> {
+    let Birth { factory, seed, .. } = right.birth()?;
     let seed = *seed;
     let context =
         transport::context(factory, journal.stream()).map_err(|_| cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED)?;
@@ -165,18 +182,32 @@ fn start(
         retry_max: RETRY_MAX,
         seed,
     });
-    let port = step.lent(&right).port();
-    step.start(
-        right,
-        || transport::link(factory, context, seed, port),
-        |place, link| DeviceAgent::new_in(place, settings, journal, signer, link, PortClock, schedule).map(drop),
+    right.make(
+        |factory, mut lent| transport::link(factory, context, seed, lent.port()),
+        |place, link| make(place, settings, journal, signer, link, schedule),
     )
-    .map_err(|error| match error {
+}
+
+/// Never inlined: the agent is made in its place only by a function that does nothing else.
+#[inline(never)]
+fn make(
+    place: &mut MaybeUninit<DeviceAgent>,
+    settings: Settings,
+    journal: Journal,
+    signer: Signer,
+    link: &'static mut Link,
+    schedule: FixedInterval,
+) -> Result<(), cairn_result_t> {
+    DeviceAgent::new_in(place, settings, journal, signer, link, PortClock, schedule).map(drop).map_err(why)
+}
+
+fn why(error: StartError) -> cairn_result_t {
+    match error {
         StartError::Signer(error) => error.into(),
         StartError::Journal(error) => error.into(),
         StartError::LinkTooNarrow => cairn_result_t::CAIRN_E_ARGUMENT,
         StartError::OtherKey | StartError::OtherDevice => cairn_result_t::CAIRN_E_OTHER_KEY,
-    })
+    }
 }
 
 /// The status is large.
@@ -233,16 +264,26 @@ fn finish(instance: &Instance, waiter: u8, answer: Answer) {
 
 /// Does what waiting tasks asked for. Evidence takes a path's room.
 #[inline(never)]
-fn serve(instance: &Instance, agent: &mut DeviceAgent, birthmark: &Birthmark) {
+fn serve(instance: &Instance, step: &mut Step<'_>) {
     while let Some((waiter, request)) = instance.shared(|shared| shared.waiters.begin()) {
         let answer = match request {
-            Request::Evidence { seq, buffer } => evidence(agent, seq, buffer),
-            Request::Endorsement { nonce, buffer } => endorsement::serve(agent, birthmark, nonce, buffer),
-            Request::Release(batch) => agent.release(batch).map(|()| 0).map_err(cairn_result_t::from),
-            // `begin` gives no submissions: they come through the queue.
-            Request::Submission => continue,
+            Request::Work(Work(work)) => work(instance, step),
+            asked => match step.agent() {
+                Some((agent, _, birthmark)) => serve_by(agent, birthmark, asked),
+                None => Err(instance.shared(|shared| shared.status.start)),
+            },
         };
         finish(instance, waiter, answer);
+    }
+}
+
+fn serve_by(agent: &mut DeviceAgent, birthmark: &Birthmark, request: Request) -> Answer {
+    match request {
+        Request::Evidence { seq, buffer } => evidence(agent, seq, buffer),
+        Request::Endorsement { nonce, buffer } => endorsement::serve(agent, birthmark, nonce, buffer),
+        Request::Release(batch) => agent.release(batch).map(|()| 0).map_err(cairn_result_t::from),
+        // Submissions come through the queue, and work is done above.
+        Request::Submission | Request::Work(_) => Err(cairn_result_t::CAIRN_E_CONTEXT),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
     signer,
     waiters::{Buffer, Request},
     waiting::{Deadline, ask, wait},
+    wipe,
 };
 
 /// What the agent needs to know at run time; everything else is in the build's configuration.
@@ -80,11 +81,17 @@ pub unsafe extern "C" fn cairn_init_configured(
     config: *const cairn_config_t,
 ) -> cairn_result_t {
     // SAFETY: handed on.
-    answered(unsafe { init(configuration, storage, storage_size, config) })
+    let answer = answered(unsafe { init(configuration, storage, storage_size, config) });
+    // The factory blob was read here.
+    wipe::stack_below::<352>();
+    answer
 }
 
+/// Never inlined: what it leaves on the stack must lie below its caller.
+///
 /// # Safety
 /// As [`cairn_init_configured`].
+#[inline(never)]
 unsafe fn init(
     configuration: *const u8,
     storage: *mut cairn_storage_t,

@@ -29,6 +29,7 @@ use crate::{
     signer,
     transport::{self, Link},
     waiters::Waiters,
+    wipe,
 };
 
 /// Longest payload the agent handles: the application's, or one of its own.
@@ -81,15 +82,21 @@ struct Own {
     not_before: Millis,
     /// `Instance::agent` is initialised.
     started: bool,
+    loans: Loans,
+    /// The record being taken from the queue.
+    record: cairn_record_t,
+    birthmark: Birthmark,
+}
+
+/// What was lent or made of what the instance lends.
+#[derive(Default)]
+struct Loans {
     /// `Instance::signer` was lent.
     #[cfg(feature = "signer-libsecp256k1")]
     place_lent: bool,
     /// `Instance::modem` is initialised, and never changes place or is borrowed mutably again.
     #[cfg(feature = "signer-sim")]
     modem_made: bool,
-    /// The record being taken from the queue.
-    record: cairn_record_t,
-    birthmark: Birthmark,
 }
 
 /// What cairn_init found out for the agent to start with.
@@ -229,10 +236,7 @@ impl Initialising {
             birth: Some(birth),
             not_before: Millis(0),
             started: false,
-            #[cfg(feature = "signer-libsecp256k1")]
-            place_lent: false,
-            #[cfg(feature = "signer-sim")]
-            modem_made: false,
+            loans: Loans::default(),
             record: cairn_record_t::EMPTY,
             birthmark,
         };
@@ -291,8 +295,16 @@ impl Instance {
     }
 }
 
-/// The right to start the agent: given once, with its [`Birth`], and used up.
-pub(crate) struct Start(());
+/// The right to start the agent, with its [`Birth`], which is wiped where it lies when the right is gone: unless it was said that
+/// it is to be given again.
+pub(crate) struct Start<'a> {
+    instance: &'a Instance,
+    birth: &'a mut Option<Birth>,
+    not_before: &'a mut Millis,
+    started: &'a mut bool,
+    loans: &'a mut Loans,
+    keep: bool,
+}
 
 /// A running step: there is one at a time, so what is the agent's alone may be touched.
 pub(crate) struct Step<'a>(&'a Instance);
@@ -303,10 +315,12 @@ impl Step<'_> {
         unsafe { &mut *self.0.own.get() }
     }
 
-    /// Takes what the agent starts with, and the right to start it; `None` when it did, or tried to, or is to try later.
-    pub(crate) fn take_birth(&mut self, now: Millis) -> Option<(Birth, Start)> {
-        let own = self.own();
-        if now < own.not_before { None } else { own.birth.take().map(|birth| (birth, Start(()))) }
+    /// The right to start the agent, with what it starts with; `None` when it did, or tried to, or is to try later.
+    pub(crate) fn starting(&mut self, now: Millis) -> Option<Start<'_>> {
+        let instance = self.0;
+        let Own { birth, not_before, started, loans, .. } = self.own();
+        let due = birth.is_some() && now >= *not_before;
+        if due { Some(Start { instance, birth, not_before, started, loans, keep: false }) } else { None }
     }
 
     /// When the agent is to try again to start; `None` when it did, or failed for good.
@@ -315,34 +329,13 @@ impl Step<'_> {
         own.birth.is_some().then_some(own.not_before)
     }
 
-    /// Has [`Step::take_birth`] give it again, from `not_before` on: the agent was not started.
-    pub(crate) fn give_back(&mut self, birth: Birth, _: Start, not_before: Millis) {
-        let own = self.own();
-        (own.birth, own.not_before) = (Some(birth), not_before);
-    }
-
-    /// What the instance lends to who starts the agent.
-    pub(crate) fn lent<'s>(&'s mut self, _: &'s Start) -> Lent<'s> {
-        Lent { instance: self.0, own: self.own() }
-    }
-
-    /// Makes the link in place, and lets `agent` make the agent over it in its place.
-    ///
-    /// # Errors
-    /// What `agent` says.
-    pub(crate) fn start<E>(
-        &mut self,
-        _: Start,
-        link: impl FnOnce() -> Link,
-        agent: impl FnOnce(&mut MaybeUninit<DeviceAgent>, &'static mut Link) -> Result<(), E>,
-    ) -> Result<(), E> {
-        // SAFETY: there is one `Start` in the life of an instance, so this runs once, and nobody else ever refers to this
-        // cell. The instance lives for ever, so the reference may.
-        let link = unsafe { place(&mut *self.0.link.get(), link) };
-        // SAFETY: as in `own`.
-        agent(unsafe { &mut *self.0.agent.get() }, link)?;
-        self.own().started = true;
-        Ok(())
+    /// Stops the agent for good, and wipes its key: `why` is what everything answers from now on.
+    pub(crate) fn stop(&mut self, why: cairn_result_t) {
+        self.0.shared(|shared| (shared.status.start, shared.status.idle) = (why, false));
+        if core::mem::take(&mut self.own().started) {
+            // SAFETY: `started` said that it is initialised, and says so no more; exclusive as in `own`.
+            unsafe { (*self.0.agent.get()).assume_init_drop() };
+        }
     }
 
     /// The agent, the record buffer and what endorsements take, once it started.
@@ -354,21 +347,80 @@ impl Step<'_> {
     }
 }
 
+impl Start<'_> {
+    /// What the agent starts with.
+    ///
+    /// # Errors
+    /// Never while the right is there.
+    pub(crate) fn birth(&self) -> Result<&Birth, cairn_result_t> {
+        self.birth.as_ref().ok_or(cairn_result_t::CAIRN_E_NOT_INITIALISED)
+    }
+
+    /// The same, and what the instance lends to who starts the agent.
+    ///
+    /// # Errors
+    /// Never while the right is there.
+    pub(crate) fn parts(&mut self) -> Result<(&Birth, Lent<'_>), cairn_result_t> {
+        let birth = self.birth.as_ref().ok_or(cairn_result_t::CAIRN_E_NOT_INITIALISED)?;
+        Ok((birth, Lent { instance: self.instance, loans: self.loans }))
+    }
+
+    /// Has [`Step::starting`] give it again, from `not_before` on: the agent was not started.
+    pub(crate) fn later(mut self, not_before: Millis) {
+        *self.not_before = not_before;
+        self.keep = true;
+    }
+
+    /// Makes the link in place, and lets `agent` make the agent over it in its place.
+    ///
+    /// # Errors
+    /// What `agent` says.
+    pub(crate) fn make(
+        mut self,
+        link: impl FnOnce(&Factory, Lent<'_>) -> Link,
+        agent: impl FnOnce(&mut MaybeUninit<DeviceAgent>, &'static mut Link) -> Result<(), cairn_result_t>,
+    ) -> Result<(), cairn_result_t> {
+        let instance = self.instance;
+        let (Birth { factory, .. }, lent) = self.parts()?;
+        // SAFETY: a `Start` comes here once in the life of an instance, for it is used up and its birth gone then, and nobody
+        // else ever refers to this cell. The instance lives for ever, so the reference may.
+        let link = unsafe { place(&mut *instance.link.get(), || link(factory, lent)) };
+        // SAFETY: there is one `Step` at a time, which this is borrowed from, so nobody else refers to this cell now.
+        let place = unsafe { &mut *instance.agent.get() };
+        let made = agent(place, link);
+        if made.is_err() {
+            // What is there is no agent, and may hold the key.
+            wipe::bytes(place);
+        }
+        *self.started = made.is_ok();
+        made
+    }
+}
+
+impl Drop for Start<'_> {
+    fn drop(&mut self) {
+        if !self.keep {
+            // Dropped in place, which wipes it.
+            *self.birth = None;
+        }
+    }
+}
+
 /// What the instance lends for ever, each to one borrower, before the agent starts.
 #[allow(dead_code, reason = "which of it is used, the signer decides")]
 pub(crate) struct Lent<'a> {
     instance: &'a Instance,
-    own: &'a mut Own,
+    loans: &'a mut Loans,
 }
 
 impl Lent<'_> {
     /// The signer's place with `content` in it; `None` from the second time on.
     #[cfg(feature = "signer-libsecp256k1")]
     pub(crate) fn place(&mut self, content: signer::Place) -> Option<&'static mut signer::Place> {
-        if self.own.place_lent {
+        if self.loans.place_lent {
             return None;
         }
-        self.own.place_lent = true;
+        self.loans.place_lent = true;
         // SAFETY: `place_lent` lets this run once in the life of an instance, and nobody else ever refers to this cell. The
         // instance lives for ever, so the reference may.
         Some(unsafe { &mut *self.instance.signer.get() }.write(content))
@@ -384,10 +436,10 @@ impl Lent<'_> {
     #[cfg(feature = "signer-sim")]
     pub(crate) fn port(&mut self) -> transport::Port {
         let cell = self.instance.modem.get();
-        if !self.own.modem_made {
+        if !self.loans.modem_made {
             // SAFETY: `modem_made` lets this run once, before anybody was given a reference into the cell.
             place(unsafe { &mut *cell }, || SharedModem::new(transport::modem()));
-            self.own.modem_made = true;
+            self.loans.modem_made = true;
         }
         // SAFETY: `modem_made` says that it is initialised, and no exclusive reference to it is made from then on. The instance
         // lives for ever, so the reference may. It stays in the agent's task: what holds it is the agent and its link.

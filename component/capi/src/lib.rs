@@ -13,9 +13,11 @@
 //! | [`endorsement`] | `cairn_endorse`, and the root of trust behind it |
 //! | [`record`] | what lies in the queue |
 //! | [`report`] | status and events as C sees them |
+//! | [`selftest`] | `cairn_selftest`, and which primitives this build has |
 //! | [`result`] | `cairn_result_t` and its texts |
 //! | [`transport`] | which link the features chose |
 //! | [`signer`] | which signer the features chose |
+//! | [`wipe`] | what secrets left on the stack |
 //! | [`port`] | the functions of cairn_port.h behind safe names |
 #![no_std]
 
@@ -31,9 +33,11 @@ pub mod record;
 pub mod report;
 pub mod result;
 pub mod run;
+pub mod selftest;
 mod signer;
 mod transport;
 mod waiters;
 mod waiting;
+mod wipe;
 
 cairn_config::define_config_symbol!();

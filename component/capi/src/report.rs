@@ -167,6 +167,8 @@ pub struct cairn_status_t {
     pub start: cairn_result_t,
     /// The protocol's code when `last_link` is `CAIRN_LINK_REJECTED` (CoAP: class * 32 + detail).
     pub last_link_code: u8,
+    /// The `cairn_primitive_t` whose self-test failed, when `start` is `CAIRN_E_SELFTEST`.
+    pub selftest_failed: u8,
     /// Where the wall clock's time came from, a `cairn_time_quality_t`.
     pub wall_quality: u8,
     /// How far a rotation to another key is: 0 none, 1 journaled and not signed by the old key yet, 2 signed, and the next key is
@@ -222,6 +224,7 @@ impl cairn_status_t {
         last_signer: cairn_result_t::CAIRN_OK,
         start: cairn_result_t::CAIRN_OK,
         last_link_code: 0,
+        selftest_failed: 0,
         wall_quality: 0,
         rotation: 0,
         after_rollback: false,
@@ -266,6 +269,7 @@ impl cairn_status_t {
             last_link,
             start: cairn_result_t::CAIRN_OK,
             last_link_code,
+            selftest_failed: 0,
             wall_quality: status.wall.quality as u8,
             rotation: status.rotation as u8,
             after_rollback: status.after_rollback,

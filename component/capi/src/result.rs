@@ -102,6 +102,9 @@ pub enum cairn_result_t {
     CAIRN_E_OTHER_KEY = 36,
     /// The platform's SHA-256 failed (`CONFIG_CAIRN_PSA_HASH`): what depends on it was not done, and is tried again when it is due.
     CAIRN_E_HASH = 37,
+    /// A primitive did not give its known answer: `selftest_failed` in the status says which. The agent does not run then, until
+    /// the device restarts.
+    CAIRN_E_SELFTEST = 38,
 }
 
 impl cairn_result_t {
@@ -145,6 +148,7 @@ impl cairn_result_t {
         Self::CAIRN_E_KEY_UNWANTED,
         Self::CAIRN_E_OTHER_KEY,
         Self::CAIRN_E_HASH,
+        Self::CAIRN_E_SELFTEST,
     ];
 
     const fn text(self) -> &'static CStr {
@@ -189,6 +193,7 @@ impl cairn_result_t {
             Self::CAIRN_E_KEY_UNWANTED => c"the factory blob has a private key, and this build's key is elsewhere",
             Self::CAIRN_E_OTHER_KEY => c"the key is not the one whose turn it is in the journal",
             Self::CAIRN_E_HASH => c"the platform's SHA-256 failed",
+            Self::CAIRN_E_SELFTEST => c"a primitive failed its self-test",
         }
     }
 }

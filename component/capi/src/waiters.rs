@@ -16,7 +16,10 @@
 use cairn::batch::BatchNumber;
 use cairn::record::SequenceNumber;
 
-use crate::result::cairn_result_t;
+use crate::{
+    instance::{Instance, Step},
+    result::cairn_result_t,
+};
 
 /// What a task asks of the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +42,21 @@ pub(crate) enum Request {
     },
     /// To let go of a batch's records.
     Release(BatchNumber),
+    /// What the function of cairn.h says.
+    Work(Work),
 }
+
+/// Work for the agent's task that the function of cairn.h brings along: what no program calls is not linked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Work(pub(crate) fn(&Instance, &mut Step<'_>) -> Answer);
+
+impl PartialEq for Work {
+    fn eq(&self, other: &Self) -> bool {
+        core::ptr::fn_addr_eq(self.0, other.0)
+    }
+}
+
+impl Eq for Work {}
 
 /// A waiting task's buffer; only dereferenced while its place is Running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,7 +25,7 @@ use cairn::{
 use cairn_capi::result::cairn_result_t;
 use cairn_evidence::signature;
 
-use c_builds::{Build, cargo_target, compiler, here, library, program, succeed};
+use c_builds::{Build, cargo_target, compiler, here, library, library_with, program, succeed};
 
 mod c_builds;
 
@@ -37,6 +37,8 @@ struct Built {
     flash_scenarios: PathBuf,
     /// Linked to a library with the counter.
     counter_scenarios: PathBuf,
+    /// Linked to libraries in which a primitive can be broken, without and with the self-test at boot.
+    selftest_scenarios: [PathBuf; 2],
 }
 
 fn built() -> &'static Built {
@@ -47,8 +49,12 @@ fn built() -> &'static Built {
         let program = |name: &str, build: &Build| program(build, name, &[name, "pthread_port", "element_port"]);
         let (scenarios, flash_scenarios) = (program("scenarios", &endorsing), program("flash_scenarios", &endorsing));
         let counter_scenarios = program("counter_scenarios", &counting);
+        let selftest_scenarios = [("breakable", "n"), ("breakable-at-boot", "y")].map(|(name, at_boot)| {
+            let breakable = library_with(name, &[("SELFTEST_AT_BOOT", at_boot)], "std,sabotage");
+            program("selftest_scenarios", &breakable)
+        });
         let Build { directory, library } = endorsing;
-        Built { directory, library, scenarios, flash_scenarios, counter_scenarios }
+        Built { directory, library, scenarios, flash_scenarios, counter_scenarios, selftest_scenarios }
     })
 }
 
@@ -254,6 +260,37 @@ fn flash_that_was_rolled_back_is_refused_and_a_new_stream_above_the_counter_is_t
     fs::write(&flash, &newer).unwrap();
     run("rolled_back");
     run("silent");
+}
+
+/// `cairn_primitive_t` of the default build, and their names.
+const PRIMITIVES: [(u8, &str); 7] = [
+    (1, "SHA-256"),
+    (2, "HMAC-SHA-256"),
+    (3, "HKDF-SHA-256"),
+    (4, "Keccak-256"),
+    (5, "ES256K"),
+    (10, "AES-CCM"),
+    (11, "OSCORE-keys"),
+];
+
+#[test]
+fn a_primitive_that_breaks_is_named_and_stops_the_agent_on_demand_and_by_option_at_boot() {
+    let good = blob("selftest.bin", &factory());
+    let run = |at_boot: bool, scenario: &str, primitive: u8| {
+        let mut command = Command::new(&built().selftest_scenarios[usize::from(at_boot)]);
+        let output = succeed(command.arg(scenario).arg(&good).arg(primitive.to_string()));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    for at_boot in [false, true] {
+        run(at_boot, "sound", 0);
+        for (number, name) in PRIMITIVES {
+            assert_eq!(run(at_boot, "breaks", number), name);
+        }
+    }
+    for (number, name) in PRIMITIVES {
+        assert_eq!(run(true, "broken_at_boot", number), name);
+        run(false, "unnoticed_at_boot", number);
+    }
 }
 
 #[test]

@@ -85,6 +85,7 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     int("WAITERS", "usize", 1, 32, "Tasks that may be inside `cairn_submit_wait` at the same time."),
     int("TASK_STACK_BYTES", "usize", 2048, 65536, "Stack of the agent's task, in bytes."),
     int("TASK_PRIORITY", "u32", 0, 31, "Priority of the agent's task, in the RTOS's own numbers."),
+    boolean("SELFTEST_AT_BOOT", "The agent tests every primitive before it starts."),
     int("JOURNAL_BYTES", "usize", 4096, 16_777_216, "Flash that the journal uses, in bytes."),
     int("FLASH_WRITE_SIZE", "usize", 1, 32, "Word of the journal's flash, in bytes."),
     int("FLASH_ERASE_SIZE", "usize", 256, 131_072, "Erase unit of the journal's flash, in bytes."),

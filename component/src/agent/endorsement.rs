@@ -8,7 +8,9 @@ use crate::{
     journal::Journal,
     ports::{Clock, Link},
     power::schedule::Schedule,
-    signer::{DeviceId, Signer},
+    selftest::{Primitive, agrees},
+    sha256::{Digest as _, Sha256},
+    signer::{DeviceId, Digest, Signer, SignerError},
 };
 
 impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize, const UPLINK: usize>
@@ -18,6 +20,19 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     #[must_use]
     pub fn device(&self) -> DeviceId {
         self.settings.device.unwrap_or_else(|| self.key.device_id())
+    }
+
+    /// Has the signer sign a digest that no statement of Cairn's has, and checks the signature: for a self-test of a key that is
+    /// outside this processor's memory.
+    ///
+    /// # Errors
+    /// [`SignerError`]; [`SignerError::FaultDetected`] also when it is no signature of the device's key.
+    pub fn prove_signer(&mut self) -> Result<(), SignerError> {
+        let digest = Digest(Sha256::digest(b"Cairn-selftest-1").into());
+        let signature = self.signer.sign(&digest)?;
+        let accepted = self.key.accept(&digest, &signature.0)?;
+        let same = agrees(Primitive::Signer, &signature.0, &accepted.0);
+        if same { Ok(()) } else { Err(SignerError::FaultDetected) }
     }
 
     /// Writes an endorsement that answers `nonce` into `out` and returns its length,

@@ -287,6 +287,21 @@ static void command_endorse(const char *argument)
     say_end();
 }
 
+static void command_selftest(const char *argument)
+{
+    uint8_t failed;
+    (void)argument;
+    cairn_result_t result = cairn_selftest(ASK_TIMEOUT_MS, &failed);
+    if (result == CAIRN_E_SELFTEST) {
+        say_begin("error selftest");
+        say_number("code", result);
+        say_word("failed", cairn_primitive_name(failed));
+        say_end();
+        return;
+    }
+    answer("selftest", result);
+}
+
 static void command_release(const char *argument)
 {
     uint64_t batch;
@@ -354,6 +369,7 @@ static const struct {
     {"evidence", command_evidence},
     {"endorse", command_endorse},
     {"release", command_release},
+    {"selftest", command_selftest},
     {"beat", command_beat},
     {"stats", command_stats},
 };

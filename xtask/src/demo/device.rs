@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use super::service::Service;
 
 /// Where the image expects its factory partition.
-const FACTORY_ADDRESS: &str = "0x21000000";
+pub(crate) const FACTORY_ADDRESS: &str = "0x21000000";
 /// From power to `ready`.
 const BOOT_LIMIT: Duration = Duration::from_secs(30);
 
@@ -96,6 +96,8 @@ pub(crate) struct Power<'a> {
     pub(crate) flash: Flash,
     /// TCP port of the modem's serial line; `None`: nothing is connected.
     pub(crate) modem: Option<u16>,
+    /// More arguments of QEMU.
+    pub(crate) machine: Vec<String>,
     /// Where the console is copied to.
     pub(crate) console_log: PathBuf,
     /// Shows lines on our output.
@@ -296,6 +298,7 @@ fn qemu(power: &Power<'_>) -> Command {
     qemu.arg(format!("enable=on,target=native,arg={}", power.flash.argument()));
     let factory = power.factory.display();
     qemu.arg("-device").arg(format!("loader,file={factory},addr={FACTORY_ADDRESS},force-raw=on"));
+    qemu.args(&power.machine);
     qemu.arg("-kernel").arg(power.image).args(["-serial", "stdio", "-serial"]);
     qemu.arg(power.modem.map_or_else(|| "null".to_owned(), |port| format!("tcp:127.0.0.1:{port}")));
     qemu

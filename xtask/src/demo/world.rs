@@ -353,6 +353,7 @@ impl World {
             factory: &born.factory,
             flash,
             modem: modem.map(|modem| modem.port),
+            machine: Vec::new(),
             console_log: self.file(&format!("{name}.console.log")),
             show: false,
         }

@@ -28,6 +28,7 @@ static void before_init(char **unused)
     EXPECT(cairn_evidence(0, &byte, 1, &length, 0), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_endorse(nonce, &byte, 1, &length, 0), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_release(0, 0), CAIRN_E_NOT_INITIALISED);
+    EXPECT(cairn_selftest(0, &byte), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_set_event_callback(NULL, NULL), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_wake(), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_poll(&wait_ms), CAIRN_E_NOT_INITIALISED);
@@ -38,6 +39,9 @@ static void before_init(char **unused)
     EXPECT(cairn_wake_from_isr(NULL), CAIRN_E_NOT_INITIALISED);
     CHECK(strcmp(cairn_strerror(CAIRN_OK), "done") == 0);
     CHECK(strcmp(cairn_strerror(12345), "unknown result") == 0);
+    CHECK(strcmp(cairn_primitive_name(CAIRN_PRIMITIVE_NONE), "none") == 0);
+    CHECK(strcmp(cairn_primitive_name(CAIRN_PRIMITIVE_SIGNER), "signer") == 0);
+    CHECK(strcmp(cairn_primitive_name(CAIRN_PRIMITIVE_SIGNER + 1), "unknown") == 0);
 }
 
 /* argv: good factory, one for another algorithm, one of another version, one without a key. */
@@ -117,6 +121,7 @@ static void wrong_submissions(char **factories)
     EXPECT(cairn_status(&out), CAIRN_E_CONTEXT);
     EXPECT(cairn_evidence(0, &byte, 1, &length, 0), CAIRN_E_CONTEXT);
     EXPECT(cairn_endorse(nonce, &byte, 1, &length, 0), CAIRN_E_CONTEXT);
+    EXPECT(cairn_selftest(0, &byte), CAIRN_E_CONTEXT);
     EXPECT(cairn_release(0, 0), CAIRN_E_CONTEXT);
     EXPECT(cairn_set_event_callback(NULL, NULL), CAIRN_E_CONTEXT);
     EXPECT(cairn_wake(), CAIRN_E_CONTEXT);
@@ -176,6 +181,7 @@ static void waits_time_out(char **factories)
     size_t length = 78;
     EXPECT(cairn_evidence(0, &byte, 1, &length, 0), CAIRN_E_BUSY);
     EXPECT(cairn_endorse(nonce, &byte, 1, &length, 0), CAIRN_E_BUSY);
+    EXPECT(cairn_selftest(0, &byte), CAIRN_E_BUSY);
     port_agent_start();
     until_idle();
     CHECK(status().accepted == CONFIG_CAIRN_WAITERS && seq == 77);
@@ -257,6 +263,7 @@ static void in_callback(const cairn_event_t *event, void *context)
     EXPECT(reading_wait(10, NULL), CAIRN_E_CONTEXT);
     EXPECT(cairn_evidence(0, &byte, 1, &length, 10), CAIRN_E_CONTEXT);
     EXPECT(cairn_endorse(nonce, &byte, 1, &length, 10), CAIRN_E_CONTEXT);
+    EXPECT(cairn_selftest(0, &byte), CAIRN_E_CONTEXT);
     EXPECT(cairn_release(0, 10), CAIRN_E_CONTEXT);
     EXPECT(cairn_poll(&wait_ms), CAIRN_E_CONTEXT);
     EXPECT(cairn_run(), CAIRN_E_CONTEXT);

@@ -83,6 +83,11 @@ pub(crate) fn configuration(changes: &[(&str, &str)]) -> String {
 
 /// The library of the default configuration with `changes`, built as for a product; files go to a folder `name`.
 pub(crate) fn library(name: &str, changes: &[(&str, &str)]) -> Build {
+    library_with(name, changes, "std")
+}
+
+/// The same with more features than the configuration's.
+pub(crate) fn library_with(name: &str, changes: &[(&str, &str)], more: &str) -> Build {
     // By the test's name too: test programs may run at the same time.
     let directory =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("c-builds-", env!("CARGO_CRATE_NAME"))).join(name);
@@ -96,7 +101,7 @@ pub(crate) fn library(name: &str, changes: &[(&str, &str)]) -> Build {
     }
     header(&target, &dotconfig, &directory);
     let features = succeed(ask_config(&target).arg("features").arg(&dotconfig)).stdout;
-    let features = format!("std,{}", String::from_utf8(features).unwrap().trim());
+    let features = format!("{more},{}", String::from_utf8(features).unwrap().trim());
     // Apart from the tests' own, which would be built anew with another configuration.
     let own = target.join("c-libraries");
     let one_at_a_time = BUILDING.lock().unwrap();

@@ -8,7 +8,8 @@
 //! - `mod.rs`: [`Context`], and how a message is protected and verified;
 //! - `option.rs`: the value of the OSCORE option, which names key and number: [`Identifiers`];
 //! - `cipher.rs`: nonce, additional data, key derivation; `ccm.rs`: the AEAD, or `platform_ccm.rs`: the platform's;
-//! - `window.rs`: [`ReplayWindow`].
+//! - `window.rs`: [`ReplayWindow`];
+//! - [`selftest`]: known answers, for a device's self-test.
 //!
 //! What is protected (class E): the inner code, all options but Uri-Host, Uri-Port and Proxy-Scheme, and the payload. What is not:
 //! type, Message ID, token, and the outer code, which is replaced (2.04 or POST).
@@ -18,6 +19,7 @@ mod ccm;
 mod cipher;
 mod option;
 mod protect;
+pub mod selftest;
 mod unprotect;
 mod window;
 
