@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    contracts, cport, device, e2e, e2e_se, e2e_sim, endorsed, fuzz, header, host, kconfig, kills, lint, psa, ram, samples,
-    signing,
+    contracts, cport, device, e2e, e2e_se, e2e_sim, endorsed, fuzz, header, host, kconfig, kills, lint, psa, ram,
+    samples, signing,
     suite::{self, Effort, Stage},
     zephyr,
 };

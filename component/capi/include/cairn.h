@@ -975,9 +975,10 @@ const char *cairn_strerror(int32_t result);
  no. Needs CONFIG_CAIRN_TASK_STACK_BYTES of stack.
 
  Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT while another step runs; at every call why the agent could not
- start: CAIRN_E_SIGNER_NOT_PROVISIONED, CAIRN_E_SIGNER_LOCKED, CAIRN_E_SIGNER_FAULT, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_MEDIUM, CAIRN_E_JOURNAL_FULL, CAIRN_E_JOURNAL_FOREIGN,
- CAIRN_E_JOURNAL_VERSION, CAIRN_E_JOURNAL_GEOMETRY. CAIRN_OK while a secure element or a SIM does not answer: the next step
- looks again, and until then every other call answers CAIRN_E_SIGNER_GONE or CAIRN_E_SIGNER_TIMEOUT.
+ start: CAIRN_E_SELFTEST, CAIRN_E_SIGNER_NOT_PROVISIONED, CAIRN_E_SIGNER_LOCKED, CAIRN_E_SIGNER_FAULT,
+ CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_MEDIUM, CAIRN_E_JOURNAL_FULL, CAIRN_E_JOURNAL_FOREIGN,
+ CAIRN_E_JOURNAL_VERSION, CAIRN_E_JOURNAL_GEOMETRY. CAIRN_OK while a secure element or a SIM does not answer: the
+ next step looks again, and until then every other call answers CAIRN_E_SIGNER_GONE or CAIRN_E_SIGNER_TIMEOUT.
 
  # Safety
  `wait_ms` is NULL or valid for writing.
