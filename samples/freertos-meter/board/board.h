@@ -44,6 +44,13 @@ int board_flash_read(uint32_t offset, void *to, size_t length);
 int board_flash_program(uint32_t offset, const void *from, size_t length);
 int board_flash_erase(uint32_t offset, size_t length);
 
+/* One transfer on the I2C bus of shield 0, at most timeout_ms: whether all of it was acknowledged. */
+bool board_i2c_write(uint8_t address, const uint8_t *bytes, size_t length, uint32_t timeout_ms);
+bool board_i2c_read(uint8_t address, uint8_t *bytes, size_t length, uint32_t timeout_ms);
+
+/* Switches the power of the secure element on that bus, by a pin of the shield. */
+void board_element_power(bool on);
+
 /* The factory blob, as the loader put it. */
 extern const uint8_t board_factory[];
 extern const uint8_t board_factory_bytes[]; /* its address is the length */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* A meter that anchors its readings: sets up the board, starts Cairn, creates the tasks. Also here: what Cairn asks
- * of a product (UART, entropy, flash, the end) and the kernel's hooks. */
+ * of a product (UART, entropy, flash, secure element, the end) and the kernel's hooks. */
 #include "beat.h"
 #include "board.h"
 #include "cairn_freertos.h"
@@ -42,6 +42,28 @@ int cairn_port_flash_erase(uint32_t offset, size_t length)
 {
     return board_flash_erase(offset, length);
 }
+
+#if defined(CONFIG_CAIRN_SIGNER_SE050)
+#if defined(CONFIG_CAIRN_SE050_SCP03)
+#error "this sample has no place for a chip's platform keys: unset CONFIG_CAIRN_SE050_SCP03, or supply cairn_port_se_keys"
+#endif
+
+int cairn_port_i2c_write(uint8_t address, const uint8_t *bytes, size_t length, uint32_t timeout_ms)
+{
+    return board_i2c_write(address, bytes, length, timeout_ms) ? 0 : -1;
+}
+
+int cairn_port_i2c_read(uint8_t address, uint8_t *bytes, size_t length, uint32_t timeout_ms)
+{
+    return board_i2c_read(address, bytes, length, timeout_ms) ? 0 : -1;
+}
+
+bool cairn_port_se_power(bool on)
+{
+    board_element_power(on);
+    return true;
+}
+#endif
 
 _Noreturn void cairn_port_panic(void)
 {
