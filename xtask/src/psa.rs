@@ -45,6 +45,7 @@ const HASHING: &[&str] = &[
     "agent_endorsement",
     "agent_gives_way",
     "agent_hash_faults",
+    "agent_properties",
     "agent_retention",
     "agent_rotation",
     "anchor_vectors",
