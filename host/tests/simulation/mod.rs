@@ -15,7 +15,7 @@ use std::{
 };
 
 use cairn::{
-    agent::{Agent, Event as AgentEvent, Settings as AgentSettings, SubmitError, UploadMode},
+    agent::{Agent, Event as AgentEvent, OWN_PAYLOAD_MAX, Settings as AgentSettings, SubmitError, UploadMode},
     batch::BatchNumber,
     journal::{FlashJournal, MountError},
     merkle::root_from_path,
@@ -162,8 +162,9 @@ impl Inbox for Queue {
 
 const JOURNAL_BYTES: usize = 16384;
 type Flash = FileFlash<8, 1024>;
-type Journal = FlashJournal<Flash, JOURNAL_BYTES, 128>;
-type Meter = Agent<Journal, SoftwareSigner, CoapLink<Stack, 1400, 256>, Ticks, FixedInterval, 128, 1024>;
+type Journal = FlashJournal<Flash, JOURNAL_BYTES, OWN_PAYLOAD_MAX>;
+type Meter =
+    Agent<Journal, SoftwareSigner, CoapLink<Stack, 1400, 256>, Ticks, FixedInterval, OWN_PAYLOAD_MAX, 1024>;
 
 /// A relay that runs.
 struct Running {
