@@ -4,7 +4,11 @@
 mod agent_world;
 mod journal_flash;
 
-use agent_world::{DEPLOYMENT, Device, STREAM};
+use agent_world::{
+    DEPLOYMENT, Device, STREAM,
+    relay::is_signed_by,
+    signer::{FIRST_KEY, SECOND_KEY, THIRD_KEY},
+};
 use cairn::{
     agent::UploadMode,
     cose::Sign1,
@@ -70,4 +74,27 @@ fn a_root_or_a_signer_that_refuses_gives_no_endorsement_and_harms_nothing() {
     device.read_meter(1);
     device.run_for(24 * 3_600_000);
     assert_eq!(device.delivered().len(), 2);
+}
+
+#[test]
+fn after_a_rotation_the_agent_names_and_proves_its_current_key() {
+    let mut device = Device::new(UploadMode::Data);
+    device.rotate(SECOND_KEY);
+    device.announce(THIRD_KEY).unwrap();
+    let mut out = [0; endorsement_max(FACTORY_TOKEN_MAX)];
+    for secret in [SECOND_KEY, THIRD_KEY] {
+        let mut root = root(&device);
+        let length = device.agent.endorse(&NONCE, b"kid0", &mut root, &mut out).unwrap();
+        let read = Endorsement::decode(&out[..length]).unwrap();
+        let key = secret.public();
+        assert_eq!(read.public_key, key.compressed());
+        assert!(is_signed_by(&key, &possession_digest(read.token), &read.proof), "{secret:?}");
+        let token = Sign1::decode(read.token).unwrap();
+        let claimed = |bytes: &[u8]| token.payload.windows(bytes.len()).any(|window| window == bytes);
+        assert!(claimed(&read.binding(key).eat_nonce()));
+        assert!(claimed(&FIRST_KEY.public().device_id().0), "the device is the same");
+        if secret == SECOND_KEY {
+            device.adopt(THIRD_KEY).unwrap();
+        }
+    }
 }

@@ -5,7 +5,7 @@ mod agent_world;
 mod journal_flash;
 
 use agent_world::{
-    Device, Fate, HOUR, Log, PAYLOAD, Seen, UPLINK, minicbor_uint,
+    Device, Fate, HOUR, Log, PAYLOAD, STREAM, Seen, UPLINK, minicbor_uint,
     signer::{FIRST_KEY, SECOND_KEY, Secret, THIRD_KEY, TestSigner},
     start_over,
 };
@@ -14,13 +14,15 @@ use cairn::{
         AdoptError, Event, NamedKey, RotateError, RotationState, Settings, StartError, Succession, UploadMode,
         evidence_max, succession,
     },
-    batch::{AnchorFlags, BatchNumber},
-    journal::JournalError,
+    batch::{Anchor, AnchorFlags, BatchNumber},
+    journal::{FlashJournal, Journal as _, JournalError, NewRecord},
+    merkle::Hash,
     ports::{LinkError, Ticket},
     record::{Kind, Priority, SequenceNumber},
-    signer::{DeviceId, PublicKey, Signer as _, SignerError},
-    time::TimeQuality,
+    signer::{DeviceId, PublicKey, Signature, Signer as _, SignerError},
+    time::{TimeQuality, WallTime},
 };
+use journal_flash::MockFlash;
 
 #[test]
 fn each_key_signs_its_turn_and_the_relay_learns_the_next_from_the_last_batch_of_the_one_before() {
@@ -273,6 +275,41 @@ fn a_key_that_is_forgotten_by_the_journal_is_not_asked_for() {
     device.send();
 }
 
+/// Reads that asking a journal of so many batches takes.
+fn reads_to_ask(batches: u32) -> u64 {
+    type Flash = MockFlash<8, 4096, 262_144>;
+    let mut flash = Flash::new(7);
+    FlashJournal::<&mut Flash, 262_144, PAYLOAD>::format(&mut &mut flash, STREAM).unwrap();
+    let mut journal = FlashJournal::<&mut Flash, 262_144, PAYLOAD>::mount(&mut flash).unwrap();
+    let time = WallTime { unix_ms: 1_768_345_200_000, quality: TimeQuality::Network };
+    for batch in 0..batches {
+        let first_seq = journal.unsealed().end;
+        for _ in 0..4 {
+            let record = NewRecord { time, kind: Kind::READING, priority: Priority::Routine, payload: &[7; 8] };
+            journal.append(&record).unwrap();
+        }
+        let (batch, prev) = (BatchNumber(batch), journal.last_commitment());
+        let (flags, root) = (AnchorFlags(0), Hash([9; 32]));
+        let anchor = Anchor { stream: STREAM, batch, first_seq, count: 4, sealed_at: 1, flags, root, prev };
+        journal.seal(&anchor, true).unwrap();
+        journal.attach_signature(batch, &Signature([5; 64])).unwrap();
+    }
+    let before = journal.into_flash().reads;
+    let mut journal = FlashJournal::<&mut Flash, 262_144, PAYLOAD>::mount(&mut flash).unwrap();
+    let told = succession(&mut journal).unwrap();
+    assert_eq!(told, Succession::Settled(None), "record 0 is no identity, and is not looked for");
+    let asked = journal.into_flash().reads - before;
+    drop(FlashJournal::<&mut Flash, 262_144, PAYLOAD>::mount(&mut flash).unwrap());
+    asked - (flash.reads - before - asked)
+}
+
+#[test]
+fn a_start_looks_at_a_bounded_part_of_a_journal_of_many_batches() {
+    let (some, many) = (reads_to_ask(100), reads_to_ask(300));
+    println!("{some} reads with 100 batches, {many} with 300");
+    assert!(many < some + some / 4 && many < 64 * 120, "{some}, {many}");
+}
+
 #[test]
 fn who_keeps_the_keys_learns_from_the_journal_whose_turn_it_is() {
     let mut device = Device::new(UploadMode::Data);
@@ -335,7 +372,7 @@ fn a_full_journal_does_not_give_up_the_rotation_before_the_next_key_is_adopted()
 }
 
 #[test]
-fn evidence_names_the_key_that_signed_the_batch_and_an_endorsement_the_current_one() {
+fn evidence_names_the_key_that_signed_the_batch() {
     let mut device = Device::new(UploadMode::HashOnly);
     read(&mut device, 2);
     device.rotate(SECOND_KEY);

@@ -2,13 +2,13 @@
 //! Which key signs, read from the journal alone: the identity record, the last batches of keys before the current one and the
 //! rotation records in them. Called by the agent when it starts, and by whoever keeps the keys before that; writes nothing.
 
+use minicbor::Decoder;
+
 use super::OWN_PAYLOAD_MAX;
 use crate::{
     batch::{AnchorFlags, BatchNumber},
-    identity::Identity,
     journal::{BatchState, Journal, JournalError},
     record::{Entry, Kind, SequenceNumber},
-    rotation::RotationFields,
     signer::{Algorithm, DeviceId, PublicKey},
 };
 
@@ -32,6 +32,16 @@ impl NamedKey {
     #[must_use]
     pub fn is(&self, key: &PublicKey) -> bool {
         self.alg == key.alg && self.public_key == key.compressed()
+    }
+
+    /// What an identity and a rotation record begin with: `[device id, algorithm, public key, …]`. The device wrote it itself, and
+    /// the journal's checksum says that it is what was written.
+    fn first_of(payload: &[u8]) -> Option<Self> {
+        let mut d = Decoder::new(payload);
+        d.array().ok()?;
+        let device = DeviceId(d.bytes().ok()?.try_into().ok()?);
+        let alg = Algorithm::from_cose(d.i8().ok()?)?;
+        Some(Self { device, alg, public_key: d.bytes().ok()?.try_into().ok()? })
     }
 }
 
@@ -91,7 +101,7 @@ impl Handover {
     pub(super) fn find(journal: &mut impl Journal) -> Result<Option<Self>, JournalError> {
         let (unsealed, end) = (journal.unsealed(), journal.batches().end);
         if unsealed.end.0.checked_sub(unsealed.start.0) == Some(1)
-            && let Some(to) = rotation_in(journal, unsealed.start)?
+            && let Some(to) = key_in(journal, unsealed.start, Kind::ROTATION)?
         {
             return Ok(Some(Self { batch: end, sealed: false, signed: false, to: Some(to) }));
         }
@@ -102,7 +112,7 @@ impl Handover {
             Ok(None) | Err(JournalError::NotFound | JournalError::Medium) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let to = rotation_in(journal, first_seq)?;
+        let to = key_in(journal, first_seq, Kind::ROTATION)?;
         let signed = journal.through(BatchState::Signed) >= Some(batch);
         Ok(Some(Self { batch, sealed: true, signed, to }))
     }
@@ -130,7 +140,7 @@ impl Tenure {
             match last_of_key(journal, batch) {
                 Ok(None) => {}
                 Ok(Some(record)) => {
-                    let key = rotation_in(journal, record)?;
+                    let key = key_in(journal, record, Kind::ROTATION)?;
                     return Ok(Self { first: next, sure_from: next, key });
                 }
                 // It may be the last of a key.
@@ -140,7 +150,7 @@ impl Tenure {
                 Err(error) => return Err(error),
             }
         }
-        let key = if first == BatchNumber(0) { identity_of(journal)? } else { None };
+        let key = if first == BatchNumber(0) { key_in(journal, SequenceNumber(0), Kind::IDENTITY)? } else { None };
         Ok(Self { first: BatchNumber(0), sure_from: first, key })
     }
 }
@@ -155,33 +165,12 @@ pub(super) fn last_of_key(
     Ok(anchor.flags.has(AnchorFlags::LAST_OF_KEY).then_some(anchor.first_seq))
 }
 
-/// The key that the rotation record `seq` names; `None` when it is none, rotted, or was given up.
-fn rotation_in(journal: &mut impl Journal, seq: SequenceNumber) -> Result<Option<NamedKey>, JournalError> {
-    own_record(journal, seq, Kind::ROTATION, |payload| {
-        let RotationFields { device, alg, public_key, .. } = RotationFields::from_payload(payload).ok()?;
-        Some(NamedKey { device, alg, public_key })
-    })
-}
-
-/// The key that the stream began with.
-fn identity_of(journal: &mut impl Journal) -> Result<Option<NamedKey>, JournalError> {
-    own_record(journal, SequenceNumber(0), Kind::IDENTITY, |payload| {
-        let Identity { device_id, alg, public_key, .. } = Identity::from_payload(payload).ok()?;
-        Some(NamedKey { device: device_id, alg, public_key })
-    })
-}
-
-/// Reads a record of Cairn's own, if `seq` is one of that kind.
+/// The key that the record `seq` names, if it is one of `kind`, identity or rotation; `None` also when it rotted or was given up.
 #[inline(never)]
-fn own_record<T>(
-    journal: &mut impl Journal,
-    seq: SequenceNumber,
-    wanted: Kind,
-    read: impl FnOnce(&[u8]) -> Option<T>,
-) -> Result<Option<T>, JournalError> {
+fn key_in(journal: &mut impl Journal, seq: SequenceNumber, kind: Kind) -> Result<Option<NamedKey>, JournalError> {
     let mut payload = [0; OWN_PAYLOAD_MAX];
     match journal.read(seq, &mut payload) {
-        Ok(Entry::Record(record)) if record.kind == wanted => Ok(read(record.payload)),
+        Ok(Entry::Record(record)) if record.kind == kind => Ok(NamedKey::first_of(record.payload)),
         // One that is longer is none of Cairn's own.
         Ok(_) | Err(JournalError::NotFound | JournalError::TooLong) => Ok(None),
         Err(error) => Err(error),

@@ -163,8 +163,7 @@ impl Inbox for Queue {
 const JOURNAL_BYTES: usize = 16384;
 type Flash = FileFlash<8, 1024>;
 type Journal = FlashJournal<Flash, JOURNAL_BYTES, OWN_PAYLOAD_MAX>;
-type Meter =
-    Agent<Journal, SoftwareSigner, CoapLink<Stack, 1400, 256>, Ticks, FixedInterval, OWN_PAYLOAD_MAX, 1024>;
+type Meter = Agent<Journal, SoftwareSigner, CoapLink<Stack, 1400, 256>, Ticks, FixedInterval, OWN_PAYLOAD_MAX, 1024>;
 
 /// A relay that runs.
 struct Running {
