@@ -14,14 +14,12 @@ use cairn::{
     signer::Signature,
     time::{TimeQuality, WallTime},
 };
-use journal_flash::{MockFlash, device::STREAM};
+use journal_flash::{MockFlash, device::STREAM, next_anchor};
 use proptest::prelude::*;
 
 const CAPACITY: usize = 7168;
 type Flash = MockFlash<8, 1024, CAPACITY>;
 type Log<'a> = FlashJournal<&'a mut Flash, CAPACITY, 100>;
-type Roomy = MockFlash<8, 1024, 10240>;
-type Giving<'a> = FlashJournal<&'a mut Roomy, 10240, 100, true>;
 
 #[derive(Clone, Debug)]
 enum Call {
@@ -337,47 +335,35 @@ impl Model {
     }
 }
 
+/// Does the calls on a journal and on the model, and compares them at each start and end.
+fn live<const CAPACITY: usize, const GIVES_WAY: bool>(calls: &[Call]) {
+    let mut flash = MockFlash::<8, 1024, CAPACITY>::new(3);
+    FlashJournal::<_, CAPACITY, 100, GIVES_WAY>::format(&mut &mut flash, STREAM).unwrap();
+    let mut model = Model::default();
+    for life in calls.split_inclusive(|call| matches!(call, Call::Mount)) {
+        let mut journal = FlashJournal::<_, CAPACITY, 100, GIVES_WAY>::mount(&mut flash).unwrap();
+        model.compare(&mut journal);
+        for call in life {
+            model.call(&mut journal, call);
+        }
+        model.compare(&mut journal);
+    }
+    model.compare(&mut FlashJournal::<_, CAPACITY, 100, GIVES_WAY>::mount(&mut flash).unwrap());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
     fn the_journal_does_what_a_plain_list_would(calls in proptest::collection::vec(call(), 1..400)) {
-        let mut flash = Flash::new(3);
-        Log::format(&mut &mut flash, STREAM).unwrap();
-        let mut model = Model::default();
-        let mut calls = calls.as_slice();
-        while !calls.is_empty() {
-            let mut journal = Log::mount(&mut flash).unwrap();
-            model.compare(&mut journal);
-            let until = calls.iter().position(|call| matches!(call, Call::Mount)).map_or(calls.len(), |at| at + 1);
-            for call in &calls[..until] {
-                model.call(&mut journal, call);
-            }
-            model.compare(&mut journal);
-            calls = &calls[until..];
-        }
-        model.compare(&mut Log::mount(&mut flash).unwrap());
+        live::<CAPACITY, false>(&calls);
     }
 
     #[test]
     fn the_journal_whose_records_give_way_does_what_a_plain_list_would(
         calls in proptest::collection::vec(crowded_call(), 1..600),
     ) {
-        let mut flash = Roomy::new(3);
-        Giving::format(&mut &mut flash, STREAM).unwrap();
-        let mut model = Model::default();
-        let mut calls = calls.as_slice();
-        while !calls.is_empty() {
-            let mut journal = Giving::mount(&mut flash).unwrap();
-            model.compare(&mut journal);
-            let until = calls.iter().position(|call| matches!(call, Call::Mount)).map_or(calls.len(), |at| at + 1);
-            for call in &calls[..until] {
-                model.call(&mut journal, call);
-            }
-            model.compare(&mut journal);
-            calls = &calls[until..];
-        }
-        model.compare(&mut Giving::mount(&mut flash).unwrap());
+        live::<10240, true>(&calls);
     }
 
     /// Neither loops nor panics, and never takes noise for a journal.
@@ -421,16 +407,7 @@ fn lived_in(count: u64) -> (Flash, Vec<Anchor>) {
         let record = NewRecord { time, kind: Kind::READING, priority: Priority::Routine, payload: &payload(seq) };
         assert_eq!(journal.append(&record), Ok(SequenceNumber(seq)));
         if seq % 10 == 9 && seq < 30 {
-            let anchor = Anchor {
-                stream: STREAM,
-                batch: journal.batches().end,
-                first_seq: SequenceNumber(seq - 9),
-                count: 10,
-                sealed_at: seq,
-                flags: AnchorFlags(0),
-                root: Hash([seq as u8; 32]),
-                prev: journal.last_commitment(),
-            };
+            let anchor = next_anchor(&journal, seq);
             journal.seal(&anchor, true).unwrap();
             journal.attach_signature(anchor.batch, &Signature([9; 64])).unwrap();
             anchors.push(anchor);

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cairn::{
-    batch::{Anchor, AnchorFlags, BatchNumber, Commitment},
+    batch::{Anchor, BatchNumber, Commitment},
     journal::{BatchState, Intent, Journal, JournalError, NewRecord, Spending},
     merkle::Hash,
     record::{Entry, Kind, Priority, StreamId},
@@ -14,7 +14,7 @@ use cairn::{
     time::{TimeQuality, WallTime},
 };
 
-use super::Dice;
+use super::{Dice, next_anchor};
 
 /// What the world knows of the journal.
 #[derive(Clone, Debug)]
@@ -190,18 +190,7 @@ impl Device {
 
     fn seal(&mut self, journal: &mut impl Journal) -> Result<(), JournalError> {
         self.doing = "seal";
-        let unsealed = journal.unsealed();
-        let anchor = Anchor {
-            stream: journal.stream(),
-            batch: journal.batches().end,
-            first_seq: unsealed.start,
-            count: u32::try_from(unsealed.end.0 - unsealed.start.0).unwrap(),
-            // A batch sealed anew would be another batch.
-            sealed_at: self.steps,
-            flags: AnchorFlags(0),
-            root: Hash([self.steps as u8; 32]),
-            prev: journal.last_commitment(),
-        };
+        let anchor = next_anchor(journal, self.steps);
         let with_data = anchor.batch.0 > 0 && self.dice.below(4) > 0;
         // Whether power left it sealed or not: if it is, then so. If not, the next one of this number says it anew.
         if with_data {

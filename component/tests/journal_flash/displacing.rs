@@ -7,15 +7,14 @@
 use std::collections::BTreeMap;
 
 use cairn::{
-    batch::{Anchor, AnchorFlags, BatchNumber},
+    batch::{Anchor, BatchNumber},
     journal::{BatchState, FlashJournal, Journal, JournalError, NewRecord},
-    merkle::Hash,
     record::{Entry, Kind, LossReason, Priority, SequenceNumber},
     signer::Signature,
     time::{TimeQuality, WallTime},
 };
 
-use super::{CUTS, Cut, Dice, MockFlash, device::STREAM};
+use super::{CUTS, Cut, Dice, MockFlash, device::STREAM, next_anchor};
 
 /// Turns of the ring in a life.
 const TURNS: u32 = 3;
@@ -143,18 +142,7 @@ impl Lock {
     }
 
     fn seal(&mut self, journal: &mut impl Journal) -> Result<(), JournalError> {
-        let unsealed = journal.unsealed();
-        let anchor = Anchor {
-            stream: journal.stream(),
-            batch: journal.batches().end,
-            first_seq: unsealed.start,
-            count: u32::try_from(unsealed.end.0 - unsealed.start.0).unwrap(),
-            // A batch sealed anew would be another batch.
-            sealed_at: self.steps,
-            flags: AnchorFlags(0),
-            root: Hash([self.steps as u8; 32]),
-            prev: journal.last_commitment(),
-        };
+        let anchor = next_anchor(journal, self.steps);
         journal.seal(&anchor, true)?;
         self.sealed.insert(anchor.batch.0, anchor);
         Ok(())

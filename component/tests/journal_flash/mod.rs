@@ -28,6 +28,11 @@ pub mod device;
 pub mod displacing;
 pub mod sweep;
 
+use cairn::{
+    batch::{Anchor, AnchorFlags},
+    journal::Journal,
+    merkle::Hash,
+};
 use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
 };
@@ -223,5 +228,20 @@ impl<const W: usize, const E: usize, const CAPACITY: usize> NorFlash for MockFla
             }
         }
         if self.dead { Err(PowerLost) } else { Ok(()) }
+    }
+}
+
+/// The anchor of all that is unsealed. A batch sealed anew, at another step, is another batch.
+pub fn next_anchor(journal: &impl Journal, step: u64) -> Anchor {
+    let unsealed = journal.unsealed();
+    Anchor {
+        stream: journal.stream(),
+        batch: journal.batches().end,
+        first_seq: unsealed.start,
+        count: u32::try_from(unsealed.end.0 - unsealed.start.0).unwrap(),
+        sealed_at: step,
+        flags: AnchorFlags(0),
+        root: Hash([step as u8; 32]),
+        prev: journal.last_commitment(),
     }
 }
