@@ -4,3 +4,4 @@
 mod attacks;
 mod exchanges;
 mod network;
+mod stack;
