@@ -14,6 +14,7 @@ mod cport;
 mod demo;
 mod device;
 mod e2e;
+mod e2e_psa;
 mod e2e_se;
 mod e2e_sim;
 mod embedded;

@@ -34,6 +34,8 @@ pub(crate) enum Meter {
     Kills,
     /// With a root of trust: the attestation key of its factory image.
     Endorsed,
+    /// With a PSA Crypto, Mbed TLS, that hashes and encrypts for Cairn.
+    Psa,
 }
 
 impl Meter {
@@ -42,7 +44,7 @@ impl Meter {
         match self {
             Self::Normal => "meter.config",
             Self::Control => "control.config",
-            Self::Kills | Self::Endorsed => "meter.config",
+            Self::Kills | Self::Endorsed | Self::Psa => "meter.config",
         }
     }
 
@@ -51,6 +53,7 @@ impl Meter {
         match self {
             Self::Normal | Self::Control => &[],
             Self::Endorsed => &[("CONFIG_CAIRN_ROOT_NONE", "n"), ("CONFIG_CAIRN_ROOT_FACTORY_KEY", "y")],
+            Self::Psa => &[("CONFIG_CAIRN_PSA_HASH", "y"), ("CONFIG_CAIRN_PSA_AEAD", "y")],
             Self::Kills => &[
                 ("CONFIG_CAIRN_JOURNAL_BYTES", "16384"),
                 ("CONFIG_CAIRN_FLASH_WRITE_SIZE", "4"),
@@ -65,6 +68,7 @@ impl Meter {
             Self::Control => "freertos-meter-control",
             Self::Kills => "freertos-meter-kills",
             Self::Endorsed => "freertos-meter-endorsed",
+            Self::Psa => "freertos-meter-psa",
         }
     }
 }
@@ -114,6 +118,9 @@ pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log
     let mut configure = Command::new("cmake");
     configure.args(["-G", "Ninja", "-S"]).arg(&sample).arg("-B").arg(&build).args([kernel, python]);
     configure.arg(format!("-DCAIRN_DOTCONFIG={}", dotconfig(&sample, &build, meter)?.display()));
+    if meter == Meter::Psa {
+        configure.arg(format!("-DMETER_MBEDTLS={}", mbedtls_path(project, log)?.display()));
+    }
     configure.args(toolchain.cmake_arguments(project));
     toolchain.prepare(project, &mut configure);
     // cairn.cmake keeps its host build apart by itself.
@@ -152,12 +159,14 @@ fn dotconfig(sample: &Path, build: &Path, meter: Meter) -> Result<PathBuf> {
 
 /// Its lock file pins the package freertos-next, and with it the kernel.
 const KERNEL_MANIFEST: &str = "xtask/freertos-kernel/Cargo.toml";
+/// Never built either: its package holds Mbed TLS.
+const MBEDTLS_MANIFEST: &str = "xtask/mbedtls/Cargo.toml";
 
 /// FreeRTOS's kernel: `FREERTOS_KERNEL_PATH` of the environment, else the one inside the package freertos-next.
 fn kernel_path(project: &Project, log: &mut Log) -> Result<PathBuf> {
     let kernel = match env::var_os("FREERTOS_KERNEL_PATH") {
         Some(path) => PathBuf::from(path),
-        None => packaged_kernel(project)?,
+        None => packaged(project, KERNEL_MANIFEST, "freertos-next")?.join("FreeRTOS-Kernel"),
     };
     if !kernel.join("tasks.c").is_file() {
         bail!("{} holds no FreeRTOS kernel", kernel.display());
@@ -166,18 +175,30 @@ fn kernel_path(project: &Project, log: &mut Log) -> Result<PathBuf> {
     Ok(kernel)
 }
 
-fn packaged_kernel(project: &Project) -> Result<PathBuf> {
+/// Mbed TLS in C, for a meter with a PSA Crypto.
+fn mbedtls_path(project: &Project, log: &mut Log) -> Result<PathBuf> {
+    let sources = packaged(project, MBEDTLS_MANIFEST, "psa-crypto-sys")?.join("vendor");
+    if !sources.join("library/psa_crypto.c").is_file() {
+        bail!("{} holds no Mbed TLS", sources.display());
+    }
+    log.note(&format!("Mbed TLS: {}", sources.display()))?;
+    Ok(sources)
+}
+
+/// Where cargo keeps the files of a package that the lock file beside a manifest pins.
+fn packaged(project: &Project, manifest: &str, name: &str) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["metadata", "--format-version", "1", "--locked", "--manifest-path"]).arg(project.path(KERNEL_MANIFEST));
+    cargo.args(["metadata", "--format-version", "1", "--locked", "--manifest-path"]).arg(project.path(manifest));
     let output = cargo.output().context("cargo metadata")?;
     if !output.status.success() {
         bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
     }
     let metadata: Value = serde_json::from_slice(&output.stdout)?;
     let packages = metadata["packages"].as_array().context("cargo metadata has no packages")?;
-    let package = packages.iter().find(|package| package["name"] == "freertos-next");
+    let package = packages.iter().find(|package| package["name"] == name);
     let path = package.and_then(|package| package["manifest_path"].as_str());
-    Ok(Path::new(path.context("freertos-next is not in the lock file")?).with_file_name("FreeRTOS-Kernel"))
+    let path = Path::new(path.with_context(|| format!("{name} is not in the lock file"))?);
+    Ok(path.parent().context("a manifest lies in a folder")?.to_owned())
 }
 
 /// That no allocator is in `image`, and that the check would see one.

@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    contracts, cport, device, e2e, e2e_se, e2e_sim, endorsed, fuzz, header, host, kconfig, kills, lint, psa, ram,
-    samples, signing,
+    contracts, cport, device, e2e, e2e_psa, e2e_se, e2e_sim, endorsed, fuzz, header, host, kconfig, kills, lint, psa,
+    ram, samples, signing,
     suite::{self, Effort, Stage},
     zephyr,
 };
@@ -61,6 +61,7 @@ const STAGES: &[&Stage] = &[
     &e2e_sim::STAGE,
     &e2e_se::STAGE,
     &endorsed::STAGE,
+    &e2e_psa::STAGE,
     &kills::STAGE,
     &fuzz::STAGE,
     &zephyr::STAGE,

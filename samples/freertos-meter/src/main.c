@@ -8,6 +8,9 @@
 #include "console.h"
 #include "events.h"
 #include "meter.h"
+#ifdef METER_PSA
+#include "meter_psa.h"
+#endif
 #include "say.h"
 
 #include "FreeRTOS.h"
@@ -92,6 +95,9 @@ int main(void)
 {
     board_init();
     say_init();
+#ifdef METER_PSA
+    meter_psa_prepare();
+#endif
     const cairn_config_t config = {
         .factory = board_factory,
         .factory_length = (size_t)(uintptr_t)board_factory_bytes,
