@@ -7,7 +7,7 @@ use p256::ecdsa::signature::Signer as _;
 use crate::{
     apdu::{Apdu, put},
     channel::{Channel, Keys},
-    memory::{KeyPair, Memory, P256, SECP256K1},
+    memory::{Counter, KeyPair, Memory, P256, SECP256K1, rules},
 };
 
 /// Status words: ISO/IEC 7816-4 table 6 and AN12413, error codes.
@@ -25,6 +25,7 @@ mod sw {
 /// Access rules: AN12413, object policies.
 const ALLOW_SIGN: u32 = 0x1000_0000;
 const ALLOW_READ: u32 = 0x0020_0000;
+const ALLOW_WRITE: u32 = 0x0010_0000;
 const ALLOW_DELETE: u32 = 0x0004_0000;
 const REQUIRE_SM: u32 = 0x0002_0000;
 const ALLOW_ATTESTATION: u32 = 0x0000_8000;
@@ -143,6 +144,7 @@ impl Applet {
             [0x80, 0x02, 0x00, 0x00] => self.read_object(apdu, secure),
             [0x80, 0x22, 0x00, 0x00] => self.read_attested(apdu, secure),
             [0x80, 0x01, 0x61, 0x00] => self.write_key_pair(apdu),
+            [0x80, 0x01, 0x08, 0x00] => self.write_counter(apdu, secure),
             [0x80, 0x01, 0x0b, 0x04] => self.create_curve(apdu),
             [0x80, 0x01, 0x0b, 0x40] => self.set_curve_parameter(apdu),
             [0x80, 0x04, 0x0b, 0x28] => self.delete_curve(apdu),
@@ -151,33 +153,82 @@ impl Applet {
         }
     }
 
-    /// A key that may be used for `rules` here. What a missing one answers AN12413 does not say for each command; 6985
-    /// is what users report.
-    fn usable(&self, object: u32, rules: u32, secure: bool) -> Result<&KeyPair, u16> {
-        let key = self.memory.keys.get(&object).ok_or(sw::CONDITIONS)?;
-        let under_protection = secure || !key.allows(REQUIRE_SM);
-        if key.allows(rules) && under_protection { Ok(key) } else { Err(sw::NOT_ALLOWED) }
+    /// That object `object` may be used for `wanted` here. What a missing one answers AN12413 does not say for each
+    /// command; 6985 is what users report.
+    fn allowed(&self, object: u32, wanted: u32, secure: bool) -> Result<(), u16> {
+        let rules = rules(self.memory.policy(object).ok_or(sw::CONDITIONS)?);
+        let under_protection = secure || rules & REQUIRE_SM == 0;
+        if rules & wanted == wanted && under_protection { Ok(()) } else { Err(sw::NOT_ALLOWED) }
+    }
+
+    /// A key that may be used for `wanted` here.
+    fn usable(&self, object: u32, wanted: u32, secure: bool) -> Result<&KeyPair, u16> {
+        self.allowed(object, wanted, secure)?;
+        self.memory.keys.get(&object).ok_or(sw::CONDITIONS)
     }
 
     fn check_object_exists(&self, apdu: &Apdu) -> Outcome {
         let [object] = apdu.values([(0x41, true)]).ok_or(sw::WRONG_DATA)?;
-        let known = self.memory.keys.contains_key(&number(object)?);
+        let known = self.memory.policy(number(object)?).is_some();
         Ok(vec![0x41, 1, if known { 1 } else { 2 }])
     }
 
     fn delete_object(&mut self, apdu: &Apdu, secure: bool) -> Outcome {
         let [object] = apdu.values([(0x41, true)]).ok_or(sw::WRONG_DATA)?;
         let object = number(object)?;
-        self.usable(object, ALLOW_DELETE, secure)?;
+        self.allowed(object, ALLOW_DELETE, secure)?;
         self.memory.keys.remove(&object);
+        self.memory.counters.remove(&object);
         Ok(Vec::new())
     }
 
     fn read_object(&self, apdu: &Apdu, secure: bool) -> Outcome {
         let [object] = apdu.values([(0x41, true)]).ok_or(sw::WRONG_DATA)?;
+        let object = number(object)?;
+        self.allowed(object, ALLOW_READ, secure)?;
+        let value = match self.memory.counters.get(&object) {
+            Some(counter) => counter.value.clone(),
+            None => self.usable(object, ALLOW_READ, secure)?.point(),
+        };
         let mut answer = Vec::new();
-        put(&mut answer, 0x41, &self.usable(number(object)?, ALLOW_READ, secure)?.point());
+        put(&mut answer, 0x41, &value);
         Ok(answer)
+    }
+
+    /// WriteCounter: makes one of TAG_2 bytes, or with the value in TAG_3; or raises one, by 1 or to TAG_3, which has as
+    /// many bytes. "Counters can only be incremented, not decremented": what a lower value answers is not said; 6985 here.
+    fn write_counter(&mut self, apdu: &Apdu, secure: bool) -> Outcome {
+        let [policy, object, size, value] =
+            apdu.values([(0x11, false), (0x41, true), (0x42, false), (0x43, false)]).ok_or(sw::WRONG_DATA)?;
+        let object = number(object)?;
+        if self.memory.policy(object).is_none() {
+            let value = match (size, value) {
+                (_, Some(value)) if matches!(value.len(), 1..=8) => value.to_vec(),
+                (Some(&[0, size @ 1..=8]), None) => vec![0; usize::from(size)],
+                _ => return Err(sw::WRONG_DATA),
+            };
+            let policy = policy.unwrap_or_default().to_vec();
+            self.memory.counters.insert(object, Counter { value, policy });
+            return Ok(Vec::new());
+        }
+        self.allowed(object, ALLOW_WRITE, secure)?;
+        let counter = self.memory.counters.get_mut(&object).ok_or(sw::CONDITIONS)?;
+        let next = match value {
+            Some(value) => value.to_vec(),
+            None => {
+                let now = counter.value.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+                let next = now.checked_add(1).ok_or(sw::CONDITIONS)?.to_be_bytes();
+                next[8 - counter.value.len()..].to_vec()
+            }
+        };
+        if next.len() != counter.value.len() {
+            return Err(sw::WRONG_DATA);
+        }
+        if next < counter.value {
+            return Err(sw::CONDITIONS);
+        }
+        counter.value = next;
+        Ok(Vec::new())
     }
 
     fn read_attested(&mut self, apdu: &Apdu, secure: bool) -> Outcome {
@@ -214,7 +265,7 @@ impl Applet {
         let (policy, object) = (policy.unwrap_or_default().to_vec(), number(object)?);
         let &[curve] = curve.unwrap_or_default() else { return Err(sw::WRONG_DATA) };
         // Generating over a key needs POLICY_OBJ_ALLOW_GEN, which none has here.
-        if self.memory.keys.contains_key(&object) {
+        if self.memory.policy(object).is_some() {
             return Err(sw::NOT_ALLOWED);
         }
         // As seen on a chip: NXP community, "Trouble generating an EC Key pair using EC curve Secp256k1".

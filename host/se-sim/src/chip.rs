@@ -208,6 +208,13 @@ impl Chip {
         self.applet.memory.keys.get(&object).map(crate::memory::KeyPair::rules)
     }
 
+    /// The value of the counter `object`.
+    #[must_use]
+    pub fn counter(&self, object: u32) -> Option<u64> {
+        let counter = self.applet.memory.counters.get(&object)?;
+        Some(counter.value.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+
     /// A hash of all keys, policies and curves: equal when nothing of them changed.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 32] {

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use crate::memory::{KeyPair, Memory};
+use crate::memory::{Counter, KeyPair, Memory};
 
 const FIRST_LINE: &str = "cairn-se-sim 1";
 
@@ -56,12 +56,15 @@ impl Memory {
             let words = [&object.to_be_bytes()[..], &[key.curve], &[key.origin], &key.policy, &key.secret].map(hex);
             line(&[&["key".to_owned()][..], &words].concat());
         }
+        for (object, counter) in &self.counters {
+            let words = [&object.to_be_bytes()[..], &counter.policy, &counter.value].map(hex);
+            line(&[&["counter".to_owned()][..], &words].concat());
+        }
         text
     }
 
     pub(crate) fn from_image(text: &str) -> Result<Self, BadImage> {
-        let mut memory =
-            Self { keys: BTreeMap::new(), curves: BTreeMap::new(), unique_id: [0; 18], seed: [0; 32], drawn: 0 };
+        let mut memory = Self::default();
         let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line));
         if lines.next().is_none_or(|(_, line)| line != FIRST_LINE) {
             return Err(BadImage(1));
@@ -99,6 +102,10 @@ impl Memory {
                 key.is_in_range().then_some(())?;
                 self.keys.insert(u32::from_be_bytes(fixed(object)?), key).is_none().then_some(())?;
             }
+            ["counter", object, policy, value] => {
+                let counter = Counter { policy: bytes(policy)?, value: bytes(value)? };
+                self.counters.insert(u32::from_be_bytes(fixed(object)?), counter).is_none().then_some(())?;
+            }
             _ => return None,
         }
         Some(())
@@ -118,6 +125,7 @@ mod tests {
             .keys
             .insert(5, KeyPair { curve: SECP256K1, secret, policy: vec![8, 0, 0, 0, 0, 0x10, 0, 0, 0], origin: 2 });
         memory.keys.insert(6, KeyPair { curve: P256, secret, policy: Vec::new(), origin: 2 });
+        memory.counters.insert(7, Counter { value: vec![0, 0, 0, 9], policy: Vec::new() });
         memory
     }
 
@@ -146,7 +154,10 @@ mod tests {
             longer[at] = &more;
             assert_eq!(Memory::from_image(&longer.join("\n")), Err(BadImage(at + 1)), "{more}");
         }
-        let zero = image.replace(&image[image.rfind(' ').unwrap() + 1..image.len() - 1], &"00".repeat(32));
+        let key = lines.iter().find(|line| line.starts_with("key 00000006")).unwrap();
+        let secret = key.rsplit(' ').next().unwrap();
+        let zero = image.replace(secret, &"00".repeat(32));
+        assert_ne!(zero, image);
         assert!(Memory::from_image(&zero).is_err(), "a secret of zero");
     }
 }

@@ -5,9 +5,9 @@
 //!
 //! [`Chip`] has the bus face ([`Chip::write`], [`Chip::read`]), the clock ([`Chip::pass`]) and the supply
 //! ([`Chip::power`]). Below it, one module a layer: `block` (NXP UM11225, ISO/IEC 7816-3: T=1), `applet` (NXP AN12413)
-//! with its `memory` (`image`: as a file), `channel` (GlobalPlatform Amendment D: SCP03). [`Fault`] says what can be made to go wrong, `plan`
-//! at which transfer. [`Board`] wraps a chip as an embedded-hal bus and delay on one virtual clock; [`wire`] puts it behind a byte stream,
-//! whose other end is [`Remote`].
+//! with its `memory` (`image`: as a file), `channel` (GlobalPlatform Amendment D: SCP03). [`Fault`] says what can be made
+//! to go wrong, `plan` at which transfer. [`Board`] wraps a chip as an embedded-hal bus and delay on one virtual clock;
+//! [`wire`] puts it behind a byte stream, whose other end is [`Remote`].
 //!
 //! Where a specification is silent (what an absent object answers, how long a signature takes) the choice is named
 //! where it is made.

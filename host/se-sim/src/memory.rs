@@ -70,24 +70,32 @@ impl KeyPair {
         }
     }
 
-    /// Whether the policy lets everybody do all of `rules`.
-    pub(crate) fn allows(&self, rules: u32) -> bool {
-        self.rules() & rules == rules
-    }
-
-    /// The access rules of a policy for no authentication object in particular (AN12413, object policies).
+    /// What everybody may do with it.
     pub(crate) fn rules(&self) -> u32 {
-        match self.policy[..] {
-            [8, 0, 0, 0, 0, a, b, c, d] => u32::from_be_bytes([a, b, c, d]),
-            _ => 0,
-        }
+        rules(&self.policy)
     }
 }
 
-/// The chip's non-volatile memory.
+/// The access rules of a policy for no authentication object in particular (AN12413, object policies).
+pub(crate) fn rules(policy: &[u8]) -> u32 {
+    match *policy {
+        [8, 0, 0, 0, 0, a, b, c, d] => u32::from_be_bytes([a, b, c, d]),
+        _ => 0,
+    }
+}
+
+/// A counter, big-endian in as many bytes as it was made with.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Counter {
+    pub(crate) value: Vec<u8>,
+    pub(crate) policy: Vec<u8>,
+}
+
+/// The chip's non-volatile memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Memory {
     pub(crate) keys: BTreeMap<u32, KeyPair>,
+    pub(crate) counters: BTreeMap<u32, Counter>,
     /// Curves, with the parameters set so far.
     pub(crate) curves: BTreeMap<u8, BTreeMap<u8, Vec<u8>>>,
     pub(crate) unique_id: [u8; 18],
@@ -99,7 +107,7 @@ impl Memory {
     /// A chip as delivered: P-256 is there and so is the attestation key.
     pub(crate) fn new(seed: u64) -> Self {
         let seed: [u8; 32] = Sha256::digest(seed.to_be_bytes()).into();
-        let mut memory = Self { keys: BTreeMap::new(), curves: BTreeMap::new(), unique_id: [0; 18], seed, drawn: 0 };
+        let mut memory = Self { seed, ..Self::default() };
         let id = memory.random();
         memory.unique_id.copy_from_slice(&id[..18]);
         memory.curves.insert(P256, parameters(P256));
@@ -107,6 +115,12 @@ impl Memory {
         let policy = vec![8, 0, 0, 0, 0, 0, 0x20, 0x80, 0];
         memory.keys.insert(ATTESTER, KeyPair { curve: P256, secret, policy, origin: 3 });
         memory
+    }
+
+    /// The policy of the object `object`.
+    pub(crate) fn policy(&self, object: u32) -> Option<&[u8]> {
+        let key = self.keys.get(&object).map(|key| &key.policy[..]);
+        key.or_else(|| self.counters.get(&object).map(|counter| &counter.policy[..]))
     }
 
     /// 32 bytes that nobody has seen.

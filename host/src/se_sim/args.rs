@@ -11,8 +11,8 @@ use crate::{files::fixed_hex, modem::Probability};
 ///
 /// QEMU connects to it: start `cairn se-sim --listen 127.0.0.1:0 --memory chip.se`, read the port from the line that begins
 /// with "cairn se-sim: ready", and start QEMU with `-serial tcp:127.0.0.1:PORT,nodelay=on` for the serial port that the
-/// board's I2C is bridged to (without nodelay each byte of a request waits for the one before: some 40 ms). QEMU's boards have no I2C peer that can be scripted; the bridge is in samples/freertos-lock, the driver
-/// above it is the real one.
+/// board's I2C is bridged to (without nodelay each byte of a request waits for the one before: some 40 ms). QEMU's boards
+/// have no I2C peer that can be scripted; the bridge is in samples/freertos-lock, the driver above it is the real one.
 ///
 /// The chip's attestation key, for the file of roots, is on the line before: `cairn provision endorse` believes the chip by it.
 ///

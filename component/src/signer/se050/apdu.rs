@@ -36,10 +36,11 @@ mod ins {
     pub(super) const ATTEST: u8 = 0x20;
 }
 
-/// First parameters (AN12413: P1_DEFAULT, P1_EC, P1_CURVE, P1_SIGNATURE, P1_KEY_PAIR).
+/// First parameters (AN12413: P1_DEFAULT, P1_EC, P1_COUNTER, P1_CURVE, P1_SIGNATURE, P1_KEY_PAIR).
 mod p1 {
     pub(super) const DEFAULT: u8 = 0x00;
     pub(super) const EC: u8 = 0x01;
+    pub(super) const COUNTER: u8 = 0x08;
     pub(super) const CURVE: u8 = 0x0b;
     pub(super) const SIGNATURE: u8 = 0x0c;
     /// Ored to `EC`.
@@ -72,11 +73,13 @@ pub(super) mod tag {
 /// ECDSA over a SHA-256 digest that the host computed (AN12413, ECSignatureAlgo: SIG_ECDSA_SHA_256).
 const ECDSA_SHA_256: u8 = 0x21;
 
-/// What may be done with an object (AN12413, object policies: POLICY_OBJ_ALLOW_SIGN, _READ, _DELETE,
+/// What may be done with an object (AN12413, object policies: POLICY_OBJ_ALLOW_SIGN, _READ, _WRITE, _DELETE,
 /// POLICY_OBJ_REQUIRE_SM).
 pub(super) mod rule {
     pub(in super::super) const SIGN: u32 = 0x1000_0000;
     pub(in super::super) const READ: u32 = 0x0020_0000;
+    /// Of a counter: it may be raised.
+    pub(in super::super) const WRITE: u32 = 0x0010_0000;
     pub(in super::super) const DELETE: u32 = 0x0004_0000;
     /// Only under secure messaging.
     pub(in super::super) const SECURE_MESSAGING: u32 = 0x0002_0000;
@@ -157,13 +160,25 @@ impl Command {
 
     /// WriteECKey without a key: the chip generates a pair on `curve` that may be used as `rules` say, by anybody.
     pub(super) fn generate(object: u32, curve: u8, rules: u32) -> Result<Self, TooLong> {
-        let [a, b, c, d] = rules.to_be_bytes();
-        // Length of the rest, authentication object (0: none), rules (AN12413, object policies).
-        let policy = [8, 0, 0, 0, 0, a, b, c, d];
         Self::new(ins::WRITE, p1::EC | p1::KEY_PAIR, p2::DEFAULT, Answer::None)
-            .with(tag::POLICY, &policy)?
+            .with(tag::POLICY, &policy(rules))?
             .with(tag::FIRST, &object.to_be_bytes())?
             .with(tag::SECOND, &[curve])
+    }
+
+    /// WriteCounter of one that is not there: 8 bytes with this value, to be used by anybody as `rules` say.
+    pub(super) fn create_counter(object: u32, value: u64, rules: u32) -> Result<Self, TooLong> {
+        Self::new(ins::WRITE, p1::COUNTER, p2::DEFAULT, Answer::None)
+            .with(tag::POLICY, &policy(rules))?
+            .with(tag::FIRST, &object.to_be_bytes())?
+            .with(tag::THIRD, &value.to_be_bytes())
+    }
+
+    /// WriteCounter of one that is there: it is raised to this value.
+    pub(super) fn raise_counter(object: u32, value: u64) -> Result<Self, TooLong> {
+        Self::new(ins::WRITE, p1::COUNTER, p2::DEFAULT, Answer::None)
+            .with(tag::FIRST, &object.to_be_bytes())?
+            .with(tag::THIRD, &value.to_be_bytes())
     }
 
     /// CreateECCurve.
@@ -219,6 +234,12 @@ impl Command {
         builder.serialize_into(&mut bytes).map_err(|_| TooLong)?;
         Ok(bytes)
     }
+}
+
+/// Length of the rest, authentication object (0: none), rules (AN12413, object policies).
+const fn policy(rules: u32) -> [u8; 9] {
+    let [a, b, c, d] = rules.to_be_bytes();
+    [8, 0, 0, 0, 0, a, b, c, d]
 }
 
 const _: () = assert!(DATA_BYTES < 0x80);
@@ -313,6 +334,10 @@ mod tests {
         assert_eq!(bytes(Command::sign(5, &[0xab; 32])), signing);
         let generating = ["8001610014", "1109080000000010200000", "410400000005", "420110"].concat();
         assert_eq!(bytes(Command::generate(5, 0x10, rule::SIGN | rule::READ)), generating);
+        let counting = ["800108001b", "1109080000000000320000", "410400000007", "43080000000000000009"].concat();
+        let rules = rule::READ | rule::WRITE | rule::SECURE_MESSAGING;
+        assert_eq!(bytes(Command::create_counter(7, 9, rules)), counting);
+        assert_eq!(bytes(Command::raise_counter(7, 9)), "800108001041040000000743080000000000000009");
         let attesting =
             ["8022000000", "0021", "410400000005", "4504f0000012", "460121", "4710", &"09".repeat(16), "0000"];
         assert_eq!(bytes(Command::attest(5, 0xf000_0012, &[9; 16])), attesting.concat());

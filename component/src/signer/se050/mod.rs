@@ -6,7 +6,8 @@
 //! From the wire up: [`block`] is the form of a block, [`atr`] what the chip says of itself, [`link`] carries APDUs,
 //! [`apdu`] is the applet's commands, [`scp03`] protects them, [`curve`] says what it signs on; [`Se050`] puts them
 //! together and recovers from what goes wrong. [`PowerGate`] is the board's power switch. [`SharedChip`]
-//! lends one chip to the agent and to `endorsement::SecureElementRoot`. What was checked against
+//! lends one chip to the agent and to `endorsement::SecureElementRoot`;
+//! [`ChipCounters`] are its counters against a journal that is rolled back. What was checked against
 //! what, and what has not been seen on a real chip, is in docs/signers.md.
 
 use core::marker::PhantomData;
@@ -18,6 +19,7 @@ mod apdu;
 mod atr;
 mod attestation;
 mod block;
+mod counters;
 mod curve;
 mod link;
 mod power;
@@ -27,6 +29,7 @@ mod steps;
 
 pub use apdu::Version;
 pub use attestation::{ATTESTATION_MAX, Attestation};
+pub use counters::ChipCounters;
 pub use curve::ChipCurve;
 pub use power::{AlwaysOn, EnablePin, GateError, PowerGate};
 pub use scp03::PlatformKeys;
@@ -284,6 +287,23 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
     /// another form; other [`Se050Error`]s.
     pub fn attest(&mut self, attester: ObjectId, freshness: &[u8; 16]) -> Result<Attestation, Se050Error> {
         self.operate(|chip| chip.read_attested(attester, freshness))
+    }
+
+    /// What the counter `object` says; 0 when it was never raised.
+    ///
+    /// # Errors
+    /// [`Se050Error`].
+    pub fn counter(&mut self, object: ObjectId) -> Result<u64, Se050Error> {
+        self.operate(|chip| chip.read_counter(object)).map(Option::unwrap_or_default)
+    }
+
+    /// Raises the counter `object` to `value`, and makes it first where there is none; a lower value changes nothing. The
+    /// chip lets nobody lower or delete it.
+    ///
+    /// # Errors
+    /// [`Se050Error`]: it may have been raised.
+    pub fn raise_counter(&mut self, object: ObjectId, value: u64) -> Result<(), Se050Error> {
+        self.operate(|chip| chip.raise(object, value))
     }
 
     /// Does `operation` with the chip, a second time from the start when the first failed, and takes its power again.

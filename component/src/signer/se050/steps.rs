@@ -20,7 +20,11 @@ const MISSING: u8 = 0x02;
 
 impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, G, E> {
     pub(super) fn exists(&mut self) -> Result<bool, Trouble> {
-        let data = self.request(&Command::exists(self.settings.key.0)?)?;
+        self.has(self.settings.key)
+    }
+
+    fn has(&mut self, object: ObjectId) -> Result<bool, Trouble> {
+        let data = self.request(&Command::exists(object.0)?)?;
         match apdu::only(data) {
             Some([EXISTS]) => Ok(true),
             Some([MISSING]) => Ok(false),
@@ -69,6 +73,27 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> Se050<C, B, D, 
             self.request(&Command::set_curve(C::NUMBER, parameter, value)?)?;
         }
         Ok(())
+    }
+
+    /// What a counter says; `None` when it is not there.
+    pub(super) fn read_counter(&mut self, counter: ObjectId) -> Result<Option<u64>, Trouble> {
+        if !self.has(counter)? {
+            return Ok(None);
+        }
+        let data = self.request(&Command::read(counter.0)?)?;
+        let value: [u8; 8] = apdu::only(data).and_then(|value| value.try_into().ok()).ok_or(Trouble::Malformed)?;
+        Ok(Some(u64::from_be_bytes(value)))
+    }
+
+    /// Makes a counter or raises it, and reads what it says then. It may be raised and read, and never deleted.
+    pub(super) fn raise(&mut self, counter: ObjectId, value: u64) -> Result<(), Trouble> {
+        let secure = if self.keys.is_some() { rule::SECURE_MESSAGING } else { 0 };
+        match self.read_counter(counter)? {
+            Some(now) if now >= value => return Ok(()),
+            Some(_) => self.request(&Command::raise_counter(counter.0, value)?)?,
+            None => self.request(&Command::create_counter(counter.0, value, rule::READ | rule::WRITE | secure)?)?,
+        };
+        if self.read_counter(counter)? == Some(value) { Ok(()) } else { Err(Trouble::Malformed) }
     }
 
     pub(super) fn delete(&mut self) -> Result<(), Trouble> {
