@@ -2,6 +2,7 @@
 //! Whatever the UART brings: no panic, and no datagram that no line announced.
 
 mod bench;
+mod wire;
 
 use bench::{Bench, RX};
 use cairn_at_modem::{

@@ -2,186 +2,35 @@
 //! The SIM behind the modem, on virtual time: the simulated card of `cairn-sim-applet` answers the driver's AT commands, and
 //! the driver's serial port carries datagrams besides. What becomes of every fault of card and modem at every command.
 
+mod sim_world;
+mod wire;
+
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, VecDeque},
-    convert::Infallible,
+    collections::BTreeMap,
     rc::Rc,
 };
 
 use cairn::{
-    ports::{Clock, Wait},
+    ports::Wait as _,
     signer::{Digest, PublicKey, Signature, Signer, SignerError, sim::Applet, sim::SimSigner},
-    time::{Millis, WallTime},
 };
 use cairn_at_modem::{
     AtModem, Settings, Socket,
     dialect::{BC66, BC660K},
     sim::{APDU, Access, Shared, SimCard},
 };
-use cairn_sim_applet::{Applet as Simulated, At, Card, Fault, Plan, Protocol, Reply, fault::ModemFault};
+use cairn_sim_applet::{Applet as Simulated, Card, Fault, Plan, Protocol, fault::ModemFault};
 use embedded_nal::UdpClientStack;
 use proptest::prelude::*;
+use sim_world::{Asleep, Ticks, World};
+use wire::Port;
 
 const PRIVATE: &[u8] = &[0x01];
 const PUBLIC: &[u8] = &[0x02];
 const SECRET: [u8; 32] = [0x5A; 32];
 const DIGESTS: [Digest; 2] = [Digest([0xD1; 32]), Digest([0xD2; 32])];
-/// How long the modem takes to say anything.
-const LATENCY_MS: u64 = 40;
-
 type Modem = AtModem<Port, Ticks, 1, 256, 128, 2, 320, APDU>;
-
-/// The wire, the modem with the card in it, and the time.
-struct World {
-    now: u64,
-    to_driver: VecDeque<u8>,
-    from_driver: Vec<u8>,
-    half: Vec<u8>,
-    /// What the modem is going to say, by time and order.
-    said: BTreeMap<(u64, usize), Vec<u8>>,
-    at: At,
-    /// How long a late answer takes: longer than a command's limit of 20 s.
-    late_ms: u64,
-    /// How many bytes the modem sleeps through before it listens.
-    asleep: usize,
-    commands: Vec<String>,
-    waits: usize,
-    lines: usize,
-    /// What the wire adds by itself: before which wait, and what.
-    chatter: Vec<(usize, Vec<u8>)>,
-}
-
-#[derive(Clone)]
-struct Port(Rc<RefCell<World>>);
-
-impl embedded_io::ErrorType for Port {
-    type Error = Infallible;
-}
-
-impl embedded_io::ReadReady for Port {
-    fn read_ready(&mut self) -> Result<bool, Infallible> {
-        Ok(!self.0.borrow().to_driver.is_empty())
-    }
-}
-
-impl embedded_io::Read for Port {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        let mut world = self.0.borrow_mut();
-        let taken = buffer.len().min(world.to_driver.len());
-        for (slot, byte) in buffer.iter_mut().zip(world.to_driver.drain(..taken)) {
-            *slot = byte;
-        }
-        Ok(taken)
-    }
-}
-
-impl embedded_io::Write for Port {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
-        self.0.borrow_mut().from_driver.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> Result<(), Infallible> {
-        Ok(())
-    }
-}
-
-#[derive(Clone)]
-struct Ticks(Rc<RefCell<World>>);
-
-impl Clock for Ticks {
-    fn now(&self) -> Millis {
-        Millis(self.0.borrow().now)
-    }
-    fn wall(&self) -> WallTime {
-        WallTime::default()
-    }
-}
-
-/// The task's wait: the modem acts, and when it is silent the time passes.
-#[derive(Clone)]
-struct Asleep(Rc<RefCell<World>>);
-
-impl Wait for Asleep {
-    fn wait(&mut self, until: Option<Millis>) {
-        let mut world = self.0.borrow_mut();
-        world.waits += 1;
-        assert!(world.waits < 100_000, "it never ends: {:?}", world.commands);
-        world.act();
-        let waits = world.waits;
-        let chatter: Vec<u8> =
-            world.chatter.iter().filter(|(at, _)| *at == waits).flat_map(|(_, bytes)| bytes.clone()).collect();
-        world.to_driver.extend(chatter);
-        if world.to_driver.is_empty() {
-            let until = until.expect("who waits for the card says until when");
-            let next = world.said.keys().next().map_or(u64::MAX, |said| said.0);
-            world.now = world.now.max(until.0.min(next));
-            world.act();
-        }
-    }
-}
-
-impl World {
-    fn say(&mut self, lines: &[Vec<u8>]) {
-        self.say_after(LATENCY_MS, lines);
-    }
-
-    fn say_after(&mut self, delay: u64, lines: &[Vec<u8>]) {
-        for line in lines {
-            self.lines += 1;
-            self.said.insert((self.now + delay, self.lines), [b"\r\n", &line[..], b"\r\n"].concat());
-        }
-    }
-
-    fn act(&mut self) {
-        while let Some(first) = self.said.first_entry().filter(|first| first.key().0 <= self.now) {
-            self.to_driver.extend(first.remove());
-        }
-        for byte in std::mem::take(&mut self.from_driver) {
-            if self.asleep > 0 {
-                self.asleep -= 1;
-            } else if byte == b'\r' {
-                let command = String::from_utf8(std::mem::take(&mut self.half)).unwrap();
-                self.execute(&command);
-                self.commands.push(command);
-            } else {
-                self.half.push(byte);
-            }
-        }
-    }
-
-    fn execute(&mut self, command: &str) {
-        // What is left of a line that was slept through.
-        if !command.starts_with("AT") {
-            return;
-        }
-        let lines = |text: &[&str]| text.iter().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>();
-        let (name, parameters) = command.split_once('=').unwrap_or((command, ""));
-        let parameters: Vec<&str> = parameters.split(',').map(|parameter| parameter.trim_matches('"')).collect();
-        if let Some(reply) = self.at.command(&name["AT".len()..], &parameters) {
-            return self.reply(reply);
-        }
-        let answer = match name {
-            "AT+CEREG?" => lines(&["+CEREG: 1,1", "OK"]),
-            "AT+QIOPEN" => lines(&["OK", "+QIOPEN: 0,0"]),
-            "AT+QICLOSE" => lines(&["OK", "CLOSE OK"]),
-            "AT+QISEND" | "AT+QISENDEX" => lines(&["OK", "SEND OK"]),
-            _ => lines(&["OK"]),
-        };
-        self.say(&answer);
-    }
-
-    fn reply(&mut self, reply: Reply) {
-        match reply {
-            Reply::Lines(lines) => self.say(&lines),
-            Reply::Refusal(Some(number)) => self.say(&[format!("+CME ERROR: {number}").into_bytes()]),
-            Reply::Refusal(None) => self.say(&[b"ERROR".to_vec()]),
-            Reply::Late(lines) => self.say_after(self.late_ms, &lines),
-            Reply::Silence => {}
-            Reply::Restart => self.say(&[b"RDY".to_vec(), b"+CFUN: 1".to_vec()]),
-        }
-    }
-}
 
 /// One of the ways to the card and what is on it.
 #[derive(Clone)]
@@ -220,25 +69,12 @@ fn cases() -> Vec<Case> {
 
 fn world(case: &Case, plan: &Plan) -> Rc<RefCell<World>> {
     let card = Card::new(vec![case.simulated.clone()], case.protocol, [7; 32], plan.clone());
-    Rc::new(RefCell::new(World {
-        now: 1_000,
-        to_driver: VecDeque::new(),
-        from_driver: Vec::new(),
-        half: Vec::new(),
-        said: BTreeMap::new(),
-        at: At::new(card, plan.clone()),
-        late_ms: 20_100,
-        asleep: 0,
-        commands: Vec::new(),
-        waits: 0,
-        lines: 0,
-        chatter: Vec::new(),
-    }))
+    Rc::new(RefCell::new(World::new(card, plan)))
 }
 
 fn modem(world: &Rc<RefCell<World>>) -> RefCell<Modem> {
     let settings = Settings { survey: false, ..Settings::default() };
-    RefCell::new(AtModem::new(&BC660K, settings, Port(world.clone()), Ticks(world.clone())))
+    RefCell::new(AtModem::new(&BC660K, settings, world.borrow().port.clone(), Ticks(world.clone())))
 }
 
 type Sim<'a> = SimSigner<SimCard<Shared<'a, Modem>, Asleep>>;
@@ -414,7 +250,7 @@ fn the_other_modem_reaches_its_card_alike() {
     let case = &cases()[0];
     let world = world(case, &Plan::default());
     let modem: RefCell<Modem> =
-        RefCell::new(AtModem::new(&BC66, Settings::default(), Port(world.clone()), Ticks(world.clone())));
+        RefCell::new(AtModem::new(&BC66, Settings::default(), world.borrow().port.clone(), Ticks(world.clone())));
     assert_eq!(signer(case, &world, &modem).sign(&DIGESTS[0]), Ok(right(case).1[0]));
 }
 

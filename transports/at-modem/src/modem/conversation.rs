@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Decides what to ask the modem next, and what became of it. There is no script: after each answer the next task is chosen
 //! from what is still missing for the work at hand, so that a restart or a lost answer at any point needs no case of its own.
+//! [`hearing`] is what it learns from the modem's lines.
 
-use cairn::{power::cost::CoverageLevel, time::Millis};
+use cairn::time::Millis;
 use embedded_io::Write;
 
 use super::{
@@ -10,12 +11,11 @@ use super::{
     card::{Card, CardAsk, CardFailure},
     count,
     dialogue::{Arguments, Dialogue},
-    slots::{Downlink, Inbound, OnModem, Progress, Slot, Uplink},
+    slots::{Inbound, OnModem, Progress, Slot, Uplink},
 };
-use crate::{
-    dialect::{CardCommand, Command, Dialect, Meaning},
-    parser::{HexError, Line, classify, decode_hex, field, number, signed},
-};
+use crate::dialect::{CardCommand, Command, Dialect};
+
+mod hearing;
 
 /// What is being done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -447,98 +447,5 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize,
             (Some(_), None) => Some(self.pause),
             (None, _) => self.choose().map(|_| self.now),
         }
-    }
-
-    /// Takes a line from the modem: first for what it says by itself, then as an answer.
-    pub(super) fn hear(&mut self, line: &[u8]) {
-        self.heard_at = self.now;
-        let line = classify(line);
-        if let Line::Text(text) = line {
-            let reports = self.dialect.reports.iter();
-            let said =
-                reports.filter_map(|report| Some((report.meaning, text.strip_prefix(report.prefix.as_bytes())?)));
-            if let Some((meaning, list)) = said.into_iter().next() {
-                self.learn(meaning, list);
-                return;
-            }
-            // What comes before the command is with the modem answers another.
-            if self.task == Some(Task::Card) && self.dialogue.as_ref().is_some_and(Dialogue::written) {
-                self.card.hear(text, self.card_command().answer);
-            }
-        }
-        if let Some(result) = self.dialogue.as_mut().and_then(|dialogue| dialogue.hear(line)) {
-            self.finish(result);
-        }
-    }
-
-    fn learn(&mut self, meaning: Meaning, list: &[u8]) {
-        let value = |index| field(list, index).and_then(number);
-        match meaning {
-            Meaning::Boot => {
-                count(&mut self.counters.reboots);
-                self.restarted(Some(Failure::Rebooted));
-            }
-            Meaning::DeepSleep => self.restarted(None),
-            Meaning::Datagram { socket, length, data } => {
-                self.receive(value(socket), value(length), field(list, data).unwrap_or_default());
-            }
-            Meaning::SocketClosed => {
-                if let Some(slot) = value(0).and_then(|socket| self.slots.get_mut(usize::from(socket))) {
-                    slot.forget(Some(Failure::Closed));
-                }
-            }
-            Meaning::Registration => {
-                let state = value(1).or_else(|| value(0));
-                self.radio.registered = state.map(|state| matches!(state, 1 | 5));
-                if self.task == Some(Task::RegistrationPause) {
-                    self.pause = self.now;
-                }
-            }
-            Meaning::RadioConnected => {
-                let connected = value(0).map(|mode| mode != 0);
-                if connected == Some(false) {
-                    self.radio.tail = self.traffic_at.take().map(|at| self.now.since(at)).or(self.radio.tail);
-                }
-                self.radio.connected = connected;
-            }
-            Meaning::SignalStrength => {
-                let step = value(0).filter(|step| *step <= 31).and_then(|step| i16::try_from(step).ok());
-                self.radio.rssi_dbm = step.map(|step| step * 2 - 113);
-            }
-            Meaning::ServingCell { rsrp, coverage } => {
-                self.radio.rsrp_dbm = field(list, rsrp).and_then(signed);
-                self.radio.coverage = match value(coverage) {
-                    Some(0) => Some(CoverageLevel::Ce0),
-                    Some(1) => Some(CoverageLevel::Ce1),
-                    Some(2) => Some(CoverageLevel::Ce2),
-                    _ => None,
-                };
-            }
-        }
-    }
-
-    /// Queues a datagram when it is whole and for an open socket.
-    fn receive(&mut self, socket: Option<u16>, length: Option<u16>, digits: &[u8]) {
-        self.traffic_at = Some(self.now);
-        let mut bytes = [0; RX];
-        let decoded = decode_hex(digits, &mut bytes);
-        let socket = socket.and_then(|socket| u8::try_from(socket).ok());
-        let open = socket.filter(|socket| {
-            self.slots.get(usize::from(*socket)).is_some_and(|slot| slot.used && slot.on_modem == OnModem::Open)
-        });
-        let counter = match (open, decoded) {
-            (Some(socket), Ok(taken)) if length.map(usize::from) == Some(taken) => {
-                let bytes =
-                    bytes.get(..taken).and_then(|bytes| heapless::Vec::from_slice(bytes).ok()).unwrap_or_default();
-                if self.inbound.push(Downlink { socket, bytes }) {
-                    &mut self.counters.received
-                } else {
-                    &mut self.counters.queue_full
-                }
-            }
-            (Some(_), Err(HexError::TooLong)) => &mut self.counters.too_long,
-            _ => &mut self.counters.stray,
-        };
-        count(counter);
     }
 }

@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A modem that answers from a script, on virtual time: it knows the dialects' answers by heart, and a test changes those it
-//! is about. Used by the behaviour tests; shares no table with the driver.
+//! is about. Used by the behaviour and recovery tests; shares no table with the driver.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::VecDeque,
-    convert::Infallible,
-    net::SocketAddr,
-    rc::Rc,
-};
+use std::{cell::Cell, collections::VecDeque, convert::Infallible, net::SocketAddr, rc::Rc};
 
 use cairn::{
     ports::Clock,
@@ -16,6 +11,8 @@ use cairn::{
 };
 use cairn_at_modem::{AtModem, Dialect, Error, Settings, Socket};
 use embedded_nal::UdpClientStack;
+
+use crate::wire::Port;
 
 pub(crate) const TX: usize = 512;
 pub(crate) const RX: usize = 64;
@@ -34,47 +31,6 @@ impl Clock for Ticks {
         WallTime::default()
     }
     fn set_wall(&mut self, _: WallTime) {}
-}
-
-/// The two directions of the wire.
-#[derive(Default)]
-pub(crate) struct Wire {
-    to_driver: VecDeque<u8>,
-    from_driver: Vec<u8>,
-}
-
-#[derive(Clone, Default)]
-pub(crate) struct Port(Rc<RefCell<Wire>>);
-
-impl embedded_io::ErrorType for Port {
-    type Error = Infallible;
-}
-
-impl embedded_io::ReadReady for Port {
-    fn read_ready(&mut self) -> Result<bool, Infallible> {
-        Ok(!self.0.borrow().to_driver.is_empty())
-    }
-}
-
-impl embedded_io::Read for Port {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
-        let mut wire = self.0.borrow_mut();
-        let taken = buffer.len().min(wire.to_driver.len());
-        for (slot, byte) in buffer.iter_mut().zip(wire.to_driver.drain(..taken)) {
-            *slot = byte;
-        }
-        Ok(taken)
-    }
-}
-
-impl embedded_io::Write for Port {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
-        self.0.borrow_mut().from_driver.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> Result<(), Infallible> {
-        Ok(())
-    }
 }
 
 /// A changed answer: to the next `times` commands that begin with `prefix`.
@@ -158,8 +114,7 @@ impl Bench {
 
     /// Lets the modem take what was written and answer, and delivers the next chunk.
     pub(crate) fn turn(&mut self) {
-        let written = std::mem::take(&mut self.port.0.borrow_mut().from_driver);
-        for byte in written {
+        for byte in self.port.written() {
             if byte != b'\r' {
                 self.half.push(byte);
                 continue;
@@ -173,7 +128,7 @@ impl Bench {
             self.say(&reply);
         }
         let taken = self.chunk.min(self.delayed.len());
-        self.port.0.borrow_mut().to_driver.extend(self.delayed.drain(..taken));
+        self.port.deliver(self.delayed.drain(..taken));
     }
 
     pub(crate) fn advance(&mut self, millis: u64) {
@@ -195,7 +150,7 @@ impl Bench {
     /// One turn; when the wire is silent, the time the driver asked to be woken at.
     fn wait(&mut self) {
         self.turn();
-        if self.port.0.borrow().to_driver.is_empty() {
+        if self.port.is_silent() {
             let until = self.modem.wake_at().expect("a driver at work wants to be woken");
             self.clock.0.set(until.0.max(self.clock.0.get()));
         }
@@ -206,7 +161,7 @@ impl Bench {
         for _ in 0..100_000 {
             self.modem.poll().unwrap();
             self.turn();
-            let silent = self.port.0.borrow().to_driver.is_empty() && self.delayed.is_empty();
+            let silent = self.port.is_silent() && self.delayed.is_empty();
             if silent && self.modem.wake_at().is_none() {
                 return;
             }
@@ -238,5 +193,14 @@ impl Bench {
         socket
     }
 }
+
+/// No survey, no release assistance, no power saving: what most tests are not about.
+pub(crate) const SETTINGS: Settings = Settings {
+    survey: false,
+    release: cairn_at_modem::Release::Never,
+    psm: None,
+    attach_limit: Millis::from_secs(60),
+    card_limit: Millis::from_secs(60),
+};
 
 pub(crate) const PEER: &str = "192.0.2.7:5683";
