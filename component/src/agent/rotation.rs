@@ -41,7 +41,8 @@ pub enum RotationState {
     Signed = 2,
 }
 
-/// Why no rotation was begun. Nothing was journaled.
+/// Why no rotation was begun. Nothing was journaled; but after [`JournalError::Medium`] the next start may find that it was, so the
+/// next key is kept until then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RotateError {
     /// One is under way.
@@ -95,7 +96,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     /// rotation goes through, whatever the power does. [`Event::Rotated`] and [`RotationState::Signed`] say that the old key is
     /// done: then make the next key durably the current one where keys are kept, and give its signer to [`Agent::adopt`].
     ///
-    /// The next key must be kept durably before this is called. Asks `next` for one signature, and the current signer for up to two.
+    /// The next key must be kept durably before this is called, and until a start has found none announced if it fails. Asks `next` for one signature, and the current signer for up to two.
     ///
     /// # Errors
     /// [`RotateError`].
