@@ -10,6 +10,7 @@ use cairn::{
         entry::{Item, Reclaim, Run},
     },
     record::{Kind, LossReason, Priority},
+    rotation::RotationFields,
     time::{TimeQuality, WallTime},
 };
 use minicbor::Decoder;
@@ -158,6 +159,7 @@ fn own(kind: Kind, payload: &[u8]) -> Option<String> {
         Kind::IDENTITY => identity(payload),
         Kind::CLOCK_STEP => clock_step(payload),
         Kind::LOSS => loss(payload),
+        Kind::ROTATION => rotation(payload),
         _ => number(payload),
     }
 }
@@ -197,6 +199,12 @@ fn loss(payload: &[u8]) -> Option<String> {
     (d.position() == payload.len()).then(|| format!("records {first} to {last} are lost: {}", reason_name(reason)))
 }
 
+fn rotation(payload: &[u8]) -> Option<String> {
+    let fields = RotationFields::from_payload(payload).ok()?;
+    let (device, key) = (hex::encode(fields.device.0), hex::encode(fields.public_key));
+    Some(format!("device 0x{device}, next key 0x{key} ({})", show::algorithm(fields.alg)))
+}
+
 /// A payload that is one CBOR integer.
 fn number(payload: &[u8]) -> Option<String> {
     let mut d = Decoder::new(payload);
@@ -217,7 +225,13 @@ mod tests {
         );
         assert_eq!(own(Kind::LOSS, &[0x83, 4, 6, 1]).unwrap(), "records 4 to 6 are lost: damaged");
         assert_eq!(own(Kind::READING, &[0x19, 1, 0]).unwrap(), "the number 256");
-        for kind in [Kind::IDENTITY, Kind::CLOCK_STEP, Kind::LOSS] {
+        let rotation =
+            [&[0x84, 0x58, 32][..], &[0x11; 32], &[0x26, 0x58, 33, 2], &[0x22; 32], &[0x58, 64], &[0x33; 64]].concat();
+        assert_eq!(
+            own(Kind::ROTATION, &rotation).unwrap(),
+            format!("device 0x{}, next key 0x02{} (ES256)", "11".repeat(32), "22".repeat(32))
+        );
+        for kind in [Kind::IDENTITY, Kind::CLOCK_STEP, Kind::LOSS, Kind::ROTATION] {
             for payload in [&[][..], &[0x83], &[0x84, 0x01], &[0x19, 1, 0]] {
                 assert_eq!(own(kind, payload), None);
             }
