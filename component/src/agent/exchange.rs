@@ -103,10 +103,11 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             return uplink.encode(&mut self.uplink);
         }
         let Self { journal, payload, uplink, .. } = self;
-        let counted = pack(journal, &sealed, payload, BitCount::default())?;
+        let mut counted = BitCount::default();
+        pack(journal, &sealed, payload, &mut counted)?;
         let length = usize::try_from(counted.bytes()).map_err(|_| WireError::BufferTooSmall)?;
         Uplink::encode_with_records(&sealed.anchor, &signature, &key, length, uplink, |records| {
-            pack(journal, &sealed, payload, BitWriter::new(records)).map(drop)
+            pack(journal, &sealed, payload, &mut BitWriter::new(records))
         })
     }
 
@@ -181,19 +182,19 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     }
 }
 
-/// Packs a batch's records into `sink` and gives the sink back.
+/// Packs a batch's records into `sink`.
 #[inline(never)]
-fn pack<T: BitSink>(
+fn pack(
     journal: &mut impl Journal,
     sealed: &SealedBatch,
     payload: &mut [u8],
-    sink: T,
-) -> Result<T, WireError> {
+    sink: &mut dyn BitSink,
+) -> Result<(), WireError> {
     let mut encoder = Encoder::new(sink);
     let first = sealed.anchor.first_seq.0;
     for seq in first..first.saturating_add(u64::from(sealed.anchor.count)) {
         let entry = journal.read(SequenceNumber(seq), payload).map_err(|_| WireError::OutOfRange)?;
         encoder.push(&entry)?;
     }
-    Ok(encoder.into_sink())
+    Ok(())
 }

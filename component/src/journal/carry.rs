@@ -57,6 +57,10 @@ pub(super) struct CellsSeen {
 }
 
 impl CellsSeen {
+    /// Nothing yet.
+    pub(super) const NONE: Self =
+        Self { places: CellPlaces { spending: [0; 2], budget: 0 }, spending: None, spendings: 0, others: false };
+
     pub(super) fn note(&mut self, item: &Item, offset: u32) {
         match item {
             Item::Spending(spending) => {

@@ -84,7 +84,8 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         Ok(copy.unwrap_or(FoundRecord::Lost(LossReason::DAMAGED)))
     }
 
-    /// Finds `seq` where it was first written.
+    /// Finds `seq` where it was first written. Never inlined, as most here: walks are long, and few may lie under one another.
+    #[inline(never)]
     fn original(&mut self, seq: SequenceNumber) -> Result<Option<RecordEntry>, JournalError> {
         if let Some(found) = self.near(seq)? {
             return Ok(Some(found));

@@ -10,9 +10,9 @@ use super::{
     carry::{Cells, open_sector},
     cell::Spending,
     flash::FlashJournal,
-    layout::{Header, HeaderRead, Snapshot},
+    layout::{Header, HeaderSeen, Snapshot},
     monotonic::{Marks, batches_mark},
-    mount::{Mounted, newest_header, read},
+    mount::{Mounted, newest_header, see},
     scan::CHUNK,
 };
 use crate::{batch::Commitment, record::StreamId};
@@ -72,17 +72,9 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     }
 
     /// Erases what is of another division or version, which a mount would refuse, and reads what lives on of the rest.
+    #[inline(never)]
     fn clear(flash: &mut F) -> Result<Before, MountError> {
-        for sector in 0..Self::GEOMETRY.sectors {
-            match read(flash, &Self::GEOMETRY, sector)? {
-                HeaderRead::Valid(header) if header.geometry == Self::GEOMETRY => {}
-                HeaderRead::Invalid => {}
-                HeaderRead::Valid(_) | HeaderRead::UnknownVersion(_) => {
-                    let start = sector * Self::GEOMETRY.sector;
-                    flash.erase(start, start + Self::GEOMETRY.sector).map_err(|_| MountError::Medium)?;
-                }
-            }
-        }
+        Self::clear_foreign(flash)?;
         match Mounted::find(flash, &Self::GEOMETRY) {
             Ok(Mounted { state, newest, cells, .. }) => {
                 let cells = Cells::read(flash, &Self::GEOMETRY, newest, &state, cells);
@@ -97,15 +89,35 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
             }
             Err(MountError::Medium) => Err(MountError::Medium),
             // What cannot be mounted has a header at most.
-            Err(_) => Ok(newest_header(flash, &Self::GEOMETRY).map_or_else(
-                |_| Before::default(),
-                |Header { generation, snapshot, .. }| Before {
-                    generation: generation.saturating_add(1),
-                    prev: snapshot.prev,
-                    ..Before::default()
-                },
-            )),
+            Err(_) => {
+                let mut newest = Header::NONE;
+                Ok(newest_header(flash, &Self::GEOMETRY, &mut newest).map_or_else(
+                    |_| Before::default(),
+                    |()| Before {
+                        generation: newest.generation.saturating_add(1),
+                        prev: newest.snapshot.prev,
+                        ..Before::default()
+                    },
+                ))
+            }
         }
+    }
+
+    /// Erases what is of another division or version.
+    #[inline(never)]
+    fn clear_foreign(flash: &mut F) -> Result<(), MountError> {
+        let mut header = Header::NONE;
+        for sector in 0..Self::GEOMETRY.sectors {
+            match see(flash, &Self::GEOMETRY, sector, &mut header)? {
+                HeaderSeen::Valid if header.geometry == Self::GEOMETRY => {}
+                HeaderSeen::Invalid => {}
+                HeaderSeen::Valid | HeaderSeen::UnknownVersion(_) => {
+                    let start = sector * Self::GEOMETRY.sector;
+                    flash.erase(start, start + Self::GEOMETRY.sector).map_err(|_| MountError::Medium)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether a flash without a journal is as delivered: blank but perhaps for the first sector, where a first format
@@ -121,7 +133,8 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         if flash.capacity() < CAPACITY {
             return Err(MountError::OtherGeometry);
         }
-        if read(flash, &Self::GEOMETRY, 0)? != HeaderRead::Invalid {
+        let mut header = Header::NONE;
+        if see(flash, &Self::GEOMETRY, 0, &mut header)? != HeaderSeen::Invalid {
             return Ok(false);
         }
         let end = Self::GEOMETRY.sector * Self::GEOMETRY.sectors;

@@ -9,9 +9,9 @@ use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 use super::{
     carry::{CellPlaces, CellsSeen},
     flash::FlashJournal,
-    layout::{Geometry, Header, HeaderRead, HeaderSeen, Snapshot},
+    layout::{Geometry, Header, HeaderSeen, Snapshot},
     sabotage::{Mistake, makes},
-    scan::{Step, Walk, WalkError, read_header, see_header},
+    scan::{Step, Walk, WalkError, see_header},
 };
 use crate::record::StreamId;
 
@@ -89,20 +89,20 @@ impl Mounted {
     ///
     /// # Errors
     /// [`MountError`].
+    #[inline(never)]
     pub fn find<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry) -> Result<Self, MountError> {
-        let mut newest = newest_header(flash, geometry)?;
-        let mut read = Sector::read(flash, geometry, &newest)?;
+        let mut newest = Header::NONE;
+        newest_header(flash, geometry, &mut newest)?;
+        let mut read = Sector::NONE;
+        read.read(flash, geometry, &newest)?;
         let mut opening_was_cut = false;
         if read.cells.opening_was_cut(newest.snapshot.cells) && !makes(Mistake::TrustsCutOpening) {
-            match sector_before(flash, geometry, &newest)? {
-                Some(before) => {
-                    (newest, opening_was_cut) = (before, true);
-                    read = Sector::read(flash, geometry, &newest)?;
-                }
-                // A format was cut, and nothing was there before it.
-                None if newest.snapshot.began == newest.generation => return Err(MountError::NotFormatted),
-                // The header of the sector before it rotted.
-                None => {}
+            if sector_before(flash, geometry, &mut newest)? {
+                opening_was_cut = true;
+                read.read(flash, geometry, &newest)?;
+            } else if newest.snapshot.began == newest.generation {
+                // A format was cut, and nothing was there before it. Else the header of the sector before it rotted.
+                return Err(MountError::NotFormatted);
             }
         }
         let Sector { state, walk, cells } = read;
@@ -128,6 +128,7 @@ impl Mounted {
 
     /// Finds the oldest sector that still counts, from the newest back. The one that is opened next does not when nothing in it
     /// is needed: its erasure may have begun.
+    #[inline(never)]
     fn find_oldest<F: ReadNorFlash>(
         &mut self,
         flash: &mut F,
@@ -166,6 +167,7 @@ impl Mounted {
 
     /// Whether the sector that is opened next has a header that is neither sound nor blank: power went away while it was opened.
     /// It could read as sound next time, so that nothing may be written before it was opened anew.
+    #[inline(never)]
     fn next_header_is_torn<F: ReadNorFlash>(&self, flash: &mut F, geometry: &Geometry) -> Result<bool, MountError> {
         let Some(next) = self.newest.checked_add(1) else { return Ok(false) };
         if next - self.oldest >= geometry.sectors {
@@ -178,8 +180,8 @@ impl Mounted {
             let bytes = piece.get_mut(..length).unwrap_or_default();
             flash.read(start + offset, bytes).map_err(|_| MountError::Medium)?;
             if bytes.iter().any(|&byte| byte != 0xff) {
-                let header = read(flash, geometry, next % geometry.sectors)?;
-                return Ok(!matches!(header, HeaderRead::Valid(_)));
+                let mut header = Header::NONE;
+                return Ok(see(flash, geometry, next % geometry.sectors, &mut header)? != HeaderSeen::Valid);
             }
         }
         Ok(false)
@@ -196,18 +198,22 @@ struct Sector {
 }
 
 impl Sector {
-    fn read<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry, header: &Header) -> Result<Self, MountError> {
-        let mut sector =
-            Self { state: header.snapshot, walk: Walk::new(header, geometry), cells: CellsSeen::default() };
+    /// Before one was read into it.
+    const NONE: Self = Self { state: Header::NONE.snapshot, walk: Walk::NONE, cells: CellsSeen::NONE };
+
+    /// Reads the sector of `header`.
+    #[inline(never)]
+    fn read<F: ReadNorFlash>(&mut self, flash: &mut F, geometry: &Geometry, header: &Header) -> Result<(), MountError> {
+        (self.state, self.walk, self.cells) = (header.snapshot, Walk::new(header, geometry), CellsSeen::NONE);
         let mut step = Step::NONE;
         loop {
-            match sector.walk.next(flash, geometry, header.snapshot.stream, &mut step) {
+            match self.walk.next(flash, geometry, header.snapshot.stream, &mut step) {
                 Ok(true) => {
-                    sector.state.apply(&step.item);
-                    sector.state.next_seq = sector.walk.next_seq;
-                    sector.cells.note(&step.item, step.place.offset);
+                    self.state.apply(&step.item);
+                    self.state.next_seq = self.walk.next_seq;
+                    self.cells.note(&step.item, step.place.offset);
                 }
-                Ok(false) if sector.state.can_be(geometry) => return Ok(sector),
+                Ok(false) if self.state.can_be(geometry) => return Ok(()),
                 Ok(false) => return Err(MountError::UnknownVersion),
                 Err(WalkError::Flash(_)) => return Err(MountError::Medium),
                 Err(WalkError::Unknown) => return Err(MountError::UnknownVersion),
@@ -216,17 +222,18 @@ impl Sector {
     }
 }
 
-/// The header of the sector that was opened before the one of `header`, of whatever stream.
-fn sector_before<F: ReadNorFlash>(
-    flash: &mut F,
-    geometry: &Geometry,
-    header: &Header,
-) -> Result<Option<Header>, MountError> {
-    let Some(generation) = header.generation.checked_sub(1) else { return Ok(None) };
-    Ok(match read(flash, geometry, generation % geometry.sectors)? {
-        HeaderRead::Valid(before) if before.generation == generation => Some(before),
-        _ => None,
-    })
+/// Reads the header of the sector that was opened before the one of `header`, of whatever stream, in its place. False, and
+/// `header` as it was, when it cannot be read.
+#[inline(never)]
+fn sector_before<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry, header: &mut Header) -> Result<bool, MountError> {
+    let Some(generation) = header.generation.checked_sub(1) else { return Ok(false) };
+    let mut before = Header::NONE;
+    let seen = see(flash, geometry, generation % geometry.sectors, &mut before)?;
+    let is_it = seen == HeaderSeen::Valid && before.generation == generation;
+    if is_it {
+        *header = before;
+    }
+    Ok(is_it)
 }
 
 /// Reads the header of `generation` of this stream into `header`: whether it can be read.
@@ -241,25 +248,36 @@ pub(super) fn header_of<F: ReadNorFlash>(
     Ok(seen == HeaderSeen::Valid && header.generation == generation && header.snapshot.stream == stream)
 }
 
-/// The header of the sector opened last.
-pub(super) fn newest_header<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry) -> Result<Header, MountError> {
-    let mut newest: Option<Header> = None;
+/// Reads the header of the sector opened last into `newest`.
+#[inline(never)]
+pub(super) fn newest_header<F: ReadNorFlash>(
+    flash: &mut F,
+    geometry: &Geometry,
+    newest: &mut Header,
+) -> Result<(), MountError> {
+    let (mut header, mut found) = (Header::NONE, false);
     for sector in 0..geometry.sectors {
-        match read(flash, geometry, sector)? {
-            HeaderRead::Invalid => {}
-            HeaderRead::UnknownVersion(_) => return Err(MountError::UnknownVersion),
-            HeaderRead::Valid(header) if header.geometry != *geometry => return Err(MountError::OtherGeometry),
-            HeaderRead::Valid(header) => {
+        match see(flash, geometry, sector, &mut header)? {
+            HeaderSeen::Invalid => {}
+            HeaderSeen::UnknownVersion(_) => return Err(MountError::UnknownVersion),
+            HeaderSeen::Valid if header.geometry != *geometry => return Err(MountError::OtherGeometry),
+            HeaderSeen::Valid => {
                 let belongs = header.generation % geometry.sectors == sector;
-                if belongs && newest.is_none_or(|newest| newest.generation < header.generation) {
-                    newest = Some(header);
+                if belongs && (!found || newest.generation < header.generation) {
+                    (*newest, found) = (header, true);
                 }
             }
         }
     }
-    newest.ok_or(MountError::NotFormatted)
+    if found { Ok(()) } else { Err(MountError::NotFormatted) }
 }
 
-pub(super) fn read<F: ReadNorFlash>(flash: &mut F, geometry: &Geometry, sector: u32) -> Result<HeaderRead, MountError> {
-    read_header(flash, geometry, sector).map_err(|_| MountError::Medium)
+/// Reads the header of the ring's `sector`th sector into `header`.
+pub(super) fn see<F: ReadNorFlash>(
+    flash: &mut F,
+    geometry: &Geometry,
+    sector: u32,
+    header: &mut Header,
+) -> Result<HeaderSeen, MountError> {
+    see_header(flash, geometry, sector, header).map_err(|_| MountError::Medium)
 }

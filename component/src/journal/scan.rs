@@ -265,6 +265,18 @@ pub(crate) enum WalkError<E> {
 }
 
 impl Walk {
+    /// Over nothing.
+    pub(super) const NONE: Self = Self {
+        place: Place { generation: 0, offset: 0 },
+        limit: 0,
+        next_seq: 0,
+        base_ms: 0,
+        run: Run { first: 0, base_ms: 0 },
+        trusted: true,
+        written: 0,
+        sound: 0,
+    };
+
     /// A walk over the sector with `header`.
     #[must_use]
     pub fn new(header: &Header, geometry: &Geometry) -> Self {

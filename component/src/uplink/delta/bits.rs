@@ -12,6 +12,12 @@ pub trait BitSink {
     fn put(&mut self, bits: u64, count: u32) -> Result<(), WireError>;
 }
 
+impl<T: BitSink + ?Sized> BitSink for &mut T {
+    fn put(&mut self, bits: u64, count: u32) -> Result<(), WireError> {
+        (**self).put(bits, count)
+    }
+}
+
 /// Counts bits.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BitCount(u64);
