@@ -10,7 +10,7 @@ use crate::{
     demo::{
         self, build_cairn,
         device::Device,
-        scenario::say,
+        scenario::{say, stack_holds},
         world::{Born, Said, Weather, World, text},
     },
     e2e::{FAST, everything_stored},
@@ -73,11 +73,8 @@ fn endorsed(context: &Context, log: &mut Log) -> Result<Outcome> {
         ensure!(said.code == 0, "reading {} is refused: {}{}", reading.seq, said.out, said.err);
     }
     let (bytes, stats) = (fs::read(&file)?.len() / 2, meter.ask("stats", SOON)?);
-    let (used, stack) = (stats.number("cairn_stack_used")?, stats.number("cairn_stack_bytes")?);
-    passed(format!(
-        "{} readings, an endorsement of {bytes} bytes, {used} of {stack} bytes of stack",
-        meter.readings.len()
-    ))
+    let used = stack_holds(&stats)?;
+    passed(format!("{} readings, an endorsement of {bytes} bytes, {used} bytes of stack", meter.readings.len()))
 }
 
 /// Draws a nonce and has the device answer it; gives the file with the answer.

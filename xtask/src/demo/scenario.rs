@@ -31,6 +31,8 @@ const EXCHANGE: Duration = Duration::from_secs(120);
 const JITTER_LIMIT_NS: u64 = 100_000;
 /// Beats that must fall inside each signature.
 const BEATS_INSIDE: u64 = 3;
+/// Most bytes of stack that the agent's task may ever have used: what a Cortex-M3 with the default signer is promised.
+const STACK_LIMIT_BYTES: u64 = 6_144;
 /// UDP payload of a hash-only exchange.
 const HASH_ONLY_LIMIT: (u64, u64) = (300, 80);
 
@@ -80,6 +82,7 @@ pub(crate) fn play(world: &mut World, images: &Images) -> Result<Measured> {
     no_equivocation(world)?;
     let (status, beat, traffic) = measured;
     let stats = meter.ask("stats", SOON)?;
+    stack_holds(&stats)?;
     Ok(Measured { status, beat, stats, traffic, readings: 2 * HALF_DAY, hash_only })
 }
 
@@ -194,6 +197,17 @@ fn beat_holds(beat: &Words) -> Result<()> {
     ensure!(late <= JITTER_LIMIT_NS, "a beat was {late} ns late");
     ensure!(interval <= JITTER_LIMIT_NS, "two beats were {interval} ns off their distance");
     Ok(())
+}
+
+/// The agent's task needed no more stack than it may, whatever it did so far. Says how much it needed.
+///
+/// # Errors
+/// When it needed more, or the device's answer cannot be right.
+pub(crate) fn stack_holds(stats: &Words) -> Result<u64> {
+    let (used, there) = (stats.number("cairn_stack_used")?, stats.number("cairn_stack_bytes")?);
+    ensure!(used > 0 && used < there, "{used} of {there} bytes of stack used: it overflowed, or nothing ran");
+    ensure!(used <= STACK_LIMIT_BYTES, "the agent's task used {used} bytes of stack, limit {STACK_LIMIT_BYTES}");
+    Ok(used)
 }
 
 /// The same with the agent above the beat: if this did not fail, the check above would prove nothing.
