@@ -153,6 +153,24 @@ pub struct Agent<J, S, L, C, P, const PAYLOAD: usize, const UPLINK: usize> {
     uplink: [u8; UPLINK],
 }
 
+/// An agent that was made in its place and has not looked into its journal.
+#[derive(Debug)]
+#[must_use = "an agent that does not resume never starts"]
+pub struct Made<'p, A>(&'p mut A);
+
+impl<'p, J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize, const UPLINK: usize>
+    Made<'p, Agent<J, S, L, C, P, PAYLOAD, UPLINK>>
+{
+    /// Starts the agent: an empty journal gets the identity record; what an earlier run left is taken up.
+    ///
+    /// # Errors
+    /// [`StartError`]; the agent is then of no use.
+    pub fn resume(self) -> Result<&'p mut Agent<J, S, L, C, P, PAYLOAD, UPLINK>, StartError> {
+        self.0.resume()?;
+        Ok(self.0)
+    }
+}
+
 impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize, const UPLINK: usize>
     Agent<J, S, L, C, P, PAYLOAD, UPLINK>
 {
@@ -182,15 +200,31 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         place: &mut MaybeUninit<Self>,
         settings: Settings,
         journal: J,
-        mut signer: S,
+        signer: S,
         link: L,
         clock: C,
         schedule: P,
     ) -> Result<&mut Self, StartError> {
+        Self::make_in(place, settings, journal, signer, link, clock, schedule)?.resume()
+    }
+
+    /// The first half of [`Agent::new_in`]; [`Made::resume`] is the other. A caller that returns in between has none of what the
+    /// agent was made from on its stack while the agent looks into its journal.
+    ///
+    /// # Errors
+    /// [`StartError`]; what is in `place` is then of no use.
+    #[inline(never)]
+    pub fn make_in(
+        place: &mut MaybeUninit<Self>,
+        settings: Settings,
+        journal: J,
+        mut signer: S,
+        link: L,
+        clock: C,
+        schedule: P,
+    ) -> Result<Made<'_, Self>, StartError> {
         let key = Self::speaker(&mut signer, &link)?;
-        let agent = place.write(Self::assemble(key, settings, journal, signer, link, clock, schedule));
-        agent.resume()?;
-        Ok(agent)
+        Ok(Made(place.write(Self::assemble(key, settings, journal, signer, link, clock, schedule))))
     }
 
     /// The key to speak for, over a link that is wide enough.
