@@ -53,7 +53,8 @@ fn clean(context: &Context, log: &mut Log) -> Result<Outcome> {
     let folder = context.project.target().join("e2e-clean");
     let mut world = World::create(&context.project, &folder, &cairn, &FAST)?;
     let measured = scenario::play(&mut world, &images)?;
-    passed(format!("{} readings, {} bytes up", measured.readings, measured.traffic.up_bytes))
+    let stack = scenario::stack_holds(&measured.stats)?;
+    passed(format!("{} readings, {} bytes up, {stack} bytes of stack", measured.readings, measured.traffic.up_bytes))
 }
 
 fn rough(context: &Context, log: &mut Log) -> Result<Outcome> {

@@ -322,7 +322,7 @@ pub(crate) fn cbor_unsigned(bytes: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::cbor_unsigned;
+    use super::{STACK_LIMIT_BYTES, Words, cbor_unsigned, stack_holds};
 
     #[test]
     fn a_payload_is_one_integer_and_nothing_else() {
@@ -331,5 +331,15 @@ mod tests {
         for other in [&[][..], &[0x19, 1], &[0x17, 0], &[0x61, b'a']] {
             assert_eq!(cbor_unsigned(other), None);
         }
+    }
+
+    #[test]
+    fn a_task_that_used_more_stack_than_it_may_or_all_or_none_fails_the_run() {
+        let stats = |used: u64| Words::of(&format!("ok stats cairn_stack_bytes=7168 cairn_stack_used={used}"));
+        assert_eq!(stack_holds(&stats(STACK_LIMIT_BYTES)).unwrap(), STACK_LIMIT_BYTES);
+        for used in [0, STACK_LIMIT_BYTES + 1, 7168] {
+            assert!(stack_holds(&stats(used)).is_err(), "{used}");
+        }
+        assert!(stack_holds(&Words::of("ok stats")).is_err());
     }
 }
