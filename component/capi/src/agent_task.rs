@@ -5,7 +5,7 @@
 use core::mem::MaybeUninit;
 
 use cairn::{
-    agent::{Event, EvidenceError, Settings, StartError, SubmitError, UploadMode},
+    agent::{Event, EvidenceError, Made, Settings, StartError, SubmitError, UploadMode},
     batch::DeploymentId,
     journal::{Journal as _, Marks, MountError},
     ports::{Clock as _, Inbox, Submission, Ticket},
@@ -91,24 +91,33 @@ fn advance(instance: &Instance, agent: &mut DeviceAgent, record: &mut cairn_reco
 /// all below that is large and rare: it must not lie under a signature.
 #[inline(never)]
 fn begin(instance: &Instance, step: &mut Step<'_>) -> bool {
-    let Some(mut right) = step.starting(PortClock.now()) else { return false };
+    let Some(made) = make(instance, step) else { return false };
+    let resumed = made.and_then(|made| made.resume().map(drop).map_err(why));
+    step.resumed(resumed.is_ok());
+    let start = resumed.err().unwrap_or(cairn_result_t::CAIRN_OK);
+    instance.shared(|shared| shared.status.start = start);
+    if cairn_config::SELFTEST_AT_BOOT && start == cairn_result_t::CAIRN_OK {
+        selftest::own_key_at_boot(instance, step);
+    }
+    true
+}
+
+/// Makes the agent; `None` when that was tried, or is to be later. What it is made from is gone from the stack when it looks into
+/// its journal.
+#[inline(never)]
+fn make<'s>(instance: &Instance, step: &'s mut Step<'_>) -> Option<Result<Made<'s, DeviceAgent>, cairn_result_t>> {
+    let mut right = step.starting(PortClock.now())?;
     let tested = if cairn_config::SELFTEST_AT_BOOT { selftest::known_answers(instance) } else { Ok(()) };
-    let started = match tested.and_then(|()| open(&mut right)) {
+    Some(match tested.and_then(|()| open(&mut right)) {
         Err(error) if signer::may_come_back(error) => {
             right.later(PortClock.now().after(SIGNER_AGAIN));
             Err(error)
         }
         opened => opened.and_then(|signer| {
             let journal = journal(&right)?;
-            start(right, journal, signer)
+            make_of(right, journal, signer)
         }),
-    };
-    let start = started.err().unwrap_or(cairn_result_t::CAIRN_OK);
-    instance.shared(|shared| shared.status.start = start);
-    if cairn_config::SELFTEST_AT_BOOT && start == cairn_result_t::CAIRN_OK {
-        selftest::own_key_at_boot(instance, step);
-    }
-    true
+    })
 }
 
 #[inline(never)]
@@ -159,7 +168,7 @@ fn guarded(journal: InFlash) -> Result<Journal, cairn_result_t> {
 }
 
 #[inline(never)]
-fn start(right: Start<'_>, journal: Journal, signer: Signer) -> Result<(), cairn_result_t> {
+fn make_of(right: Start<'_>, journal: Journal, signer: Signer) -> Result<Made<'_, DeviceAgent>, cairn_result_t> {
     let Birth { factory, seed, .. } = right.birth()?;
     let seed = *seed;
     let context =
@@ -184,21 +193,8 @@ fn start(right: Start<'_>, journal: Journal, signer: Signer) -> Result<(), cairn
     });
     right.make(
         |factory, mut lent| transport::link(factory, context, seed, lent.port()),
-        |place, link| make(place, settings, journal, signer, link, schedule),
+        |place, link| DeviceAgent::make_in(place, settings, journal, signer, link, PortClock, schedule).map_err(why),
     )
-}
-
-/// Never inlined: the agent is made in its place only by a function that does nothing else.
-#[inline(never)]
-fn make(
-    place: &mut MaybeUninit<DeviceAgent>,
-    settings: Settings,
-    journal: Journal,
-    signer: Signer,
-    link: &'static mut Link,
-    schedule: FixedInterval,
-) -> Result<(), cairn_result_t> {
-    DeviceAgent::new_in(place, settings, journal, signer, link, PortClock, schedule).map(drop).map_err(why)
 }
 
 fn why(error: StartError) -> cairn_result_t {

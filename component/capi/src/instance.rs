@@ -11,7 +11,7 @@ use core::{
 };
 
 use cairn::{
-    agent::{Agent, OWN_PAYLOAD_MAX, UploadMode},
+    agent::{Agent, Made, OWN_PAYLOAD_MAX, UploadMode},
     factory::Factory,
     journal::FlashJournal,
     power::schedule::FixedInterval,
@@ -80,7 +80,9 @@ struct Own {
     birth: Option<Birth>,
     /// When the agent may try again to start, if its signer did not answer.
     not_before: Millis,
-    /// `Instance::agent` is initialised.
+    /// `Instance::agent` is initialised, and has not resumed.
+    made: bool,
+    /// It is, and has: only then is it used.
     started: bool,
     loans: Loans,
     /// The record being taken from the queue.
@@ -235,6 +237,7 @@ impl Initialising {
         let own = Own {
             birth: Some(birth),
             not_before: Millis(0),
+            made: false,
             started: false,
             loans: Loans::default(),
             record: cairn_record_t::EMPTY,
@@ -301,7 +304,7 @@ pub(crate) struct Start<'a> {
     instance: &'a Instance,
     birth: &'a mut Option<Birth>,
     not_before: &'a mut Millis,
-    started: &'a mut bool,
+    made: &'a mut bool,
     loans: &'a mut Loans,
     keep: bool,
 }
@@ -318,9 +321,19 @@ impl Step<'_> {
     /// The right to start the agent, with what it starts with; `None` when it did, or tried to, or is to try later.
     pub(crate) fn starting(&mut self, now: Millis) -> Option<Start<'_>> {
         let instance = self.0;
-        let Own { birth, not_before, started, loans, .. } = self.own();
+        let Own { birth, not_before, made, loans, .. } = self.own();
         let due = birth.is_some() && now >= *not_before;
-        if due { Some(Start { instance, birth, not_before, started, loans, keep: false }) } else { None }
+        if due { Some(Start { instance, birth, not_before, made, loans, keep: false }) } else { None }
+    }
+
+    /// Takes down whether the agent, if one was made, has resumed. One that has not is of no use, and holds the key: it is wiped.
+    pub(crate) fn resumed(&mut self, has: bool) {
+        let own = self.own();
+        own.started |= own.made && has;
+        if core::mem::take(&mut own.made) && !has {
+            // SAFETY: exclusive as in `own`: who was to resume the agent borrowed this step.
+            wipe::bytes(unsafe { &mut *self.0.agent.get() });
+        }
     }
 
     /// When the agent is to try again to start; `None` when it did, or failed for good.
@@ -347,7 +360,7 @@ impl Step<'_> {
     }
 }
 
-impl Start<'_> {
+impl<'a> Start<'a> {
     /// What the agent starts with.
     ///
     /// # Errors
@@ -378,21 +391,24 @@ impl Start<'_> {
     pub(crate) fn make(
         mut self,
         link: impl FnOnce(&Factory, Lent<'_>) -> Link,
-        agent: impl FnOnce(&mut MaybeUninit<DeviceAgent>, &'static mut Link) -> Result<(), cairn_result_t>,
-    ) -> Result<(), cairn_result_t> {
+        agent: impl FnOnce(
+            &'a mut MaybeUninit<DeviceAgent>,
+            &'static mut Link,
+        ) -> Result<Made<'a, DeviceAgent>, cairn_result_t>,
+    ) -> Result<Made<'a, DeviceAgent>, cairn_result_t> {
         let instance = self.instance;
         let (Birth { factory, .. }, lent) = self.parts()?;
         // SAFETY: a `Start` comes here once in the life of an instance, for it is used up and its birth gone then, and nobody
         // else ever refers to this cell. The instance lives for ever, so the reference may.
         let link = unsafe { place(&mut *instance.link.get(), || link(factory, lent)) };
-        // SAFETY: there is one `Step` at a time, which this is borrowed from, so nobody else refers to this cell now.
-        let place = unsafe { &mut *instance.agent.get() };
-        let made = agent(place, link);
+        // SAFETY: there is one `Step` at a time, which this and what is made are borrowed from, so nobody else refers to this
+        // cell now.
+        let made = agent(unsafe { &mut *instance.agent.get() }, link);
         if made.is_err() {
-            // What is there is no agent, and may hold the key.
-            wipe::bytes(place);
+            // SAFETY: what `agent` was lent is returned. What is there is no agent, and may hold the key.
+            wipe::bytes(unsafe { &mut *instance.agent.get() });
         }
-        *self.started = made.is_ok();
+        *self.made = made.is_ok();
         made
     }
 }

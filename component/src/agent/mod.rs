@@ -36,7 +36,7 @@ use crate::{
     journal::{BatchState, Journal, JournalError, NewRecord},
     ports::{Clock, Inbox, Link, LinkError, Submission},
     power::schedule::{Decision, Schedule, View},
-    record::{BlindSecret, Entry, Kind, Priority, Record, SequenceNumber},
+    record::{BatchKey, BlindSecret, Entry, Kind, Priority, Record, SequenceNumber},
     rotation::ROTATION_PAYLOAD_BYTES,
     sha256::FaultWatch,
     signer::{DeviceId, KeyId, PublicKey, Signer, SignerError},
@@ -243,7 +243,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     #[inline(always)]
     fn assemble(key: PublicKey, settings: Settings, journal: J, signer: S, link: L, clock: C, schedule: P) -> Self {
         let hashes = FaultWatch::new();
-        let open = OpenBatch::new(settings.blind_secret.batch_key(journal.stream(), journal.batches().end.0));
+        // What it is and its key are read before it is used, when the agent resumes.
+        let open = OpenBatch::new(BatchKey::new([0; 32]));
         let watch = ClockWatch::new(clock.now(), clock.wall());
         Self {
             settings,
@@ -257,7 +258,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             turn: Turn::default(),
             hashes,
             open,
-            open_is_stale: false,
+            open_is_stale: true,
             exchange: None,
             flush: false,
             radio_up_until: None,
@@ -280,8 +281,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         self.totals.stored_through = self.journal.through(BatchState::Stored);
         self.totals.included_through = self.journal.through(BatchState::Included);
         self.totals.final_through = self.journal.through(BatchState::Final);
-        let unsealed = self.journal.unsealed();
-        if unsealed.end == SequenceNumber(0) {
+        if self.journal.unsealed().end == SequenceNumber(0) {
             let device = self.device();
             let identity = Identity::new(device, &self.key, self.journal.previous_stream());
             if self.hash_failed() {
@@ -296,7 +296,6 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             .map_err(StartError::Journal)?;
         }
         self.take_turn()?;
-        self.open_is_stale = unsealed.start < unsealed.end;
         self.refresh_open_batch().map_err(StartError::Journal)
     }
 
