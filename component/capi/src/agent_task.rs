@@ -2,8 +2,6 @@
 //! The agent's task: starts the agent, and then makes one step after the other. Called through `cairn_poll` and
 //! `cairn_run`.
 
-use core::mem::MaybeUninit;
-
 use cairn::{
     agent::{Event, EvidenceError, Made, Settings, StartError, SubmitError, UploadMode},
     batch::DeploymentId,
@@ -23,7 +21,7 @@ use crate::{
     result::cairn_result_t,
     selftest,
     signer::{self, Signer},
-    transport::{self, Link},
+    transport,
     waiters::{Answer, Buffer, Request, Work},
     wipe,
 };
