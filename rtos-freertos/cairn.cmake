@@ -14,6 +14,7 @@
 #   CAIRN_RUSTC             rustc                                    default: what cargo finds
 #   CAIRN_CARGO_ARGS        more arguments for the device build, a list; for instance -Zbuild-std=core,alloc
 #   CAIRN_CARGO_TARGET_DIR  where cargo builds                       default: <build>/cairn
+#   CAIRN_HOST_TARGET_DIR   where cargo builds cairn-config          default: <build>/cairn-host
 #   CAIRN_RUST_TARGET       the Rust target triple                   default: from the C compiler
 #   CAIRN_CFLAGS            flags for the C that cargo compiles      default: below; used with CONFIG_CAIRN_SIGNER_LIBSECP256K1
 #
@@ -37,6 +38,7 @@ _cairn_option(CAIRN_CARGO "cargo" "cargo")
 _cairn_option(CAIRN_RUSTC "" "rustc; empty: what cargo finds")
 _cairn_option(CAIRN_CARGO_ARGS "" "More arguments for cargo's device build")
 _cairn_option(CAIRN_CARGO_TARGET_DIR "${CMAKE_BINARY_DIR}/cairn" "Where cargo builds for the device")
+_cairn_option(CAIRN_HOST_TARGET_DIR "${CMAKE_BINARY_DIR}/cairn-host" "Where cargo builds what reads the .config")
 _cairn_option(CAIRN_RUST_TARGET "" "Rust target triple; empty: from the C compiler")
 _cairn_option(CAIRN_CFLAGS "-fomit-frame-pointer -fno-schedule-insns2" "Flags for the C that cargo compiles for the device")
 
@@ -139,7 +141,7 @@ set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CAIRN_DOTCONFI
 # Asks cairn-config, the only reader of a .config.
 function(_cairn_ask_config out)
   execute_process(
-    COMMAND "${CMAKE_COMMAND}" -E env ${_cairn_env} "CARGO_TARGET_DIR=${CMAKE_BINARY_DIR}/cairn-host"
+    COMMAND "${CMAKE_COMMAND}" -E env ${_cairn_env} "CARGO_TARGET_DIR=${CAIRN_HOST_TARGET_DIR}"
       "${CAIRN_CARGO}" run --quiet --locked --package cairn-config -- ${ARGN}
     WORKING_DIRECTORY "${CAIRN_ROOT}" RESULT_VARIABLE failed OUTPUT_VARIABLE answer ERROR_VARIABLE error
     OUTPUT_STRIP_TRAILING_WHITESPACE)

@@ -2,6 +2,8 @@
 """Reads kconfig/ with kconfiglib. Called by `cargo xtask kconfig` and by a stage of `cargo xtask test`.
 
 kconfig.py default FILE   writes the configuration that results when nothing is changed
+kconfig.py variant FILE BASE NAME=VALUE...
+                          writes what menuconfig would after these choices, CAIRN_ left out, in the configuration BASE
 kconfig.py symbols        prints what `cairn-config symbols` prints: name, then 'bool', 'int MIN MAX', 'hex MIN MAX' or 'string',
                           and after 'needs' what one of must be set
 """
@@ -40,6 +42,16 @@ def main(root, verb, *rest):
     kconf = kconfiglib.Kconfig(f"{root}/kconfig/Kconfig.freertos", warn_to_stderr=False)
     if verb == "default":
         kconf.write_config(rest[0], header=HEADER, save_old=False)
+    elif verb == "variant":
+        out, base, *choices = rest
+        kconf.load_config(base)
+        for choice in choices:
+            name, value = choice.split("=")
+            symbol = kconf.syms[PREFIX + name]
+            symbol.set_value(value)
+            if symbol.str_value != value:
+                kconf.warnings.append(f"{choice} is not offered: {name} stays {symbol.str_value or 'hidden'}")
+        kconf.write_config(out, header=HEADER, save_old=False)
     elif verb == "symbols":
         for symbol in kconf.unique_defined_syms:
             print(*[f"CONFIG_{symbol.name} {kind(symbol)}", *(["needs", *needs(symbol)] if needs(symbol) else [])])

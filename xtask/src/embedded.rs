@@ -107,6 +107,9 @@ impl Toolchain {
         let mut directory = OsString::from("-DCAIRN_CARGO_TARGET_DIR=");
         directory.push(self.target_dir(project));
         arguments.push(directory);
+        let mut host = OsString::from("-DCAIRN_HOST_TARGET_DIR=");
+        host.push(project.target().join("cairn-config"));
+        arguments.push(host);
         arguments
     }
 }

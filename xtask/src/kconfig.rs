@@ -34,6 +34,18 @@ fn script(project: &Project, arguments: &[&str]) -> Command {
     python
 }
 
+/// Writes to `out` what menuconfig would after `choices` in the configuration `base`.
+pub(crate) fn variant(project: &Project, log: &mut Log, base: &Path, choices: &[&str], out: &Path) -> Result<()> {
+    let made = out.with_extension("made");
+    let mut python = script(project, &["variant"]);
+    log.run(python.arg(&made).arg(base).args(choices))?;
+    // Replaced only when it is another: the build would begin anew.
+    if fs::read_to_string(out).ok() != Some(fs::read_to_string(&made)?) {
+        fs::rename(&made, out)?;
+    }
+    Ok(())
+}
+
 fn check(context: &Context, log: &mut Log) -> Result<Outcome> {
     let project = &context.project;
     let made = project.directory("xtask")?.join("default.config");

@@ -6,6 +6,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 use crate::{
     embedded::{SAMPLE_TARGET, Toolchain},
+    kconfig,
     process::Log,
     project::Project,
     setup::{Need, python},
@@ -36,7 +38,26 @@ pub(crate) enum Meter {
     Endorsed,
     /// With a PSA Crypto, Mbed TLS, that hashes and encrypts for Cairn.
     Psa,
+    /// With another signer than the software one on secp256k1.
+    Signer(&'static Signer),
 }
+
+/// A choice of CAIRN_SIGNER.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Signer {
+    build_name: &'static str,
+    /// What is chosen in Kconfig.
+    choices: &'static [&'static str],
+}
+
+/// Every choice whose image links without a library of the platform; PSA Crypto has an image and a stage of its own.
+const SIGNERS: &[Signer] = &[
+    Signer { build_name: "freertos-meter-p256", choices: &["SIGNER_P256=y", "SIGNER_FAST=y"] },
+    Signer { build_name: "freertos-meter-libsecp256k1", choices: &["SIGNER_LIBSECP256K1=y"] },
+    Signer { build_name: "freertos-meter-se050", choices: &["SIGNER_SE050=y", "SE050_SCP03=n"] },
+    Signer { build_name: "freertos-meter-sim", choices: &["SIGNER_SIM=y"] },
+    Signer { build_name: "freertos-meter-iot-safe", choices: &["SIGNER_SIM=y", "SIM_IOT_SAFE=y", "SIM_CSIM=y"] },
+];
 
 impl Meter {
     /// The file of options in the sample's folder.
@@ -44,14 +65,14 @@ impl Meter {
         match self {
             Self::Normal => "meter.config",
             Self::Control => "control.config",
-            Self::Kills | Self::Endorsed | Self::Psa => "meter.config",
+            Self::Kills | Self::Endorsed | Self::Psa | Self::Signer(_) => "meter.config",
         }
     }
 
     /// Options that are others than the file's.
     const fn changes(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Normal | Self::Control => &[],
+            Self::Normal | Self::Control | Self::Signer(_) => &[],
             Self::Endorsed => &[("CONFIG_CAIRN_ROOT_NONE", "n"), ("CONFIG_CAIRN_ROOT_FACTORY_KEY", "y")],
             Self::Psa => &[("CONFIG_CAIRN_PSA_HASH", "y"), ("CONFIG_CAIRN_PSA_AEAD", "y")],
             Self::Kills => &[
@@ -69,6 +90,7 @@ impl Meter {
             Self::Kills => "freertos-meter-kills",
             Self::Endorsed => "freertos-meter-endorsed",
             Self::Psa => "freertos-meter-psa",
+            Self::Signer(signer) => signer.build_name,
         }
     }
 }
@@ -82,7 +104,8 @@ const ALLOCATORS: &[&str] = &["malloc", "_malloc_r", "_sbrk", "pvPortMalloc", "_
 
 fn build_all(context: &Context, log: &mut Log) -> Result<Outcome> {
     let toolchain = context.toolchain()?;
-    for meter in [Meter::Normal, Meter::Control] {
+    refuses_features(&context.project, log)?;
+    for meter in [Meter::Normal, Meter::Control].into_iter().chain(SIGNERS.iter().map(Meter::Signer)) {
         let image = build_meter(&context.project, toolchain, log, meter)?;
         check_symbols(log, &image)?;
     }
@@ -90,7 +113,24 @@ fn build_all(context: &Context, log: &mut Log) -> Result<Outcome> {
         build_lock(&context.project, toolchain, log, &["--features", feature])?;
     }
     build_lock(&context.project, toolchain, log, &[])?;
-    passed("freertos-meter, its control build, freertos-lock with its key in flash, on the SIM and in a secure element")
+    passed(format!(
+        "freertos-meter, its control build and {} other signers, freertos-lock with its key in flash, on the SIM and in a secure element",
+        SIGNERS.len()
+    ))
+}
+
+/// What to build in is chosen in the .config and nowhere else: the way of before is an error that says so.
+fn refuses_features(project: &Project, log: &mut Log) -> Result<()> {
+    let build = project.directory("samples/refused")?;
+    let mut cmake = Command::new("cmake");
+    cmake.arg("-S").arg(project.path("samples/freertos-meter")).arg("-B").arg(build).arg("-DCAIRN_FEATURES=at-modem");
+    let mut kernel = std::ffi::OsString::from("-DFREERTOS_KERNEL_PATH=");
+    kernel.push(kernel_path(project, log)?);
+    let (status, said) = log.status_within(cmake.args(["-G", "Ninja"]).arg(kernel), Duration::from_secs(60))?;
+    if status.success() || !said.contains("CAIRN_FEATURES is no more") {
+        bail!("CAIRN_FEATURES is not refused: {said}");
+    }
+    Ok(())
 }
 
 /// The sample in Rust: a workspace of its own, with the target in its .cargo/config.toml. The kernel API of its family
@@ -117,7 +157,7 @@ pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log
     python.push(python::interpreter(project));
     let mut configure = Command::new("cmake");
     configure.args(["-G", "Ninja", "-S"]).arg(&sample).arg("-B").arg(&build).args([kernel, python]);
-    configure.arg(format!("-DCAIRN_DOTCONFIG={}", dotconfig(&sample, &build, meter)?.display()));
+    configure.arg(format!("-DCAIRN_DOTCONFIG={}", dotconfig(project, log, &build, meter)?.display()));
     if meter == Meter::Psa {
         configure.arg(format!("-DMETER_MBEDTLS={}", mbedtls_path(project, log)?.display()));
     }
@@ -137,8 +177,13 @@ pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log
 }
 
 /// The meter's options: the sample's file, or a copy with changes.
-fn dotconfig(sample: &Path, build: &Path, meter: Meter) -> Result<PathBuf> {
-    let shipped = sample.join(meter.config());
+fn dotconfig(project: &Project, log: &mut Log, build: &Path, meter: Meter) -> Result<PathBuf> {
+    let shipped = project.path("samples/freertos-meter").join(meter.config());
+    if let Meter::Signer(signer) = meter {
+        let chosen = build.join("signer.config");
+        kconfig::variant(project, log, &shipped, signer.choices, &chosen)?;
+        return Ok(chosen);
+    }
     if meter.changes().is_empty() {
         return Ok(shipped);
     }
