@@ -116,6 +116,12 @@ fn vouched(
     agent.endorse(nonce, &birthmark.kid, &mut cairn_psa::PsaRoot, out)
 }
 
+/// The attestation key's curve: the one that the device's key is on.
+#[cfg(all(feature = "endorsement", feature = "es256"))]
+type Curve = cairn::signer::software::P256;
+#[cfg(all(feature = "endorsement", not(feature = "es256")))]
+type Curve = cairn::signer::software::Secp256k1;
+
 #[cfg(all(feature = "endorsement", not(feature = "psa-attestation")))]
 fn vouched(
     agent: &mut DeviceAgent,
@@ -126,14 +132,15 @@ fn vouched(
     use cairn::{
         endorsement::{FactoryKeyRoot, factory_key::Software},
         ports::Clock as _,
-        signer::{Algorithm, SignerError, software::SoftwareSigner},
+        signer::{SignerError, software::CurveSigner},
     };
 
     use crate::port::{PortClock, PortEntropy};
 
     let none = EndorseError::Root(RootError::Signer(SignerError::NotProvisioned));
-    let key = birthmark.attestation.as_ref().filter(|key| key.alg == Algorithm::Es256k).ok_or(none)?;
-    let signer = SoftwareSigner::with_entropy(&key.private_key, PortEntropy).map_err(|_| none)?;
+    let key = birthmark.attestation.as_ref().filter(|key| key.alg == crate::signer::ALGORITHM).ok_or(none)?;
+    // Of the curve that the image has anyway.
+    let signer = CurveSigner::<Curve, _>::with_entropy(&key.private_key, PortEntropy).map_err(|_| none)?;
     let software = Software { name: "cairn", version: env!("CARGO_PKG_VERSION") };
     let mut root = FactoryKeyRoot::new(signer, agent.device(), PortClock.wall(), Some(software));
     agent.endorse(nonce, &birthmark.kid, &mut root, out)

@@ -11,8 +11,11 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use c_builds::{Build, blob, factory, library, program, signed_by, succeed};
+use c_builds::{Build, blob, factory, library, program, refusal, signed_by, succeed};
 use cairn::{
+    cose::Sign1,
+    endorsement::{Endorsement, possession_digest},
+    factory::{AttestationKey, Factory},
     ports::{Entropy, NoEntropy},
     signer::{
         Algorithm, PublicKey, Signer as _,
@@ -24,6 +27,7 @@ use cairn_capi::result::cairn_result_t::{
     self, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_KEY_MISSING, CAIRN_E_KEY_UNWANTED, CAIRN_E_SIGNER_LOCKED,
     CAIRN_E_SIGNER_NOT_PROVISIONED, CAIRN_OK,
 };
+use cairn_evidence::signature;
 use cairn_se_sim::{
     Board, Chip, Keys, Options,
     wire::{Pace, serve},
@@ -80,6 +84,18 @@ impl Device {
         signed_by(&String::from_utf8(output.stdout).unwrap(), seq, key);
     }
 
+    /// That an endorsement is signed by the device's key and, in its token, by the factory's.
+    fn endorses(&self, ledger: &PublicKey, private_key: [u8; 32], attester: &PublicKey) {
+        let attestation = Some(AttestationKey { alg: attester.alg, private_key });
+        let with = Factory { attestation, ..factory(ledger.alg, Some(SECRET)) };
+        let output = succeed(self.scenario("endorses").arg(blob(&self.build.directory, "endorses.bin", &with)));
+        let bytes = hex::decode(output.stdout).unwrap();
+        let read = Endorsement::decode(&bytes).expect("what docs/wire.cddl says");
+        signature::check(ledger, &possession_digest(read.token), &read.proof).expect("the ledger key signed");
+        let token = Sign1::decode(read.token).unwrap();
+        signature::check(attester, &token.digest(&[]), &token.signature).expect("the attestation key signed");
+    }
+
     fn does_not_start(&self, alg: Algorithm, element: Option<(&str, u16)>, more: &[(&str, &str)], why: cairn_result_t) {
         let blob = blob(&self.build.directory, "no_start.bin", &factory(alg, None));
         let mut scenario = self.scenario("no_start");
@@ -90,10 +106,14 @@ impl Device {
 
 #[test]
 fn the_software_signers_of_both_curves_sign_and_take_blobs_with_their_key_only() {
-    let p256 = Device::new("p256", &[("SIGNER_SOFTWARE", "n"), ("SIGNER_P256", "y"), ("SIGNER_FAST", "y")]);
+    let choices = [("SIGNER_SOFTWARE", "n"), ("SIGNER_P256", "y"), ("SIGNER_FAST", "y")];
+    let root = [("ROOT_NONE", "n"), ("ROOT_FACTORY_KEY", "y")];
+    let p256 = Device::new("p256", &[&choices[..], &root].concat());
     let unsupported = CAIRN_E_FACTORY_UNSUPPORTED;
     p256.refuses([unsupported, unsupported, CAIRN_OK, CAIRN_E_KEY_MISSING]);
-    p256.signs("signs", Some(SECRET), None, 3, &P256Signer::new(&SECRET).unwrap().public_key().unwrap());
+    let public = |secret: &[u8; 32]| P256Signer::new(secret).unwrap().public_key().unwrap();
+    p256.signs("signs", Some(SECRET), None, 3, &public(&SECRET));
+    p256.endorses(&public(&SECRET), [0x55; 32], &public(&[0x55; 32]));
     let k1 = Device::new("secp256k1", &[]);
     k1.refuses([CAIRN_OK, CAIRN_E_KEY_MISSING, unsupported, unsupported]);
     k1.signs("signs", Some(SECRET), None, 3, &SoftwareSigner::new(&SECRET).unwrap().public_key().unwrap());
@@ -105,6 +125,23 @@ fn libsecp256k1_signs_and_takes_blobs_with_its_key_only() {
     let unsupported = CAIRN_E_FACTORY_UNSUPPORTED;
     device.refuses([CAIRN_OK, CAIRN_E_KEY_MISSING, unsupported, unsupported]);
     device.signs("signs", Some(SECRET), None, 3, &SoftwareSigner::new(&SECRET).unwrap().public_key().unwrap());
+}
+
+#[test]
+fn features_that_are_not_the_configurations_do_not_build_and_say_why() {
+    let mismatch = "the cargo features are not those of the .config";
+    for (features, why) in [
+        ("at-modem", "no signer: cairn-capi takes exactly one"),
+        ("at-modem,signer-software,signer-p256", "two signers: cairn-capi takes exactly one"),
+        ("at-modem,signer-p256", mismatch),
+        ("at-modem,signer-software,signer-fast", mismatch),
+        ("at-modem,signer-software,endorsement", mismatch),
+        ("at-modem,signer-software,monotonic", mismatch),
+        ("signer-software", "cairn-capi needs a transport"),
+    ] {
+        let said = refusal(features);
+        assert!(said.contains(why), "{features}: {said}");
+    }
 }
 
 /// The keys of c/element_port.c.

@@ -112,6 +112,23 @@ static void goes_away(char **arguments)
     port_agent_stop();
 }
 
+/* argv: a factory with an attestation key. Prints the endorsement. */
+static void endorses(char **arguments)
+{
+    static const uint8_t nonce[CAIRN_NONCE_BYTES];
+    static uint8_t out[CAIRN_ENDORSEMENT_MAX];
+    size_t length;
+    init(arguments[0]);
+    element_connect();
+    port_agent_start();
+    until_start(CAIRN_OK);
+    EXPECT(cairn_endorse(nonce, out, sizeof out, &length, PATIENCE_MS), CAIRN_OK);
+    for (size_t i = 0; i < length; i++) {
+        printf("%02x", out[i]);
+    }
+    port_agent_stop();
+}
+
 #if defined(CONFIG_CAIRN_SIGNER_PSA)
 #if defined(CONFIG_CAIRN_KEY_P256)
 #define ALGORITHM CAIRN_PSA_ES256
@@ -142,6 +159,7 @@ static const struct scenario scenarios[] = {
     {"no_start", no_start},
     {"comes_back", comes_back},
     {"goes_away", goes_away},
+    {"endorses", endorses},
 #if defined(CONFIG_CAIRN_SIGNER_PSA)
     {"psa_provision", psa_provision},
 #endif

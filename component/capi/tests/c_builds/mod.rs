@@ -102,20 +102,34 @@ pub(crate) fn library_with(name: &str, changes: &[(&str, &str)], more: &str) -> 
     header(&target, &dotconfig, &directory);
     let features = succeed(ask_config(&target).arg("features").arg(&dotconfig)).stdout;
     let features = format!("{more},{}", String::from_utf8(features).unwrap().trim());
-    // Apart from the tests' own, which would be built anew with another configuration.
-    let own = target.join("c-libraries");
     let one_at_a_time = BUILDING.lock().unwrap();
-    succeed(
-        cargo(&own)
-            .env("CAIRN_DOTCONFIG", &dotconfig)
-            .args(["rustc", "--quiet", "--package", "cairn-capi", "--lib", "--crate-type", "staticlib"])
-            .args(["--no-default-features", "--features", &features]),
-    );
+    let own = libraries();
+    succeed(rustc(&own, &features).env("CAIRN_DOTCONFIG", &dotconfig));
     // A copy: the next one replaces the file.
     let library = directory.join("libcairn_capi.a");
     fs::copy(own.join("debug/libcairn_capi.a"), &library).unwrap();
     drop(one_at_a_time);
     Build { directory, library }
+}
+
+/// Apart from the tests' own target directory, where all would be built anew with another configuration.
+fn libraries() -> PathBuf {
+    cargo_target().join("c-libraries")
+}
+
+fn rustc(target: &Path, features: &str) -> Command {
+    let mut cargo = cargo(target);
+    cargo.args(["rustc", "--quiet", "--package", "cairn-capi", "--lib", "--crate-type", "staticlib"]);
+    cargo.args(["--no-default-features", "--features", features]);
+    cargo
+}
+
+/// What the compiler says of a library of the default configuration with features that are not its own.
+pub(crate) fn refusal(features: &str) -> String {
+    let _one_at_a_time = BUILDING.lock().unwrap();
+    let output = rustc(&libraries(), &format!("std,{features}")).output().unwrap();
+    assert!(!output.status.success(), "{features}: it builds");
+    String::from_utf8(output.stderr).unwrap()
 }
 
 /// A program of C files of `c/`, linked to the library of `build`.
