@@ -74,7 +74,11 @@ impl Meter {
         match self {
             Self::Normal | Self::Control | Self::Signer(_) => &[],
             Self::Endorsed => &[("CONFIG_CAIRN_ROOT_NONE", "n"), ("CONFIG_CAIRN_ROOT_FACTORY_KEY", "y")],
-            Self::Psa => &[("CONFIG_CAIRN_PSA_HASH", "y"), ("CONFIG_CAIRN_PSA_AEAD", "y")],
+            Self::Psa => &[
+                ("CONFIG_CAIRN_PSA_HASH", "y"),
+                ("CONFIG_CAIRN_PSA_AEAD", "y"),
+                ("CONFIG_CAIRN_TASK_STACK_BYTES", "10240"),
+            ],
             Self::Kills => &[
                 ("CONFIG_CAIRN_JOURNAL_BYTES", "16384"),
                 ("CONFIG_CAIRN_FLASH_WRITE_SIZE", "4"),
