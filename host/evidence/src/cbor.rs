@@ -65,14 +65,30 @@ pub fn encode(evidence: &Evidence) -> Vec<u8> {
     e.into_writer()
 }
 
+/// A record as `rotation.record` holds it: the bytes of `evidence.record`.
+#[must_use]
+pub fn record_bytes(record: &OwnedRecord) -> Vec<u8> {
+    let mut e = Encoder::new(Vec::new());
+    let written = encode_record(record, &mut e);
+    debug_assert!(written.is_ok(), "a Vec takes any number of bytes");
+    e.into_writer()
+}
+
+/// An anchor as `rotation.anchor` holds it: the bytes of `evidence.anchor`.
+#[must_use]
+pub fn anchor_bytes(anchor: &Anchor) -> Vec<u8> {
+    let mut e = Encoder::new(Vec::new());
+    let written = encode_anchor(anchor, &mut e);
+    debug_assert!(written.is_ok(), "a Vec takes any number of bytes");
+    e.into_writer()
+}
+
 type Sink<'a> = &'a mut Encoder<Vec<u8>>;
 type Written = Result<(), minicbor::encode::Error<Infallible>>;
 
 fn encode_into(evidence: &Evidence, e: Sink<'_>) -> Written {
-    let record = &evidence.record;
     e.array(9)?.u8(VERSION)?.bytes(&evidence.deployment.0)?;
-    e.array(6)?.u64(record.seq.0)?.u64(record.time.unix_ms)?.u8(record.time.quality as u8)?;
-    e.u16(record.kind.0)?.bytes(&record.blind)?.bytes(&record.payload)?;
+    encode_record(&evidence.record, e)?;
     encode_path(&evidence.path, e)?;
     encode_anchor(&evidence.anchor, e)?;
     e.bytes(&evidence.signature.0)?;
@@ -87,6 +103,12 @@ fn encode_into(evidence: &Evidence, e: Sink<'_>) -> Written {
         Some(inclusion) => encode_inclusion(inclusion, e),
         None => e.null().map(|_| ()),
     }
+}
+
+fn encode_record(record: &OwnedRecord, e: Sink<'_>) -> Written {
+    e.array(6)?.u64(record.seq.0)?.u64(record.time.unix_ms)?.u8(record.time.quality as u8)?;
+    e.u16(record.kind.0)?.bytes(&record.blind)?.bytes(&record.payload)?;
+    Ok(())
 }
 
 fn encode_path(path: &[Hash], e: Sink<'_>) -> Written {
@@ -127,15 +149,36 @@ pub fn decode(bytes: &[u8]) -> Result<Evidence, FormatError> {
     if bytes.len() > MAX_FILE_BYTES {
         return Err(FormatError::TooLong);
     }
+    whole(bytes, Reader::evidence, encode)
+}
+
+/// Reads what [`record_bytes`] writes, and nothing else.
+///
+/// # Errors
+/// [`FormatError`].
+pub fn read_record(bytes: &[u8]) -> Result<OwnedRecord, FormatError> {
+    whole(bytes, Reader::record, record_bytes)
+}
+
+/// Reads what [`anchor_bytes`] writes, and nothing else.
+///
+/// # Errors
+/// [`FormatError`].
+pub fn read_anchor(bytes: &[u8]) -> Result<Anchor, FormatError> {
+    whole(bytes, Reader::anchor, anchor_bytes)
+}
+
+fn whole<'b, T>(
+    bytes: &'b [u8],
+    read: impl Fn(&mut Reader<'b>) -> Result<T, FormatError>,
+    write: impl Fn(&T) -> Vec<u8>,
+) -> Result<T, FormatError> {
     let mut reader = Reader { d: Decoder::new(bytes) };
-    let evidence = reader.evidence()?;
+    let value = read(&mut reader)?;
     if reader.d.position() != bytes.len() {
         return Err(FormatError::Trailing);
     }
-    if encode(&evidence) != bytes {
-        return Err(FormatError::NotDeterministic);
-    }
-    Ok(evidence)
+    if write(&value) == bytes { Ok(value) } else { Err(FormatError::NotDeterministic) }
 }
 
 /// Reads the parts of a file in their order.

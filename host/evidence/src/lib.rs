@@ -3,7 +3,7 @@
 //! device's history, and was not changed.
 //!
 //! [`model`] is what a file says, [`cbor`] and [`json`] are its two forms (docs/wire.cddl, `evidence`), [`signature`] checks
-//! one signature, [`mod@verify`] runs the steps and [`refusal`] names why a step failed. Called by the relay (which completes
+//! one signature, [`rotation`] follows a device from its first key to the one that signed, [`mod@verify`] runs the steps and [`refusal`] names why a step failed. Called by the relay (which completes
 //! evidence) and by `cairn verify`. Never does I/O: what a ledger says is gathered by the caller and handed in as
 //! [`verify::LedgerFacts`].
 #![forbid(unsafe_code)]
@@ -12,11 +12,12 @@ pub mod cbor;
 pub mod json;
 pub mod model;
 pub mod refusal;
+pub mod rotation;
 pub mod signature;
 pub mod verify;
 
 pub use model::{Evidence, EvidenceKey, Inclusion, OwnedRecord, Rotation, Route, TransactionRef};
-pub use refusal::{Refusal, Step};
+pub use refusal::{Refusal, RotationFault, Step};
 pub use signature::SignatureError;
 pub use verify::{Expectation, LedgerFacts, Verdict, verify};
 

@@ -62,14 +62,15 @@ pub struct EvidenceKey {
     pub public_key: [u8; 33],
 }
 
-/// One change of a device's key: the rotation record, and the anchor by which the old key signed it.
+/// One change of a device's key: the rotation record, and the anchor by which the old key signed it. [`crate::rotation`] reads
+/// and judges them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotation {
-    /// The record's leaf CBOR.
+    /// The record: [`crate::cbor::record_bytes`].
     pub record: Vec<u8>,
     /// From its leaf to the root of the anchor.
     pub path: Vec<Hash>,
-    /// The anchor's CBOR.
+    /// The anchor: [`crate::cbor::anchor_bytes`].
     pub anchor: Vec<u8>,
     /// The old key's signature.
     pub signature: Signature,

@@ -8,7 +8,7 @@ use cairn::{
     signer::{DeviceId, KeyId},
 };
 
-use crate::cbor::FormatError;
+use crate::{cbor::FormatError, signature::SignatureError};
 
 /// The steps of a verification, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +17,8 @@ pub enum Step {
     Format,
     /// It is about the expected deployment.
     Deployment,
+    /// The rotations lead from the device's first key to the signing key.
+    Rotations,
     /// It is about the expected device.
     Device,
     /// The anchor is consistent with itself, and the record is one of its batch.
@@ -44,6 +46,7 @@ impl Step {
         match self {
             Self::Format => "format",
             Self::Deployment => "deployment",
+            Self::Rotations => "rotations",
             Self::Device => "device",
             Self::Record => "record",
             Self::Anchor => "anchor",
@@ -57,9 +60,10 @@ impl Step {
     }
 
     /// All steps in their order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Format,
         Self::Deployment,
+        Self::Rotations,
         Self::Device,
         Self::Anchor,
         Self::Record,
@@ -78,11 +82,17 @@ pub enum Refusal {
     /// Not an evidence file.
     #[error("this is not an evidence file: {0}")]
     Format(#[from] FormatError),
-    /// It carries rotation records.
-    #[error(
-        "the evidence carries rotation records; rotation records of evidence version 1 cannot be checked by this program"
-    )]
-    Rotations,
+    /// A rotation is not what leads from one key of the device to the next.
+    #[error("rotation {number}: {fault}")]
+    Rotation {
+        /// Which, counted from 1 in the order of the evidence.
+        number: usize,
+        /// What is wrong with it.
+        fault: RotationFault,
+    },
+    /// The last rotation names another key than the one that signed.
+    #[error("the rotations do not lead to the key in the evidence: the last one names key {}", hex0x(.0))]
+    RotationsLeadElsewhere([u8; 33]),
     /// It says nothing of a ledger.
     #[error("the evidence names no transaction: a relay has to complete it with its path and block")]
     NotIncluded,
@@ -154,6 +164,16 @@ pub enum Refusal {
         revoked_at: u64,
         /// Block time of the inclusion, seconds.
         included_at: u64,
+    },
+    /// The owner registered the key for another device.
+    #[error("key {} was registered for {}, not for device {}", hex0x(&key.0), device_or_none(found.as_ref()), hex0x(&expected.0))]
+    KeyOfOtherDevice {
+        /// The key.
+        key: KeyId,
+        /// The device the registry names; `None` when it says of none that the key is its.
+        found: Option<DeviceId>,
+        /// The device the evidence is of.
+        expected: DeviceId,
     },
     /// The key was registered only after the anchor was included.
     #[error("key {} was registered at Unix time {registered_at}, and the anchor was included at {included_at}", hex0x(&key.0))]
@@ -256,8 +276,9 @@ impl Refusal {
     #[must_use]
     pub const fn step(&self) -> Step {
         match self {
-            Self::Format(_) | Self::Rotations => Step::Format,
+            Self::Format(_) => Step::Format,
             Self::WrongDeployment { .. } => Step::Deployment,
+            Self::Rotation { .. } | Self::RotationsLeadElsewhere(_) => Step::Rotations,
             Self::WrongDevice { .. } | Self::KeyNotOnCurve => Step::Device,
             Self::RecordPathLength { .. } | Self::RecordNotUnderRoot => Step::Record,
             Self::RecordOutsideBatch { .. } | Self::AnchorInconsistent(_) => Step::Anchor,
@@ -276,16 +297,21 @@ impl Refusal {
             | Self::OtherRootPosted(_)
             | Self::OtherAnchored => Step::Root,
             Self::BlockUnknown(_) | Self::BlockNotCanonical(_) | Self::TooFewConfirmations { .. } => Step::Block,
-            Self::KeyUnregistered(_) | Self::KeyRevoked { .. } | Self::KeyRegisteredLater { .. } => Step::Key,
+            Self::KeyUnregistered(_)
+            | Self::KeyRevoked { .. }
+            | Self::KeyRegisteredLater { .. }
+            | Self::KeyOfOtherDevice { .. } => Step::Key,
         }
     }
 
-    /// What `cairn verify` exits with. 0 is verified, 1 a failure that says nothing of the evidence, 2 wrong usage.
+    /// What `cairn verify` exits with. 0 is verified, 1 a failure that says nothing of the evidence, 2 wrong usage. 11 was "carries
+    /// rotations, which cannot be checked" and is retired.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Format(_) => 10,
-            Self::Rotations => 11,
+            Self::Rotation { fault, .. } => fault.exit_code(),
+            Self::RotationsLeadElsewhere(_) => 113,
             Self::WrongDeployment { .. } => 20,
             Self::WrongDevice { .. } => 21,
             Self::RecordPathLength { .. } => 32,
@@ -315,8 +341,88 @@ impl Refusal {
             Self::KeyUnregistered(_) => 90,
             Self::KeyRevoked { .. } => 91,
             Self::KeyRegisteredLater { .. } => 92,
+            Self::KeyOfOtherDevice { .. } => 93,
         }
     }
+}
+
+/// What is wrong with one rotation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RotationFault {
+    /// Its record is no record.
+    #[error("its record does not read: {0}")]
+    Record(FormatError),
+    /// Its anchor is no anchor.
+    #[error("its anchor does not read: {0}")]
+    Anchor(FormatError),
+    /// Its record is of another kind, or says something else.
+    #[error("its record is no rotation record")]
+    NotARotation,
+    /// Its anchor contradicts itself.
+    #[error("its anchor contradicts itself: {0}")]
+    AnchorInconsistent(&'static str),
+    /// Its record's number is not in the anchor's batch.
+    #[error("its record is not one of its anchor's batch")]
+    OutsideBatch,
+    /// Its record does not hash to its place under the anchor's root.
+    #[error("its record does not hash to its place under its anchor's root")]
+    NotUnderRoot,
+    /// Records follow it in its batch.
+    #[error("its record is not the last of its batch")]
+    NotLast,
+    /// The anchor does not say that it is the key's last.
+    #[error("its anchor does not say that it is the old key's last")]
+    NotMarked,
+    /// It names another device than the rotations before.
+    #[error("it is of device {}, the one before is of {}", hex0x(&found.0), hex0x(&expected.0))]
+    OtherDevice {
+        /// What it says.
+        found: DeviceId,
+        /// What the rotations before say.
+        expected: DeviceId,
+    },
+    /// The key before did not sign it: a link is missing, or somebody else's is there.
+    #[error("the device's key before it did not sign it")]
+    OtherSigner,
+    /// The key before signed it, and somebody rewrote the signature.
+    #[error("the old key's signature is high-S: devices sign low-S, somebody rewrote it")]
+    HighS,
+    /// The key it names is no point of its curve.
+    #[error("the key it names is no point of its curve")]
+    KeyNotOnCurve,
+    /// The key it names did not agree to this place in this stream of this device.
+    #[error("the key it names does not prove possession for this device, stream and record: {0}")]
+    Proof(SignatureError),
+    /// The same stream has it at or behind what the key it names signed.
+    #[error("its batch is not before what the key it names signed in the same stream")]
+    OutOfOrder,
+}
+
+impl RotationFault {
+    /// As [`Refusal::exit_code`].
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Record(_) => 100,
+            Self::Anchor(_) => 101,
+            Self::NotARotation => 102,
+            Self::AnchorInconsistent(_) => 103,
+            Self::OutsideBatch => 104,
+            Self::NotUnderRoot => 105,
+            Self::NotLast => 106,
+            Self::NotMarked => 107,
+            Self::OtherDevice { .. } => 108,
+            Self::OtherSigner => 109,
+            Self::HighS => 110,
+            Self::KeyNotOnCurve => 111,
+            Self::Proof(_) => 112,
+            Self::OutOfOrder => 114,
+        }
+    }
+}
+
+fn device_or_none(device: Option<&DeviceId>) -> String {
+    device.map_or_else(|| "no device".into(), |device| format!("device {}", hex0x(&device.0)))
 }
 
 fn hex0x(bytes: &[u8]) -> String {

@@ -3,7 +3,7 @@
 //! by the relay; holds no secret keys.
 
 use cairn::signer::{Algorithm, Digest, PublicKey, Signature};
-use k256::ecdsa::signature::hazmat::PrehashVerifier as _;
+use k256::ecdsa::{RecoveryId, signature::hazmat::PrehashVerifier as _};
 
 /// Why a signature is not a device's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,28 @@ pub fn public_key(alg: Algorithm, sec1: &[u8]) -> Result<PublicKey, SignatureErr
     };
     let xy = uncompressed.get(1..).and_then(|xy| xy.try_into().ok()).ok_or(SignatureError::NotOnCurve)?;
     Ok(PublicKey { alg, xy })
+}
+
+/// Every key that would make `signature` one over `digest`, for the signatures whose maker is known by the hash of its key
+/// (SEC 1 section 4.1.6): at most four an algorithm, none when r or s is outside the group order. A rewritten signature (high-S) has
+/// the same candidates; [`check`] refuses it.
+#[must_use]
+pub fn candidates(digest: &Digest, signature: &Signature) -> Vec<PublicKey> {
+    let mut found = Vec::new();
+    for id in 0..=RecoveryId::MAX {
+        let Some(id) = RecoveryId::from_byte(id) else { continue };
+        if let Ok(parsed) = k256::ecdsa::Signature::from_slice(&signature.0)
+            && let Ok(key) = k256::ecdsa::VerifyingKey::recover_from_prehash(&digest.0, &parsed.normalize_s(), id)
+        {
+            found.extend(public_key(Algorithm::Es256k, key.to_sec1_point(false).as_bytes()));
+        }
+        if let Ok(parsed) = p256::ecdsa::Signature::from_slice(&signature.0)
+            && let Ok(key) = p256::ecdsa::VerifyingKey::recover_from_prehash(&digest.0, &parsed.normalize_s(), id)
+        {
+            found.extend(public_key(Algorithm::Es256, key.to_sec1_point(false).as_bytes()));
+        }
+    }
+    found
 }
 
 /// Checks that `key` made `signature` over `digest`, in low-S form.

@@ -12,6 +12,7 @@ use cairn::{
 use crate::{
     model::{Evidence, Inclusion, Route},
     refusal::Refusal,
+    rotation,
     signature::{self, SignatureError},
 };
 
@@ -44,6 +45,8 @@ pub struct LedgerFacts {
     pub registered_at: u64,
     /// When the key was revoked, seconds of block time; 0 for never.
     pub revoked_at: u64,
+    /// The device the owner registered the key for; `None` when the contract never said.
+    pub registered_for: Option<DeviceId>,
     /// The transaction's receipt; `None` when the node has none.
     pub receipt: Option<Receipt>,
     /// The block on the canonical chain that has the receipt's block number; `None` when the node has none.
@@ -135,17 +138,15 @@ pub fn verify(evidence: &Evidence, expectation: &Expectation, facts: &LedgerFact
     check_inclusion(evidence, &statement, expectation, facts)
 }
 
-/// The steps that need no ledger: format, deployment, device, anchor, record, signature.
+/// The steps that need no ledger: format, deployment, rotations, device, anchor, record, signature.
 ///
 /// # Errors
 /// The first [`Refusal`].
 pub fn check_statement(evidence: &Evidence, expectation: &Expectation) -> Result<Statement, Refusal> {
-    if !evidence.rotations.is_empty() {
-        return Err(Refusal::Rotations);
-    }
     check_deployment(evidence, expectation)?;
+    let named = rotation::follow(evidence, &expectation.deployment)?;
     let key = signature::public_key(evidence.key.alg, &evidence.key.public_key).map_err(|_| Refusal::KeyNotOnCurve)?;
-    let device = key.device_id();
+    let device = named.unwrap_or_else(|| key.device_id());
     check_device(device, expectation)?;
     let index = check_anchor(evidence)?;
     check_record(evidence, index)?;
@@ -175,7 +176,7 @@ pub fn check_inclusion(
     let receipt = check_transaction(inclusion, facts)?;
     check_root(evidence, inclusion, statement, expectation, receipt)?;
     let (block, confirmations) = check_block(receipt, expectation, facts)?;
-    check_key(statement.key_id, block.timestamp, facts)?;
+    check_key(statement, block.timestamp, facts)?;
     Ok(Verdict {
         statement: *statement,
         transaction: inclusion.transaction.hash,
@@ -332,9 +333,15 @@ fn check_block(receipt: &Receipt, expectation: &Expectation, facts: &LedgerFacts
     Ok((block, found))
 }
 
-fn check_key(key: KeyId, included_at: u64, facts: &LedgerFacts) -> Result<(), Refusal> {
+/// The registry stands for whose the key is: by the chain of rotations alone, whoever stole an old key could name a registered key
+/// of a device of their own as its successor.
+fn check_key(statement: &Statement, included_at: u64, facts: &LedgerFacts) -> Result<(), Refusal> {
+    let (key, expected) = (statement.key_id, statement.device);
     if facts.registered_at == 0 {
         return Err(Refusal::KeyUnregistered(key));
+    }
+    if facts.registered_for != Some(expected) {
+        return Err(Refusal::KeyOfOtherDevice { key, found: facts.registered_for, expected });
     }
     if facts.revoked_at != 0 && included_at >= facts.revoked_at {
         return Err(Refusal::KeyRevoked { key, revoked_at: facts.revoked_at, included_at });

@@ -63,7 +63,7 @@ fn route(evidence: &mut Evidence) -> (&mut u32, &mut u32, &mut Vec<Hash>) {
 
 /// Every way, with the exit code it must lead to.
 const SPOILED: &[(u8, &str, Spoil)] = &[
-    (11, "carries rotations", |e, _, _| {
+    (100, "carries a rotation that is none", |e, _, _| {
         let (record, path, anchor) = (vec![], vec![], vec![]);
         e.rotations.push(Rotation { record, path, anchor, signature: e.signature });
     }),
@@ -116,6 +116,8 @@ const SPOILED: &[(u8, &str, Spoil)] = &[
     (82, "a head below the block", |_, _, f| f.head = 3),
     (90, "unregistered key", |_, _, f| f.registered_at = 0),
     (91, "revoked in the same block", |_, _, f| f.revoked_at = ledger::BLOCK_TIME),
+    (93, "registered for another device", |_, _, f| f.registered_for = Some(DeviceId([9; 32]))),
+    (93, "registered for nobody the contract told of", |_, _, f| f.registered_for = None),
     (92, "registered later", |_, _, f| f.registered_at = ledger::BLOCK_TIME + 1),
 ];
 
@@ -222,6 +224,8 @@ fn the_documented_table_has_every_exit_code_with_its_step() {
     }
     assert!(text.contains("| 10 | format |") && text.contains("| 74 | root |"));
     let documented = text.lines().filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse::<u8>().ok());
+    // Those of rotations: tests/rotations.rs.
+    seen.extend(100..=114);
     let documented: BTreeSet<u8> = documented.filter(|code| *code >= 10).collect();
     assert_eq!(documented, seen);
     let order: Vec<_> = Step::ALL.iter().map(|step| text.find(&format!("**{}**", step.name())).unwrap()).collect();

@@ -32,7 +32,7 @@ Examples:
 Of several files each gets its verdict; with --json each is one line that names its file. The exit code is then that of the
 first that is refused.
 
-Steps, in this order; the first that fails is named: format, deployment, device, anchor, record, signature, ledger,
+Steps, in this order; the first that fails is named: format, deployment, rotations, device, anchor, record, signature, ledger,
 transaction, root, block, key. No node is asked before `ledger`.
 
 Exit codes:
@@ -40,7 +40,6 @@ Exit codes:
   1   could not find out: file not readable, node not reachable; says nothing of the evidence
   2   wrong usage
   10  format       not an evidence file
-  11               carries rotation records, which this version cannot check
   20  deployment   of another deployment
   21  device       a record of another device
   22               the public key is no point of its curve
@@ -69,7 +68,23 @@ Exit codes:
   82               not deep enough yet
   90  key          not registered
   91               revoked by then
-  92               registered only later";
+  92               registered only later
+  93               registered for another device
+  100 rotations    the record of a rotation does not read
+  101              its anchor does not read
+  102              its record is no rotation record
+  103              its anchor contradicts itself
+  104              its record is not one of its anchor's batch
+  105              its record does not hash to its place under its anchor's root
+  106              its record is not the last of its batch
+  107              its anchor is not marked as its key's last
+  108              it is of another device than the one before
+  109              the device's key before it did not sign it: a link is missing
+  110              its signature is high-S
+  111              the key it names is no point of its curve
+  112              the key it names does not prove possession for this place
+  113              the last rotation names another key than the one that signed
+  114              it is not before what the key it names signed";
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]

@@ -136,12 +136,14 @@ pub(crate) fn expectation(evidence: &Evidence) -> Expectation {
 
 /// What a node says of the transaction that emitted `says`.
 pub(crate) fn facts(evidence: &Evidence, says: Anchoring) -> LedgerFacts {
+    let key = signature::public_key(evidence.key.alg, &evidence.key.public_key).unwrap();
     LedgerFacts {
         chain_id: CHAIN,
         head: HEAD,
         contract_deployment: Some(evidence.deployment),
         registered_at: BLOCK_TIME - 1000,
         revoked_at: 0,
+        registered_for: Some(key.device_id()),
         receipt: Some(Receipt {
             succeeded: true,
             block_number: TRANSACTION.block_number,
