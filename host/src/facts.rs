@@ -25,6 +25,7 @@ pub async fn gather(view: &impl LedgerView, evidence: &Evidence, key: KeyId) -> 
     }
     let status = view.key_status(key).await?;
     (facts.registered_at, facts.revoked_at) = (status.registered_at, status.revoked_at);
+    facts.registered_for = view.registrant(key).await?;
     if let Some(inclusion) = &evidence.inclusion
         && let Some(receipt) = view.receipt(B256::from(inclusion.transaction.hash)).await?
     {

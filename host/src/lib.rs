@@ -11,3 +11,4 @@ pub mod files;
 pub mod modem;
 pub mod relay;
 pub mod se_sim;
+pub mod succession;

@@ -187,6 +187,25 @@ async fn an_event_is_found_across_more_blocks_than_one_request_searches() {
 }
 
 #[tokio::test]
+async fn the_registry_says_for_which_device_a_key_was_registered_wherever_its_block_is() {
+    let deployed = Deployed::new().await;
+    let vouched = |number: u8| Vouched { device: DeviceId([number; 32]), key: KeyId([number + 100; 20]) };
+    deployed.owner.register(&[vouched(1)]).await.unwrap();
+    deployed.anvil.ask::<_, ()>("anvil_mine", (70,)).await;
+    deployed.owner.register(&[vouched(2), vouched(3), vouched(4)]).await.unwrap();
+    deployed.anvil.ask::<_, ()>("anvil_mine", (9,)).await;
+    // Two keys of one device.
+    deployed.owner.register(&[Vouched { device: DeviceId([1; 32]), ..vouched(5) }]).await.unwrap();
+    for (number, device) in [(1, 1), (2, 2), (3, 3), (4, 4), (5, 1)] {
+        let key = vouched(number).key;
+        assert_eq!(deployed.relay.registrant(key).await, Ok(Some(DeviceId([device; 32]))), "key {number}");
+        deployed.owner.revoke(key).await.unwrap();
+        assert_eq!(deployed.relay.registrant(key).await, Ok(Some(DeviceId([device; 32]))), "revoked key {number}");
+    }
+    assert_eq!(deployed.relay.registrant(vouched(6).key).await, Ok(None));
+}
+
+#[tokio::test]
 async fn a_node_that_is_gone_is_unreachable_whatever_is_asked() {
     let deployed = Deployed::new().await;
     let Deployed { anvil, relay, owner } = deployed;
@@ -198,6 +217,7 @@ async fn a_node_that_is_gone_is_unreachable_whatever_is_asked() {
     gone(relay.send(&transaction).await.unwrap_err());
     gone(relay.simulate(&Payload::Root(root(1))).await.unwrap_err());
     gone(relay.key_status(KeyId([1; 20])).await.unwrap_err());
+    gone(relay.registrant(KeyId([1; 20])).await.unwrap_err());
     gone(owner.set_relay(relay.account(), false).await.unwrap_err());
     gone(EvmView::connect(&url, 31_337, relay.contract()).await.unwrap_err());
     // Nobody speaks TLS there either; that it is tried is the point.

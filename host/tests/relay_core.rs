@@ -208,7 +208,7 @@ fn keys_that_are_unregistered_or_revoked_are_refused_once_the_registry_was_asked
     assert_eq!(relay.take(unknown.key, &device_batch(&mut unknown, 2)), Err(Rejection::Unregistered));
     let refused = relay.take(revoked.key, &device_batch(&mut revoked, 2)).unwrap_err();
     assert_eq!((refused.clone(), refused.coap_code().0), (Rejection::Revoked, 0x83));
-    relay.chain.register(unknown.key.key_id());
+    relay.chain.register(unknown.key.device_id(), unknown.key.key_id());
     relay.now_ms += 600_001;
     relay.blocks(2);
     assert_eq!(level(&relay, early.commitment()), Level::Included);

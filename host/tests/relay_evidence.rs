@@ -107,10 +107,10 @@ fn evidence_from_the_relay_and_evidence_it_completes_verify_in_both_modes() {
         assert!(matches!(get(&relay, 17), Err(ProofError::NoBatch)));
         let mut evidence = device.evidence(&hash_only, 2);
         assert_eq!(check(&evidence), Err(Refusal::NotIncluded));
-        let of_anchor = |signature| proof::of_anchor(&locked(&relay.store), hash_only.commitment(), signature);
-        evidence.inclusion = Some(of_anchor(&hash_only.signature).unwrap());
+        proof::complete(&locked(&relay.store), &mut evidence).unwrap();
         assert!(check(&evidence).is_ok());
-        assert!(matches!(of_anchor(&with_data.signature), Err(ProofError::OtherSignature)));
+        let mut other = cairn_evidence::Evidence { signature: with_data.signature, ..evidence.clone() };
+        assert!(matches!(proof::complete(&locked(&relay.store), &mut other), Err(ProofError::OtherSignature)));
         relay.chain.mine();
         relay.chain.revoke(device.key.key_id());
         assert!(check(&evidence).unwrap().revoked_at.is_some(), "revoked after the inclusion");

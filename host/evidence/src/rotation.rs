@@ -84,7 +84,8 @@ pub fn check_place(record: &OwnedRecord, anchor: &Anchor) -> Result<u32, Rotatio
 pub(crate) fn follow(evidence: &Evidence, deployment: &DeploymentId) -> Result<Option<DeviceId>, Refusal> {
     let mut last: Option<(Told, PublicKey)> = None;
     for (number, rotation) in (1..).zip(&evidence.rotations) {
-        let (told, key) = step(rotation, last.as_ref(), deployment).map_err(|fault| Refusal::Rotation { number, fault })?;
+        let (told, key) =
+            step(rotation, last.as_ref(), deployment).map_err(|fault| Refusal::Rotation { number, fault })?;
         last = Some((told, key));
     }
     let Some((told, key)) = last else { return Ok(None) };

@@ -73,7 +73,8 @@ fn evidence_after_any_number_of_rotations_is_of_the_first_keys_device_in_both_fo
 
 #[test]
 fn a_first_key_on_either_curve_is_recovered_from_the_first_rotation() {
-    for (old, new) in [(Key(Es256, 7), Key(Es256k, 8)), (Key(Es256k, 7), Key(Es256, 7)), (Key(Es256, 9), Key(Es256, 8))] {
+    for (old, new) in [(Key(Es256, 7), Key(Es256k, 8)), (Key(Es256k, 7), Key(Es256, 7)), (Key(Es256, 9), Key(Es256, 8))]
+    {
         let device = old.public().device_id();
         for batch in 1..20 {
             let rotation = Draft::new(device, old, new, batch, 50).rotation();

@@ -23,7 +23,11 @@ use std::{
 };
 
 use alloy::primitives::keccak256;
-use cairn::{batch::DeploymentId, merkle::Hash, signer::KeyId};
+use cairn::{
+    batch::DeploymentId,
+    merkle::Hash,
+    signer::{DeviceId, KeyId},
+};
 
 use super::{
     Address, B256, Block, ChainError, Event, Fees, Inclusion, KeyStatus, Ledger, LedgerView, Log, PackedAnchors,
@@ -82,6 +86,7 @@ struct State {
     /// Everything a node ever took, in order: also what was replaced or orphaned.
     taken: Vec<Transaction>,
     keys: HashMap<KeyId, KeyStatus>,
+    registrants: HashMap<KeyId, DeviceId>,
     base_fee: u128,
     relay_allowed: bool,
     reorgs: u64,
@@ -121,6 +126,7 @@ impl FakeChain {
             pool: BTreeMap::new(),
             taken: Vec::new(),
             keys: HashMap::new(),
+            registrants: HashMap::new(),
             base_fee: BASE_FEE,
             relay_allowed: true,
             reorgs: 0,
@@ -217,9 +223,10 @@ impl FakeChain {
         self.state().relay_allowed = allowed;
     }
 
-    /// Registers a key, at the head's time.
-    pub fn register(&self, key: KeyId) {
+    /// Registers a key for a device, at the head's time.
+    pub fn register(&self, device: DeviceId, key: KeyId) {
         let mut state = self.state();
+        state.registrants.insert(key, device);
         let now = state.head().time;
         state.keys.entry(key).or_default().registered_at = now;
     }
@@ -436,6 +443,10 @@ impl LedgerView for FakeChain {
 
     async fn key_status(&self, key: KeyId) -> Result<KeyStatus, ChainError> {
         Ok(self.reachable()?.keys.get(&key).copied().unwrap_or_default())
+    }
+
+    async fn registrant(&self, key: KeyId) -> Result<Option<DeviceId>, ChainError> {
+        Ok(self.reachable()?.registrants.get(&key).copied())
     }
 }
 

@@ -20,7 +20,7 @@ use std::future::Future;
 use cairn::{
     batch::{Commitment, DeploymentId},
     merkle::Hash,
-    signer::KeyId,
+    signer::{DeviceId, KeyId},
 };
 
 pub use alloy::primitives::{Address, B256};
@@ -299,6 +299,12 @@ pub trait LedgerView: Send + Sync {
     /// # Errors
     /// As [`LedgerView::head`].
     fn key_status(&self, key: KeyId) -> impl Future<Output = Result<KeyStatus, ChainError>> + Send;
+
+    /// The device the owner registered a key for; `None` when the contract never said.
+    ///
+    /// # Errors
+    /// As [`LedgerView::head`].
+    fn registrant(&self, key: KeyId) -> impl Future<Output = Result<Option<DeviceId>, ChainError>> + Send;
 
     /// Whether `block` is on the best chain.
     ///

@@ -132,7 +132,7 @@ pub(super) fn challenge(arguments: &ChallengeArguments) -> anyhow::Result<()> {
     store.add_challenge(&nonce, device.key_id(), now, expires_ms)?;
     let nonce = hex::encode(nonce);
     if arguments.json {
-        let device = format!("0x{}", hex::encode(device.device_id().0));
+        let device = format!("0x{}", hex::encode(device.id.0));
         println!(
             "{:#}",
             json!({ "nonce": format!("0x{nonce}"), "device": device, "expiresMs": expires_ms.to_string() })
@@ -159,9 +159,9 @@ pub(super) async fn endorse(arguments: &EndorseArguments) -> anyhow::Result<Exit
             return Ok(ExitCode::from(refusal.exit_code()));
         }
     };
-    let status = provision::register(&arguments.owner, &deployment, device.device_id(), device.key_id()).await?;
+    let status = provision::register(&arguments.owner, &deployment, device.id, device.key_id()).await?;
     store.note_key_status(device.key_id(), status, unix_ms())?;
-    let (id, key) = (hex::encode(device.device_id().0), hex::encode(device.key_id().0));
+    let (id, key) = (hex::encode(device.id.0), hex::encode(device.key_id().0));
     if arguments.json {
         println!(
             "{:#}",

@@ -12,7 +12,7 @@ use cairn::{
     record::{SequenceNumber, StreamId},
     signer::DeviceId,
 };
-use cairn_evidence::{Evidence, Route, cbor, json, signature};
+use cairn_evidence::{Evidence, Rotation, Route, cbor, json, rotation::Told, signature};
 use clap::{Args, Subcommand};
 
 use super::{device_id, exit, show};
@@ -29,7 +29,7 @@ pub(super) enum Verb {
                       cairn evidence get --db relay.sqlite --device 0x9ba7… --seq 0-95 -o day/    # day/0.cbor, …"
     )]
     Get(Get),
-    /// Add path and block to evidence that a device gave out itself
+    /// Add rotations, path and block to evidence that a device gave out itself
     #[command(after_help = "Example:\n  cairn evidence complete --db relay.sqlite from-device.hex -o evidence.cbor")]
     Complete(Complete),
     /// Show what evidence says; nothing is checked
@@ -150,7 +150,7 @@ fn complete(arguments: &Complete) -> anyhow::Result<()> {
     let store = Store::open_existing(&arguments.db)?;
     let mut evidence = cairn_evidence::read(&read(&arguments.file)?)?;
     ensure!(evidence.deployment == store.home()?.deployment, "the evidence is of another deployment");
-    evidence.inclusion = Some(proof::of_anchor(&store, evidence.anchor.commitment(), &evidence.signature)?);
+    proof::complete(&store, &mut evidence)?;
     write(&evidence, arguments.output.json, &arguments.output.output)
 }
 
@@ -168,11 +168,15 @@ fn print_evidence(evidence: &Evidence) {
     let (record, anchor) = (&evidence.record, &evidence.anchor);
     println!("deployment   0x{}", hex::encode(evidence.deployment.0));
     println!("key          0x{} ({})", hex::encode(evidence.key.public_key), show::algorithm(evidence.key.alg));
-    match signature::public_key(evidence.key.alg, &evidence.key.public_key) {
-        Ok(key) if evidence.rotations.is_empty() => println!("device       0x{}", hex::encode(key.device_id().0)),
-        Ok(_) => println!("device       by {} rotations", evidence.rotations.len()),
-        Err(error) => println!("device       unknown: {error}"),
+    match (signature::public_key(evidence.key.alg, &evidence.key.public_key), evidence.rotations.first()) {
+        (_, Some(first)) => match Told::read(first) {
+            Ok(told) => println!("device       0x{}", hex::encode(told.says.device.0)),
+            Err(error) => println!("device       unknown: {error}"),
+        },
+        (Ok(key), None) => println!("device       0x{}", hex::encode(key.device_id().0)),
+        (Err(error), None) => println!("device       unknown: {error}"),
     }
+    print_rotations(&evidence.rotations);
     println!("record       {}", record.seq.0);
     println!("  kind       {}", show::kind(record.kind));
     println!("  time       {}", show::time(&record.time));
@@ -193,6 +197,20 @@ fn print_evidence(evidence: &Evidence) {
     let transaction = &inclusion.transaction;
     println!("  in         transaction 0x{}", hex::encode(transaction.hash));
     println!("  block      {} (0x{})", transaction.block_number, hex::encode(transaction.block_hash));
+}
+
+fn print_rotations(rotations: &[Rotation]) {
+    for (number, rotation) in (1..).zip(rotations) {
+        match Told::read(rotation) {
+            Ok(Told { record, says, anchor }) => {
+                let (key, alg) = (hex::encode(says.public_key), show::algorithm(says.alg));
+                println!("rotation {number:<3} to key 0x{key} ({alg})");
+                println!("  record     {} of stream {}, in batch {}", record.seq.0, anchor.stream.0, anchor.batch.0);
+                println!("  time       {}", show::time(&record.time));
+            }
+            Err(error) => println!("rotation {number:<3} unknown: {error}"),
+        }
+    }
 }
 
 #[cfg(test)]

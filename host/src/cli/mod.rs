@@ -15,6 +15,7 @@ mod evidence;
 mod journal;
 mod provision;
 mod relay;
+mod rotate;
 mod show;
 mod verify;
 
@@ -42,7 +43,7 @@ Exit codes:
   3   `cairn evidence`: the anchor is not on the ledger yet
   4   `cairn relay report`: it holds an equivocation
   5   `cairn journal check`: damaged; 6: a mount refuses it; 7: there is no journal
-  10+ `cairn verify`, `cairn provision endorse`: refused; each reason has its own code, see the verb's --help
+  10+ `cairn verify`, `cairn provision endorse`, `cairn provision rotate`: refused; each reason has its own code, see the verb's --help
 
 What happens is told on standard error; RUST_LOG says how much (error, warn, info, debug).";
 
@@ -59,7 +60,7 @@ enum Verb {
     /// Deploy the contract, and say who may post to it
     #[command(subcommand)]
     Contract(contract::Verb),
-    /// Create a device, have it endorsed, or revoke its key
+    /// Create a device, have it endorsed, register the key it rotated to, or revoke a key
     Provision(provision::Arguments),
     /// Take devices' uplinks and put their anchors on the ledger
     #[command(subcommand)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `cairn provision`: creates a device, or finishes one whose creation was interrupted, and revokes keys. [`super::endorse`] has the
-//! verbs for endorsements. The factory image is written
+//! verbs for endorsements, [`super::rotate`] the one for keys that changed. The factory image is written
 //! first, so that no secret exists that is not in a file; running the verb again with the same image does what is still to do.
 
 use std::{fs, net::SocketAddrV4, path::PathBuf, process::ExitCode};
@@ -20,6 +20,7 @@ use super::{
     device_id,
     endorse::{self, ChallengeArguments, EndorseArguments},
     random,
+    rotate::{self, RotateArguments},
 };
 use crate::{
     chain::{KeyStatus, LedgerView as _, evm::Vouched},
@@ -53,6 +54,8 @@ enum Verb {
     Challenge(ChallengeArguments),
     /// Take a device's endorsement, and register its key
     Endorse(Box<EndorseArguments>),
+    /// Register the key that a device rotated to
+    Rotate(Box<RotateArguments>),
     /// Revoke a device's key, for good
     Revoke(Revoke),
     /// List the devices in a relay's database
@@ -135,7 +138,7 @@ struct Revoke {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct WhichKey {
-    /// The device whose key is revoked; needs --db
+    /// The device whose present key is revoked; needs --db. An earlier one is named by --key
     #[arg(long, value_name = "HEX", value_parser = device_id, requires = "db")]
     device: Option<DeviceId>,
     /// The key's id
@@ -161,6 +164,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match (arguments.verb, arguments.create) {
         (Some(Verb::Challenge(challenge)), _) => endorse::challenge(&challenge)?,
         (Some(Verb::Endorse(arguments)), _) => return endorse::endorse(&arguments).await,
+        (Some(Verb::Rotate(arguments)), _) => return rotate::rotate(&arguments).await,
         (Some(Verb::Revoke(revoke)), _) => revoke_key(&revoke).await?,
         (Some(Verb::List(list)), _) => print_list(&list)?,
         (None, Some(create)) => create_device(&create).await?,
@@ -304,13 +308,7 @@ fn public_key(alg: Algorithm, secret: &[u8; 32]) -> anyhow::Result<PublicKey> {
 
 /// Adds the device to the database, or finds it there as it should be.
 fn add(store: &mut Store, factory: &Factory, key: PublicKey) -> anyhow::Result<()> {
-    let device = Device {
-        key,
-        kid: factory.kid,
-        master_secret: Zeroizing::new(factory.master_secret),
-        status: KeyStatus::default(),
-        checked_ms: None,
-    };
+    let device = Device::born(key, factory.kid, Zeroizing::new(factory.master_secret));
     match store.add_device(&device, unix_ms()) {
         Ok(()) => Ok(()),
         Err(StoreError::Taken(what)) => {
@@ -387,43 +385,65 @@ async fn revoke_key(arguments: &Revoke) -> anyhow::Result<()> {
     let owner = arguments.owner.act_on(&deployment)?;
     let transaction = owner.revoke(key).await?;
     let status = owner.view().key_status(key).await?;
+    println!("key {} revoked: transaction {transaction}", hex0x(&key.0));
     if let Some(store) = &mut store {
         store.note_key_status(key, status, unix_ms())?;
+        match store.not_included(key)? {
+            0 => {}
+            lost => println!("{lost} of its batches were not on the ledger, and are no evidence any more"),
+        }
     }
-    println!("key {} revoked: transaction {transaction}", hex0x(&key.0));
     Ok(())
 }
 
 fn print_list(arguments: &List) -> anyhow::Result<()> {
     let store = Store::open_existing(&arguments.db)?;
-    let devices = store.devices()?;
-    let endorsed = devices.iter().map(|device| store.is_endorsed(device.key_id())).collect::<Result<Vec<_>, _>>()?;
+    let mut known = Vec::new();
+    for device in store.devices()? {
+        let endorsed = store.is_endorsed(device.key_id())?;
+        let mut keys = store.keys_of(device.id)?;
+        // The last is the present one, which the device is listed under.
+        keys.pop();
+        known.push((device, endorsed, keys));
+    }
     if arguments.json {
-        let entry = |(device, endorsed): (&Device, &bool)| {
+        let key = |known: &Device| {
+            json!({ "keyId": hex0x(&known.key_id().0), "alg": known.key.alg.cose(),
+                    "registeredAt": known.status.registered_at, "revokedAt": known.status.revoked_at })
+        };
+        let entry = |(device, endorsed, earlier): &(Device, bool, Vec<Device>)| {
             json!({
-                "deviceId": hex0x(&device.device_id().0), "keyId": hex0x(&device.key_id().0),
+                "deviceId": hex0x(&device.id.0), "keyId": hex0x(&device.key_id().0),
                 "kid": hex0x(&device.kid), "alg": device.key.alg.cose(), "endorsed": endorsed,
                 "registeredAt": device.status.registered_at, "revokedAt": device.status.revoked_at,
+                "earlierKeys": earlier.iter().map(key).collect::<Vec<_>>(),
             })
         };
-        println!("{:#}", serde_json::Value::Array(devices.iter().zip(&endorsed).map(entry).collect()));
+        println!("{:#}", serde_json::Value::Array(known.iter().map(entry).collect()));
         return Ok(());
     }
-    for (device, endorsed) in devices.iter().zip(endorsed) {
-        let standing = match device.status {
-            status if status.revoked_at != 0 => "revoked",
-            status if status.registered_at != 0 => "registered",
-            _ => "not registered",
-        };
+    for (device, endorsed, earlier) in &known {
         println!(
-            "{} kid {} key {} {standing}{}",
-            hex0x(&device.device_id().0),
+            "{} kid {} key {} {}{}",
+            hex0x(&device.id.0),
             hex0x(&device.kid),
             hex0x(&device.key_id().0),
-            if endorsed { ", endorsed" } else { "" }
+            standing(device.status),
+            if *endorsed { ", endorsed" } else { "" }
         );
+        for key in earlier {
+            println!("  before: key {} {}", hex0x(&key.key_id().0), standing(key.status));
+        }
     }
     Ok(())
+}
+
+const fn standing(status: KeyStatus) -> &'static str {
+    match status {
+        status if status.revoked_at != 0 => "revoked",
+        status if status.registered_at != 0 => "registered",
+        _ => "not registered",
+    }
 }
 
 fn hex0x(bytes: &[u8]) -> String {

@@ -8,7 +8,8 @@ use std::{
 
 use cairn::{batch::DeploymentId, signer::DeviceId};
 use cairn_evidence::{
-    Evidence, Expectation, Refusal, Verdict,
+    Evidence, Expectation, Refusal, Rotation, Verdict,
+    rotation::Told,
     verify::{check_inclusion, check_statement},
 };
 use clap::Args;
@@ -236,6 +237,9 @@ fn print_verdict(as_json: bool, file: Option<&Path>, evidence: &Evidence, verdic
     let alg = show::algorithm(statement.key.alg);
     let registered = show::utc_seconds(verdict.registered_at);
     println!("        key 0x{} ({alg}), registered {registered}", hex::encode(statement.key_id.0));
+    if !evidence.rotations.is_empty() {
+        println!("        after {} of the device's rotations", evidence.rotations.len());
+    }
     if let Some(revoked_at) = verdict.revoked_at {
         println!("        revoked {}, after this was anchored", show::utc_seconds(revoked_at));
     }
@@ -250,6 +254,14 @@ fn print_verdict(as_json: bool, file: Option<&Path>, evidence: &Evidence, verdic
     println!("        transaction 0x{}", hex::encode(verdict.transaction));
 }
 
+/// What a rotation says; of evidence that was verified, whose rotations all read.
+fn rotation_json(rotation: &Rotation) -> Value {
+    Told::read(rotation).map_or(Value::Null, |Told { record, says, anchor }| {
+        json!({ "stream": anchor.stream.0.to_string(), "seq": record.seq.0.to_string(), "batch": anchor.batch.0,
+                "alg": says.alg.cose(), "publicKey": format!("0x{}", hex::encode(says.public_key)) })
+    })
+}
+
 fn verdict_json(evidence: &Evidence, verdict: &Verdict) -> Value {
     let (record, anchor, statement) = (&evidence.record, &evidence.anchor, &verdict.statement);
     json!({
@@ -257,6 +269,7 @@ fn verdict_json(evidence: &Evidence, verdict: &Verdict) -> Value {
         "device": format!("0x{}", hex::encode(statement.device.0)),
         "key": { "id": format!("0x{}", hex::encode(statement.key_id.0)), "alg": statement.key.alg.cose(),
                  "registeredAt": verdict.registered_at, "revokedAt": verdict.revoked_at },
+        "rotations": evidence.rotations.iter().map(rotation_json).collect::<Vec<_>>(),
         "record": { "stream": anchor.stream.0.to_string(), "seq": record.seq.0.to_string(), "batch": anchor.batch.0,
                     "kind": record.kind.0, "payload": format!("0x{}", hex::encode(&record.payload)),
                     "time": record.time.unix_ms.to_string(), "tq": record.time.quality as u8,

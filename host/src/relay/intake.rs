@@ -8,12 +8,14 @@ use cairn::{
     identity::Identity,
     merkle::TreeHasher,
     record::{BatchKey, Entry, Kind, PAYLOAD_LIMIT},
+    signer::{Digest, Signature},
     uplink::{Data, Downlink, Hints, Level, Uplink, delta},
 };
 use cairn_evidence::{signature, signature::SignatureError, verify::contradiction};
 
 use super::{
     UnixMs,
+    rotation::{self, NotTaken},
     store::{
         Store, StoreError,
         anchors::{NewAnchor, StoredAnchor},
@@ -40,6 +42,12 @@ pub enum Rejection {
     /// The signature is not the key's, or not in low-S form.
     #[error("{0}")]
     Signature(SignatureError),
+    /// Something new by a key that the device rotated away from.
+    #[error("signed by a key that the device has rotated away from")]
+    RetiredKey,
+    /// What ends a key is no rotation of the device.
+    #[error("the rotation is not taken: {0}")]
+    Rotation(NotTaken),
     /// The anchor contradicts itself.
     #[error("the anchor contradicts itself: {0}")]
     Contradiction(&'static str),
@@ -52,7 +60,7 @@ pub enum Rejection {
     /// The stream's identity record names another device or key.
     #[error("the identity record names another device or key")]
     OtherIdentity,
-    /// Another commitment of the same key, stream and batch is kept.
+    /// Another commitment of the same device, stream and batch is kept.
     #[error("equivocation: another commitment of batch {} is kept: {}", batch.0, hex::encode(kept.0))]
     Equivocation {
         /// The batch.
@@ -86,6 +94,8 @@ impl Rejection {
             Self::Unendorsed | Self::Unregistered | Self::Revoked => Code::FORBIDDEN,
             Self::Equivocation { .. } => Code::CONFLICT,
             Self::Signature(_)
+            | Self::RetiredKey
+            | Self::Rotation(_)
             | Self::Contradiction(_)
             | Self::Chain(_)
             | Self::DataOfOtherRoot
@@ -131,7 +141,7 @@ pub struct Rules {
     pub endorsement: EndorsementPolicy,
 }
 
-/// Takes one uplink of `device`; when this returns a downlink, the anchor is durable.
+/// Takes one uplink of `device`, seen under its present key; when this returns a downlink, the anchor is durable.
 ///
 /// # Errors
 /// [`IntakeError`].
@@ -149,32 +159,67 @@ pub fn take(
     }
     check_registered(device)?;
     let anchor = &read.anchor;
-    let (commitment, key) = (anchor.commitment(), device.key_id());
+    let commitment = anchor.commitment();
     let digest = commitment.digest(&rules.deployment);
-    signature::check(&device.key, &digest, &read.signature).map_err(Rejection::Signature)?;
-    match store.batch(key, anchor.stream, anchor.batch)? {
-        Some(kept) if kept.commitment == commitment => complete(store, &kept, device, &read, uplink)?,
+    let signer = signer(store, device, &digest, &read.signature)?;
+    match store.batch(device.id, anchor.stream, anchor.batch)? {
+        Some(kept) if kept.commitment == commitment => complete(store, &kept, &read, uplink)?,
         Some(kept) => return Err(equivocation(store, &kept, commitment, anchor, uplink, now)),
-        None => {
-            check_chain(store, device, anchor)?;
-            let kinds = check_data(device, &read)?;
-            let leaf = relay_leaf(device.key.alg, &key, &digest, &read.signature);
-            store.add_anchor(&NewAnchor { key, anchor: *anchor, leaf, kinds, uplink }, now)?;
-            tracing::info!(
-                key = %hex::encode(key.0), stream = anchor.stream.0, batch = anchor.batch.0, records = anchor.count,
-                data = read.data.is_some(), "stored"
-            );
-        }
+        None if signer.place != device.place => return Err(Rejection::RetiredKey.into()),
+        None => add(store, device, &read, &digest, uplink, now)?,
     }
     Ok(downlink(store, device, anchor, commitment, offer, now)?)
 }
 
-/// A key that the registry was never asked about counts as registered: whoever provisioned the device put it here. Its anchors
-/// are posted only after the registry was asked.
+/// The device under the key that signed: its present one or, for what it repeats, an earlier one.
+fn signer(store: &Store, device: &Device, digest: &Digest, signature: &Signature) -> Result<Device, IntakeError> {
+    let Err(error) = signature::check(&device.key, digest, signature) else { return Ok(device.clone()) };
+    let earlier = if device.place > 0 { store.keys_of(device.id)? } else { Vec::new() };
+    let signer = earlier.into_iter().rev().find(|earlier| signature::check(&earlier.key, digest, signature).is_ok());
+    signer.ok_or_else(|| Rejection::Signature(error).into())
+}
+
+/// Keeps an anchor that is new, and the key that it announces.
+fn add(
+    store: &mut Store,
+    device: &Device,
+    read: &Uplink<'_>,
+    digest: &Digest,
+    uplink: &[u8],
+    now: UnixMs,
+) -> Result<(), IntakeError> {
+    let (anchor, key) = (&read.anchor, device.key_id());
+    check_chain(store, device, anchor)?;
+    let kinds = check_data(device, read)?;
+    let next = rotation::announced(store, device, read, kinds.as_deref())?;
+    let leaf = relay_leaf(device.key.alg, &key, digest, &read.signature);
+    let new = NewAnchor { key, anchor: *anchor, leaf, kinds, uplink };
+    match &next {
+        None => store.add_anchor(&new, now)?,
+        Some(next) => store.add_rotation(&new, next, now)?,
+    }
+    tracing::info!(
+        key = %hex::encode(key.0), stream = anchor.stream.0, batch = anchor.batch.0, records = anchor.count,
+        data = read.data.is_some(), "stored"
+    );
+    if let Some(next) = next {
+        tracing::info!(
+            device = %hex::encode(device.id.0), from = %hex::encode(key.0), to = %hex::encode(next.key.key_id().0),
+            "the device has another key; `cairn provision rotate` registers it"
+        );
+    }
+    Ok(())
+}
+
+/// A first key that the registry was never asked about counts as registered: whoever provisioned the device put it here. So does a
+/// later one that the registry does not have yet: the key before announced it, and the device cannot wait for the owner. Anchors are
+/// posted only of keys that the registry has.
 fn check_registered(device: &Device) -> Result<(), Rejection> {
     match device.status {
         status if status.revoked_at != 0 => Err(Rejection::Revoked),
-        status if status.registered_at == 0 && device.checked_ms.is_some() => Err(Rejection::Unregistered),
+        status if status.registered_at == 0 && device.checked_ms.is_some() && device.place == 0 => {
+            Err(Rejection::Unregistered)
+        }
         _ => Ok(()),
     }
 }
@@ -193,7 +238,7 @@ fn equivocation(
                 tracing::error!(
                     key = %hex::encode(kept.key.0), stream = anchor.stream.0, batch = anchor.batch.0,
                     kept = %hex::encode(kept.commitment.0), other = %hex::encode(other.0),
-                    "equivocation: one key signed two anchors for one batch; both are kept, see `cairn relay report`"
+                    "equivocation: one device signed two anchors for one batch; both are kept, see `cairn relay report`"
                 );
             }
             Rejection::Equivocation { batch: anchor.batch, kept: kept.commitment }.into()
@@ -202,17 +247,14 @@ fn equivocation(
     }
 }
 
-/// A repetition changes nothing, except that it may bring the data that an earlier one did not.
-fn complete(
-    store: &mut Store,
-    kept: &StoredAnchor,
-    device: &Device,
-    read: &Uplink<'_>,
-    uplink: &[u8],
-) -> Result<(), IntakeError> {
-    if kept.kinds.is_none()
-        && let Some(kinds) = check_data(device, read)?
-    {
+/// A repetition changes nothing, except that it may bring the data that an earlier one did not. The leaf is of the first signature:
+/// what comes with another one is not kept in its place.
+fn complete(store: &mut Store, kept: &StoredAnchor, read: &Uplink<'_>, uplink: &[u8]) -> Result<(), IntakeError> {
+    if kept.kinds.is_some() || kept.read()?.signature != read.signature {
+        return Ok(());
+    }
+    let signer = store.device_by_key(kept.key)?.ok_or(StoreError::Damaged("anchor's key"))?;
+    if let Some(kinds) = check_data(&signer, read)? {
         store.add_data(kept.commitment, &kinds, uplink)?;
     }
     Ok(())
@@ -223,7 +265,7 @@ fn check_chain(store: &Store, device: &Device, anchor: &Anchor) -> Result<(), In
         return Err(Rejection::Contradiction(contradiction).into());
     }
     let Some(before) = anchor.batch.0.checked_sub(1) else { return Ok(()) };
-    let before = store.batch(device.key_id(), anchor.stream, BatchNumber(before))?;
+    let before = store.batch(device.id, anchor.stream, BatchNumber(before))?;
     let Some(before) = before else { return Err(Rejection::Chain(Break::Gap).into()) };
     if anchor.prev != before.commitment {
         return Err(Rejection::Chain(Break::Prev).into());
@@ -257,7 +299,7 @@ fn check_data(device: &Device, read: &Uplink<'_>) -> Result<Option<Vec<Kind>>, R
 fn is_identity_of(device: &Device, kind: Kind, payload: &[u8]) -> bool {
     kind == Kind::IDENTITY
         && Identity::from_payload(payload).is_ok_and(|identity| {
-            identity.device_id == device.device_id()
+            identity.device_id == device.id
                 && identity.alg == device.key.alg
                 && identity.public_key == device.key.compressed()
         })
@@ -291,7 +333,7 @@ fn downlink(
     offer: &Offer,
     now: UnixMs,
 ) -> Result<Downlink, StoreError> {
-    let progress = store.progress(device.key_id(), anchor.stream)?;
+    let progress = store.progress(device.id, anchor.stream)?;
     let until_this = |through: Option<BatchNumber>| through.map(|through| through.min(anchor.batch));
     let (included, finalised) = (until_this(progress.included_through), until_this(progress.final_through));
     Ok(Downlink {

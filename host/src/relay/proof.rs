@@ -6,13 +6,14 @@ use cairn::{
     batch::{BATCH_DEPTH, Commitment},
     merkle::PathBuilder,
     record::{Entry, LossReason, SequenceNumber, StreamId},
-    signer::{DeviceId, Signature},
+    signer::{DeviceId, KeyId},
     uplink::Data,
 };
-use cairn_evidence::{Evidence, EvidenceKey, Inclusion, OwnedRecord, Route, TransactionRef};
+use cairn_evidence::{Evidence, EvidenceKey, Inclusion, OwnedRecord, Rotation, Route, TransactionRef, cbor};
 
 use super::{
     intake::for_each_entry,
+    rotation::only_record,
     store::{
         Store, StoreError,
         anchors::StoredAnchor,
@@ -69,6 +70,52 @@ pub fn of_record(
     stream: Option<StreamId>,
 ) -> Result<Evidence, ProofError> {
     let stored = find(store, device, seq, stream)?;
+    let mut evidence = within(store, &stored, seq)?;
+    evidence.inclusion = Some(inclusion(store, &stored)?);
+    Ok(evidence)
+}
+
+/// The evidence of the rotation record by which a device came to a key; `None` when the key is its first. It says where it is on the
+/// ledger when it is there.
+///
+/// # Errors
+/// [`ProofError`].
+pub fn of_rotation(store: &Store, to: KeyId) -> Result<Option<Evidence>, ProofError> {
+    let Some(commitment) = store.rotations_to(to)?.pop() else { return Ok(None) };
+    let stored = store.anchor(commitment)?.ok_or(StoreError::Damaged("rotation"))?;
+    let mut evidence = within(store, &stored, stored.read()?.anchor.first_seq)?;
+    evidence.inclusion = match inclusion(store, &stored) {
+        Err(ProofError::NotIncluded) => None,
+        found => Some(found?),
+    };
+    Ok(Some(evidence))
+}
+
+/// What leads a device from its first key to `to`, as evidence tells it.
+///
+/// # Errors
+/// [`ProofError`].
+pub fn rotations_to(store: &Store, to: KeyId) -> Result<Vec<Rotation>, ProofError> {
+    let told = |commitment| {
+        let stored = store.anchor(commitment)?.ok_or(StoreError::Damaged("rotation"))?;
+        let uplink = stored.read()?;
+        let Some(Data::Records { records, key }) = &uplink.data else {
+            return Err(StoreError::Damaged("rotation").into());
+        };
+        let record = only_record(&uplink.anchor, records, key).map_err(|_| StoreError::Damaged("rotation"))?;
+        // The relay takes rotations that are alone in their batches only: no neighbour, no path.
+        Ok(Rotation {
+            record: cbor::record_bytes(&record),
+            path: Vec::new(),
+            anchor: cbor::anchor_bytes(&uplink.anchor),
+            signature: uplink.signature,
+        })
+    };
+    store.rotations_to(to)?.into_iter().map(told).collect()
+}
+
+/// The evidence of record `seq` of a kept batch, without where it is on the ledger.
+fn within(store: &Store, stored: &StoredAnchor, seq: SequenceNumber) -> Result<Evidence, ProofError> {
     let uplink = stored.read()?;
     let (records, key) = match &uplink.data {
         Some(Data::Records { records, key }) => (records, key),
@@ -105,8 +152,8 @@ pub fn of_record(
         anchor,
         signature: uplink.signature,
         key: EvidenceKey { alg: owner.key.alg, public_key: owner.key.compressed() },
-        rotations: Vec::new(),
-        inclusion: Some(inclusion(store, &stored)?),
+        rotations: rotations_to(store, stored.key)?,
+        inclusion: None,
     })
 }
 
@@ -129,16 +176,20 @@ fn find(
     Ok(candidates.pop().ok_or(ProofError::NoBatch)?.1)
 }
 
-/// The relay's part of evidence that a device gave out: where the anchor with this commitment and signature is on the ledger.
+/// Adds the relay's part to evidence that a device gave out: what leads to the key that signed, and where the anchor is on the
+/// ledger. The anchor has to be here with the very signature of the evidence.
 ///
 /// # Errors
 /// [`ProofError`].
-pub fn of_anchor(store: &Store, commitment: Commitment, signature: &Signature) -> Result<Inclusion, ProofError> {
+pub fn complete(store: &Store, evidence: &mut Evidence) -> Result<(), ProofError> {
+    let commitment = evidence.anchor.commitment();
     let stored = store.anchor(commitment)?.ok_or(ProofError::NoAnchor(commitment))?;
-    if stored.read()?.signature != *signature {
+    if stored.read()?.signature != evidence.signature {
         return Err(ProofError::OtherSignature);
     }
-    inclusion(store, &stored)
+    evidence.rotations = rotations_to(store, stored.key)?;
+    evidence.inclusion = Some(inclusion(store, &stored)?);
+    Ok(())
 }
 
 fn inclusion(store: &Store, stored: &StoredAnchor) -> Result<Inclusion, ProofError> {

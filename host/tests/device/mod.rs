@@ -11,16 +11,17 @@ use cairn::{
     identity::Identity,
     merkle::{PathBuilder, TreeHasher},
     record::{BlindSecret, Entry, Kind, Record, SequenceNumber, StreamId},
-    signer::{Algorithm, Digest, PublicKey, Signature, Signer as _, software::SoftwareSigner},
+    rotation::Rotation as Payload,
+    signer::{Algorithm, DeviceId, Digest, PublicKey, Signature, Signer as _, software::SoftwareSigner},
     time::{TimeQuality, WallTime},
     uplink::{
         Data, Downlink, Uplink,
         delta::{BitWriter, Encoder},
     },
 };
-use cairn_evidence::{Evidence, EvidenceKey, OwnedRecord, signature};
+use cairn_evidence::{Evidence, EvidenceKey, OwnedRecord, Rotation, cbor, signature};
 use cairn_host::{
-    chain::{KeyStatus, fake::FakeChain},
+    chain::fake::FakeChain,
     deployment::EndorsementPolicy,
     relay::{
         anchoring::{Anchoring, Settings, locked},
@@ -46,10 +47,39 @@ pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
+/// A key that signs.
+pub(crate) struct TestKey {
+    pub(crate) public: PublicKey,
+    sign: Box<dyn FnMut(&Digest) -> Signature>,
+}
+
+impl TestKey {
+    pub(crate) fn software(secret: &[u8; 32]) -> Self {
+        let mut signer = SoftwareSigner::new(secret).unwrap();
+        let public = signer.public_key().unwrap();
+        Self { public, sign: Box::new(move |digest| signer.sign(digest).unwrap()) }
+    }
+
+    /// As a secure element has it.
+    pub(crate) fn p256(number: u8) -> Self {
+        let signer = p256::ecdsa::SigningKey::from_slice(&[number; 32]).unwrap();
+        let public =
+            signature::public_key(Algorithm::Es256, signer.verifying_key().to_sec1_point(true).as_bytes()).unwrap();
+        let sign = move |digest: &Digest| {
+            let made: p256::ecdsa::Signature = signer.sign_prehash(&digest.0).unwrap();
+            Signature(made.normalize_s().to_bytes().into())
+        };
+        Self { public, sign: Box::new(sign) }
+    }
+}
+
 /// A device with a key, a stream, and the batches it made.
 pub(crate) struct TestDevice {
     signer: Box<dyn FnMut(&Digest) -> Signature>,
     pub(crate) key: PublicKey,
+    /// Its first key's.
+    pub(crate) id: DeviceId,
+    rotations: Vec<Rotation>,
     pub(crate) number: u8,
     pub(crate) stream: StreamId,
     deployment: DeploymentId,
@@ -91,33 +121,20 @@ impl TestDevice {
 
     /// A device of a deployment that is not the tests' own.
     pub(crate) fn with(number: u8, key: &[u8; 32], blind_secret: [u8; 32], deployment: DeploymentId) -> Self {
-        let mut signer = SoftwareSigner::new(key).unwrap();
-        let key = signer.public_key().unwrap();
-        Self::signing(number, key, Box::new(move |digest| signer.sign(digest).unwrap()), blind_secret, deployment)
+        Self::signing(number, TestKey::software(key), blind_secret, deployment)
     }
 
     /// A device whose secure element signs with P-256.
     pub(crate) fn p256(number: u8) -> Self {
-        let signer = p256::ecdsa::SigningKey::from_slice(&[number; 32]).unwrap();
-        let key =
-            signature::public_key(Algorithm::Es256, signer.verifying_key().to_sec1_point(true).as_bytes()).unwrap();
-        let sign = move |digest: &Digest| {
-            let made: p256::ecdsa::Signature = signer.sign_prehash(&digest.0).unwrap();
-            Signature(made.normalize_s().to_bytes().into())
-        };
-        Self::signing(number, key, Box::new(sign), [number; 32], DEPLOYMENT)
+        Self::signing(number, TestKey::p256(number), [number; 32], DEPLOYMENT)
     }
 
-    fn signing(
-        number: u8,
-        key: PublicKey,
-        signer: Box<dyn FnMut(&Digest) -> Signature>,
-        blind_secret: [u8; 32],
-        deployment: DeploymentId,
-    ) -> Self {
+    fn signing(number: u8, key: TestKey, blind_secret: [u8; 32], deployment: DeploymentId) -> Self {
         Self {
-            signer,
-            key,
+            signer: key.sign,
+            key: key.public,
+            id: key.public.device_id(),
+            rotations: Vec::new(),
             number,
             stream: StreamId(u64::MAX - u64::from(number)),
             deployment,
@@ -130,39 +147,69 @@ impl TestDevice {
 
     /// What provisioning puts into the relay's database.
     pub(crate) fn provisioned(&self) -> Device {
-        Device {
-            key: self.key,
-            kid: [0, 0, 0, self.number],
-            master_secret: Zeroizing::new([self.number; 16]),
-            status: KeyStatus::default(),
-            checked_ms: None,
-        }
+        Device::born(self.key, [0, 0, 0, self.number], Zeroizing::new([self.number; 16]))
     }
 
     /// Seals the next batch, of `count` records of `kind` besides the identity in the first.
     pub(crate) fn seal(&mut self, count: u32, kind: Kind) -> Batch {
-        let batch = self.make(self.next_seq, count, kind, 0);
-        self.next_seq = batch.anchor.end().unwrap();
-        self.batches += 1;
-        self.prev = batch.commitment();
+        let batch = self.readings(count, kind, 0);
+        self.goes_on_after(&batch);
         batch
     }
 
     /// The batch the next [`TestDevice::seal`] would make, with other readings: a second statement about one batch.
     pub(crate) fn fork(&mut self, count: u32, kind: Kind) -> Batch {
-        self.make(self.next_seq, count, kind, 1)
+        self.readings(count, kind, 1)
     }
 
-    fn make(&mut self, first: SequenceNumber, count: u32, kind: Kind, shift: u64) -> Batch {
+    fn readings(&mut self, count: u32, kind: Kind, shift: u64) -> Batch {
+        let record = |seq| match seq {
+            0 => (Kind::IDENTITY, Identity::new(self.id, &self.key, None).payload().to_vec()),
+            _ => (kind, minicbor::to_vec(1000 + seq * 7 + shift).unwrap()),
+        };
+        let records = (self.next_seq.0..self.next_seq.0 + u64::from(count)).map(record).collect();
+        self.batch_of(records, AnchorFlags::SYNCHRONISED)
+    }
+
+    /// What a rotation to `next` says, from the next record on.
+    pub(crate) fn rotation_payload(&self, next: &mut TestKey) -> Vec<u8> {
+        let proof = (next.sign)(&Payload::proof_digest(&self.id, self.stream, self.next_seq));
+        Payload { device: self.id, key: next.public, proof }.payload().to_vec()
+    }
+
+    /// Seals the rotation record, with the present key, and goes on with the next one.
+    pub(crate) fn rotate(&mut self, mut next: TestKey) -> Batch {
+        let records = vec![(Kind::ROTATION, self.rotation_payload(&mut next))];
+        let batch = self.batch_of(records, AnchorFlags::SYNCHRONISED | AnchorFlags::LAST_OF_KEY);
+        self.goes_on_after(&batch);
+        self.rotations.push(Rotation {
+            record: cbor::record_bytes(&batch.records[0]),
+            path: Vec::new(),
+            anchor: cbor::anchor_bytes(&batch.anchor),
+            signature: batch.signature,
+        });
+        (self.key, self.signer) = (next.public, next.sign);
+        batch
+    }
+
+    /// Formats its journal: another stream from its beginning.
+    pub(crate) fn format(&mut self) {
+        self.stream.0 ^= 0xff00;
+        (self.next_seq, self.batches, self.prev) = (SequenceNumber(0), 0, Commitment([0; 32]));
+    }
+
+    fn goes_on_after(&mut self, batch: &Batch) {
+        self.next_seq = batch.anchor.end().unwrap();
+        self.batches += 1;
+        self.prev = batch.commitment();
+    }
+
+    /// The next batch with these records; the device does not go on after it.
+    pub(crate) fn batch_of(&mut self, contents: Vec<(Kind, Vec<u8>)>, flags: u8) -> Batch {
         let batch_key = self.secret.batch_key(self.stream, self.batches);
         let mut records = Vec::new();
-        for seq in first.0..first.0 + u64::from(count) {
+        for (seq, (kind, payload)) in (self.next_seq.0..).zip(contents) {
             let time = WallTime { unix_ms: START_MS + seq * 900_000, quality: TimeQuality::Network };
-            let identity = Identity::new(self.key.device_id(), &self.key, None).payload();
-            let (kind, payload) = match seq {
-                0 => (Kind::IDENTITY, identity.to_vec()),
-                _ => (kind, minicbor::to_vec(1000 + seq * 7 + shift).unwrap()),
-            };
             let seq = SequenceNumber(seq);
             records.push(OwnedRecord { seq, time, kind, blind: batch_key.blind(seq), payload });
         }
@@ -179,10 +226,10 @@ impl TestDevice {
         let anchor = Anchor {
             stream: self.stream,
             batch: BatchNumber(self.batches),
-            first_seq: first,
-            count,
+            first_seq: self.next_seq,
+            count: u32::try_from(records.len()).unwrap(),
             sealed_at: START_MS + 1,
-            flags: AnchorFlags(AnchorFlags::SYNCHRONISED),
+            flags: AnchorFlags(flags),
             root: tree.root(),
             prev: self.prev,
         };
@@ -204,7 +251,7 @@ impl TestDevice {
             anchor: batch.anchor,
             signature: batch.signature,
             key: EvidenceKey { alg: self.key.alg, public_key: self.key.compressed() },
-            rotations: Vec::new(),
+            rotations: self.rotations.clone(),
             inclusion: None,
         }
     }
@@ -247,12 +294,14 @@ impl TestRelay {
     /// Puts a device into the database and its key into the registry.
     pub(crate) fn admit(&self, device: &TestDevice) {
         locked(&self.store).add_device(&device.provisioned(), self.now_ms).unwrap();
-        self.chain.register(device.key.key_id());
+        self.chain.register(device.key.device_id(), device.key.key_id());
     }
 
     pub(crate) fn take(&self, key: PublicKey, uplink: &[u8]) -> Result<Downlink, Rejection> {
         let mut store = locked(&self.store);
-        let known = store.device_by_key(key.key_id()).unwrap().expect("admitted");
+        let device = store.device_by_key(key.key_id()).unwrap().expect("admitted").id;
+        // As the endpoint finds it: by what names the device, under its present key.
+        let known = store.device_by_id(device).unwrap().expect("admitted");
         match intake::take(&mut store, &self.rules, &known, uplink, &Offer::default(), self.now_ms) {
             Ok(downlink) => Ok(downlink),
             Err(IntakeError::Rejected(rejection)) => Err(rejection),

@@ -202,7 +202,7 @@ impl Simulation {
         let chain = FakeChain::new(DEPLOYMENT);
         let mut store = Store::in_memory(&HOME).unwrap();
         store.add_device(&device.provisioned(), START_MS).unwrap();
-        chain.register(device.key.key_id());
+        chain.register(device.key.device_id(), device.key.key_id());
         let flash = tempfile::tempdir().unwrap();
         let mut simulation = Self {
             conditions,
@@ -409,9 +409,8 @@ impl Simulation {
         assert_eq!(self.queue.journaled.len() as u64, READINGS, "{cell:?}");
         assert_eq!(store.equivocations().unwrap().len(), 0, "{cell:?}");
         let device = TestDevice::new(3);
-        let batches: Vec<_> = (0..)
-            .map_while(|batch| store.batch(device.key.key_id(), device.stream, BatchNumber(batch)).unwrap())
-            .collect();
+        let batches: Vec<_> =
+            (0..).map_while(|batch| store.batch(device.id, device.stream, BatchNumber(batch)).unwrap()).collect();
         let totals = store.totals().unwrap();
         assert_eq!((totals.stored as usize, totals.finalised as usize), (batches.len(), batches.len()), "{cell:?}");
         assert_eq!((status.unsent, status.totals.queue_full), (0, 0), "{cell:?}");

@@ -13,7 +13,7 @@ use alloy::{
 use cairn::{
     batch::{Commitment, DeploymentId},
     merkle::Hash,
-    signer::KeyId,
+    signer::{DeviceId, KeyId},
 };
 
 use super::{
@@ -61,6 +61,37 @@ impl EvmView {
     #[must_use]
     pub const fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// The lowest block whose time is `time` or later. Block times never fall, so halving finds it: about as many headers as the
+    /// chain's length has bits.
+    async fn first_block_at(&self, time: u64) -> Result<u64, ChainError> {
+        let (mut low, mut high) = (0, self.head().await?.number);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let block = self.block(middle).await?;
+            let block = block.ok_or_else(|| ChainError::Answer(format!("that there is no block {middle}")))?;
+            if block.time < time { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
+    }
+
+    /// What the contract said in one block of the registration of `key`.
+    async fn registered_in(&self, number: u64, key: KeyId) -> Result<Option<DeviceId>, ChainError> {
+        let mut topic = B256::ZERO;
+        topic.0[..20].copy_from_slice(&key.0);
+        let filter = Filter::new()
+            .event_signature(CairnAnchor::KeyRegistered::SIGNATURE_HASH)
+            .topic2(topic)
+            .address(self.contract)
+            .select(number);
+        let logs = self.node.rpc().get_logs(&filter).await.map_err(reading)?;
+        // A node that ignores a filter must not say whose a key is.
+        let said = logs.iter().filter(|log| log.address() == self.contract && !log.removed).find_map(|log| {
+            let said = CairnAnchor::KeyRegistered::decode_log_data_validate(&log.inner.data).ok()?;
+            (said.keyId.0 == key.0).then_some(DeviceId(said.deviceId.0))
+        });
+        Ok(said)
     }
 
     async fn place(&self, log: &RpcLog) -> Result<Option<Inclusion>, ChainError> {
@@ -143,6 +174,23 @@ impl LedgerView for EvmView {
         let call = CairnAnchor::keyStatusCall { keyId: FixedBytes(key.0) };
         let times = self.node.call(Address::ZERO, self.contract, &call).await?;
         Ok(KeyStatus { registered_at: times.registeredAt, revoked_at: times.revokedAt })
+    }
+
+    /// The registry keeps the time and not the device, which is in the event only: it is looked for in the blocks of that time,
+    /// because nodes refuse to search a whole chain.
+    async fn registrant(&self, key: KeyId) -> Result<Option<DeviceId>, ChainError> {
+        let time = self.key_status(key).await?.registered_at;
+        if time == 0 {
+            return Ok(None);
+        }
+        let mut number = self.first_block_at(time).await?;
+        while self.block(number).await?.is_some_and(|block| block.time == time) {
+            if let Some(device) = self.registered_in(number, key).await? {
+                return Ok(Some(device));
+            }
+            number += 1;
+        }
+        Ok(None)
     }
 }
 

@@ -10,7 +10,10 @@ use alloy::{
     providers::Provider as _,
     sol_types::SolCall as _,
 };
-use cairn::{batch::DeploymentId, signer::KeyId};
+use cairn::{
+    batch::DeploymentId,
+    signer::{DeviceId, KeyId},
+};
 
 use super::{CairnAnchor, EvmView, PrivateKeySigner, node::reading};
 use crate::chain::{
@@ -126,6 +129,10 @@ impl LedgerView for EvmLedger {
 
     async fn key_status(&self, key: KeyId) -> Result<KeyStatus, ChainError> {
         self.view.key_status(key).await
+    }
+
+    async fn registrant(&self, key: KeyId) -> Result<Option<DeviceId>, ChainError> {
+        self.view.registrant(key).await
     }
 }
 

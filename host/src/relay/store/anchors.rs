@@ -8,7 +8,7 @@ use cairn::{
     signer::{DeviceId, KeyId},
     uplink::{Level, Uplink},
 };
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{Store, StoreError};
 use crate::relay::UnixMs;
@@ -75,16 +75,22 @@ impl StoredAnchor {
 
 const COLUMNS: &str = "key_id, commitment, leaf, kinds, uplink, received_ms, posting, position";
 
-/// First batch of a stream that is not included, first that is not final, and last.
+/// First batch of a device's stream that is not included, first that is not final, and last, whichever of its keys signed: each is
+/// looked for under one key at a time, so that the indexes find it.
 pub(super) const PROGRESS: &str = "
-SELECT (SELECT min(batch) FROM anchor LEFT JOIN posting ON posting.id = anchor.posting
-        WHERE key_id = ?1 AND stream = ?2 AND settled = 0 AND coalesce(posting.state, 0) < 1),
-       (SELECT min(batch) FROM anchor WHERE key_id = ?1 AND stream = ?2 AND settled = 0),
-       (SELECT max(batch) FROM anchor WHERE key_id = ?1 AND stream = ?2)";
+SELECT min((SELECT min(batch) FROM anchor LEFT JOIN posting ON posting.id = anchor.posting
+            WHERE key_id = own.key_id AND stream = ?2 AND settled = 0 AND coalesce(posting.state, 0) < 1)),
+       min((SELECT min(batch) FROM anchor WHERE key_id = own.key_id AND stream = ?2 AND settled = 0)),
+       max((SELECT max(batch) FROM anchor WHERE key_id = own.key_id AND stream = ?2))
+FROM device_key AS own WHERE device_id = ?1";
+
+pub(super) const BATCH: &str = "
+SELECT key_id, commitment, leaf, kinds, uplink, received_ms, posting, position FROM anchor
+WHERE key_id IN (SELECT key_id FROM device_key WHERE device_id = ?1) AND stream = ?2 AND batch = ?3";
 
 pub(super) const WAITING: &str = "
 SELECT key_id, commitment, leaf, kinds, uplink, received_ms, posting, position FROM anchor
-WHERE posting IS NULL AND EXISTS (SELECT 1 FROM device WHERE device.key_id = anchor.key_id AND revoked_at = 0
+WHERE posting IS NULL AND EXISTS (SELECT 1 FROM device_key WHERE device_key.key_id = anchor.key_id AND revoked_at = 0
                                   AND (registered_at <> 0 OR checked_ms IS NULL))
 ORDER BY received_ms, leaf LIMIT ?1";
 
@@ -110,20 +116,10 @@ pub struct Equivocation {
     pub received_ms: UnixMs,
 }
 
-fn packed(kinds: &[Kind]) -> Vec<u8> {
-    kinds.iter().flat_map(|kind| kind.0.to_be_bytes()).collect()
-}
-
-impl Store {
-    /// Keeps an anchor; the caller has checked that no other of the same key, stream and batch is there.
-    ///
-    /// # Errors
-    /// [`StoreError::Sqlite`] when one is there all the same.
-    pub fn add_anchor(&mut self, new: &NewAnchor<'_>, now: UnixMs) -> Result<(), StoreError> {
-        let anchor = &new.anchor;
-        self.db
-            .prepare_cached("INSERT INTO anchor VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL, NULL, 0)")?
-            .execute(params![
+pub(super) fn insert_anchor(db: &Connection, new: &NewAnchor<'_>, now: UnixMs) -> Result<(), StoreError> {
+    let anchor = &new.anchor;
+    db.prepare_cached("INSERT INTO anchor VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, NULL, NULL, 0)")?.execute(
+        params![
             anchor.commitment().0,
             new.key.0,
             anchor.stream.0.cast_signed(),
@@ -134,8 +130,22 @@ impl Store {
             new.kinds.as_deref().map(packed),
             new.uplink,
             now.cast_signed(),
-        ])?;
-        Ok(())
+        ],
+    )?;
+    Ok(())
+}
+
+fn packed(kinds: &[Kind]) -> Vec<u8> {
+    kinds.iter().flat_map(|kind| kind.0.to_be_bytes()).collect()
+}
+
+impl Store {
+    /// Keeps an anchor; the caller has checked that no other of the same key, stream and batch is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`] when one is there all the same.
+    pub fn add_anchor(&mut self, new: &NewAnchor<'_>, now: UnixMs) -> Result<(), StoreError> {
+        insert_anchor(&self.db, new, now)
     }
 
     /// Puts the uplink that carries an anchor's data in the place of the one that did not.
@@ -150,14 +160,18 @@ impl Store {
         Ok(())
     }
 
-    /// The anchor of a batch.
+    /// The anchor of a batch of a device, whichever of its keys signed it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn batch(&self, key: KeyId, stream: StreamId, batch: BatchNumber) -> Result<Option<StoredAnchor>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM anchor WHERE key_id = ?1 AND stream = ?2 AND batch = ?3");
-        let mut statement = self.db.prepare_cached(&sql)?;
-        let key = params![key.0, stream.0.cast_signed(), batch.0];
+    pub fn batch(
+        &self,
+        device: DeviceId,
+        stream: StreamId,
+        batch: BatchNumber,
+    ) -> Result<Option<StoredAnchor>, StoreError> {
+        let mut statement = self.db.prepare_cached(BATCH)?;
+        let key = params![device.0, stream.0.cast_signed(), batch.0];
         Ok(statement.query_row(key, StoredAnchor::from_row).optional()?)
     }
 
@@ -176,7 +190,7 @@ impl Store {
     /// [`StoreError`].
     pub fn anchors_with(&self, device: DeviceId, seq: SequenceNumber) -> Result<Vec<StoredAnchor>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM anchor WHERE key_id IN (SELECT key_id FROM device WHERE device_id = ?1)
+            "SELECT {COLUMNS} FROM anchor WHERE key_id IN (SELECT key_id FROM device_key WHERE device_id = ?1)
              AND first_seq <= ?2 AND first_seq + count > ?2 ORDER BY received_ms"
         );
         let mut statement = self.db.prepare_cached(&sql)?;
@@ -201,14 +215,14 @@ impl Store {
         }))
     }
 
-    /// How far a stream has come.
+    /// How far a stream of a device has come.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn progress(&self, key: KeyId, stream: StreamId) -> Result<Progress, StoreError> {
+    pub fn progress(&self, device: DeviceId, stream: StreamId) -> Result<Progress, StoreError> {
         let mut statement = self.db.prepare_cached(PROGRESS)?;
         let (not_included, not_final, last): (Option<u32>, Option<u32>, Option<u32>) = statement
-            .query_row(params![key.0, stream.0.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            .query_row(params![device.0, stream.0.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let before = |first_behind: Option<u32>| match first_behind {
             Some(first_behind) => first_behind.checked_sub(1).map(BatchNumber),
             None => last.map(BatchNumber),
@@ -224,6 +238,16 @@ impl Store {
         let mut statement = self.db.prepare_cached(WAITING)?;
         let rows = statement.query_map([limit], StoredAnchor::from_row)?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// How many of a key's anchors are on no ledger yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn not_included(&self, key: KeyId) -> Result<u32, StoreError> {
+        let sql = "SELECT count(*) FROM anchor LEFT JOIN posting ON posting.id = anchor.posting
+                   WHERE key_id = ?1 AND settled = 0 AND coalesce(posting.state, 0) = 0";
+        Ok(self.db.query_row(sql, [key.0], |row| row.get(0))?)
     }
 
     /// Keeps a second commitment of a batch beside the first. Whether it is new.

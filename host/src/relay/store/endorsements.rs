@@ -11,8 +11,12 @@ use crate::{
     relay::UnixMs,
 };
 
-/// Asked with every uplink where endorsements are required.
-pub(super) const IS_ENDORSED: &str = "SELECT 1 FROM endorsement WHERE key_id = ?1";
+/// Asked with every uplink where endorsements are required: an endorsed key hands on to the keys that its rotations lead to.
+pub(super) const IS_ENDORSED: &str = "
+SELECT 1 FROM device_key AS this
+JOIN device_key AS earlier ON earlier.device_id = this.device_id AND earlier.place <= this.place
+JOIN endorsement ON endorsement.key_id = earlier.key_id
+WHERE this.key_id = ?1";
 
 /// An endorsement that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +52,7 @@ impl Store {
     /// [`StoreError`].
     pub fn challenge(&self, nonce: &[u8; 32]) -> Result<Option<Challenge>, StoreError> {
         let sql = "SELECT key_id, kid, expires_ms, EXISTS (SELECT 1 FROM endorsement WHERE endorsement.nonce = challenge.nonce)
-                   FROM challenge JOIN device USING (key_id) WHERE nonce = ?1";
+                   FROM challenge JOIN device_key USING (key_id) JOIN device USING (device_id) WHERE nonce = ?1";
         let found = self.db.query_row(sql, [nonce], |row| {
             let expires_ms: i64 = row.get(2)?;
             Ok(Challenge {
@@ -98,7 +102,7 @@ impl Store {
         Ok(found.optional()?)
     }
 
-    /// Whether an endorsement of this key was accepted.
+    /// Whether an endorsement of this key was accepted, or of an earlier key of the device that led to it by rotations.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The relay's database: one SQLite file in WAL mode with full synchronisation, so that what was answered "stored" survives a
-//! power cut. [`devices`], [`endorsements`], [`anchors`], [`postings`] and [`contexts`]
-//! hold the statements of one subject each. Every method is
-//! one transaction. Called by the relay, `cairn provision` and `cairn evidence`; never logs a secret.
+//! power cut. [`devices`], [`rotations`], [`endorsements`], [`anchors`], [`postings`] and [`contexts`] hold the statements of one subject
+//! each, [`schema`] the tables. Every method is one transaction. Called by the relay, `cairn provision` and `cairn evidence`; never logs a secret.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,118 +16,14 @@ pub mod contexts;
 pub mod devices;
 pub mod endorsements;
 pub mod postings;
+pub mod rotations;
+mod schema;
+
+pub use schema::SCHEMA_VERSION;
+use schema::{upgrade, version};
 
 /// How long a statement waits for another program's transaction.
 const BUSY: Duration = Duration::from_secs(10);
-
-/// Version of the schema, in the file's `user_version`.
-pub const SCHEMA_VERSION: u32 = 2;
-
-/// What makes each version out of the one before it. 64-bit numbers are stored as the signed number of the same bits.
-const STEPS: [&str; SCHEMA_VERSION as usize] = [SCHEMA, ENDORSEMENTS];
-
-const SCHEMA: &str = "
-CREATE TABLE home (                    -- one row: what this database is of
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    deployment BLOB NOT NULL,
-    chain_id INTEGER NOT NULL,
-    contract BLOB NOT NULL
-) STRICT;
-CREATE TABLE device (
-    key_id BLOB PRIMARY KEY,
-    device_id BLOB NOT NULL UNIQUE,
-    alg INTEGER NOT NULL,
-    public_key BLOB NOT NULL,          -- SEC 1 compressed
-    kid BLOB NOT NULL UNIQUE,
-    master_secret BLOB NOT NULL,
-    added_ms INTEGER NOT NULL,
-    registered_at INTEGER NOT NULL,    -- block time by the contract's registry, 0 for never
-    revoked_at INTEGER NOT NULL,       -- likewise
-    checked_ms INTEGER                 -- when the registry was last asked; NULL for never
-) STRICT;
-CREATE INDEX to_check ON device (checked_ms) WHERE revoked_at = 0;
-CREATE TABLE context (                 -- OSCORE contexts of devices
-    kid BLOB NOT NULL REFERENCES device (kid) ON UPDATE CASCADE,
-    id_context BLOB NOT NULL,
-    state INTEGER NOT NULL,            -- 0 challenged, 1 active, 2 retired for good
-    echo BLOB,                         -- what the device has to repeat, while challenged
-    newest INTEGER NOT NULL,           -- replay window: newest number,
-    seen INTEGER NOT NULL,             -- and which of the 32 up to it were seen
-    own_number INTEGER NOT NULL,       -- next Partial IV of the relay's own
-    since_ms INTEGER NOT NULL,
-    PRIMARY KEY (kid, id_context)
-) STRICT;
-CREATE UNIQUE INDEX one_active_context ON context (kid) WHERE state = 1;
-CREATE TABLE posting (                 -- one intent: one payload, one nonce at a time
-    id INTEGER PRIMARY KEY,
-    route INTEGER NOT NULL,            -- 0 root, 1 direct
-    payload BLOB NOT NULL,             -- the root, or the packed anchors
-    members INTEGER NOT NULL,
-    created_ms INTEGER NOT NULL,
-    state INTEGER NOT NULL,            -- 0 open, 1 included, 2 final
-    nonce INTEGER,                     -- NULL until one is taken, and after one was lost
-    retry_ms INTEGER NOT NULL,         -- not before then
-    attempts INTEGER NOT NULL,         -- transactions included without effect
-    block_number INTEGER,
-    block_hash BLOB,
-    transaction_hash BLOB
-) STRICT;
-CREATE INDEX unsettled ON posting (id) WHERE state < 2;
-CREATE TABLE sent (                    -- every transaction ever signed for a posting
-    hash BLOB PRIMARY KEY,
-    posting INTEGER NOT NULL REFERENCES posting (id),
-    nonce INTEGER NOT NULL,
-    raw BLOB NOT NULL,
-    max_per_gas TEXT NOT NULL,
-    max_priority_per_gas TEXT NOT NULL,
-    signed_ms INTEGER NOT NULL
-) STRICT;
-CREATE INDEX sent_for ON sent (posting);
-CREATE TABLE anchor (
-    commitment BLOB PRIMARY KEY,
-    key_id BLOB NOT NULL REFERENCES device (key_id),
-    stream INTEGER NOT NULL,
-    batch INTEGER NOT NULL,
-    first_seq INTEGER NOT NULL,
-    count INTEGER NOT NULL,
-    leaf BLOB NOT NULL,                -- relay leaf
-    kinds BLOB,                        -- kinds of its records, 2 bytes each; NULL when its data is not here
-    uplink BLOB NOT NULL,              -- as it came
-    received_ms INTEGER NOT NULL,
-    posting INTEGER REFERENCES posting (id),
-    position INTEGER,                  -- in the posting
-    settled INTEGER NOT NULL,          -- 1: the posting is final
-    UNIQUE (key_id, stream, batch),
-    UNIQUE (posting, position)
-) STRICT;
-CREATE INDEX waiting ON anchor (received_ms) WHERE posting IS NULL;
-CREATE INDEX not_settled ON anchor (key_id, stream, batch) WHERE settled = 0;
-CREATE TABLE equivocation (            -- a second commitment of the same key, stream and batch
-    commitment BLOB PRIMARY KEY,
-    kept BLOB NOT NULL REFERENCES anchor (commitment),
-    uplink BLOB NOT NULL,
-    received_ms INTEGER NOT NULL
-) STRICT;
-";
-
-const ENDORSEMENTS: &str = "
-CREATE TABLE challenge (               -- nonces that devices are to be endorsed with
-    nonce BLOB PRIMARY KEY,
-    key_id BLOB NOT NULL REFERENCES device (key_id),
-    drawn_ms INTEGER NOT NULL,
-    expires_ms INTEGER NOT NULL
-) STRICT;
-CREATE TABLE endorsement (             -- accepted ones; their nonces are used
-    nonce BLOB PRIMARY KEY REFERENCES challenge (nonce),
-    key_id BLOB NOT NULL REFERENCES device (key_id),
-    root INTEGER NOT NULL,             -- 0 a factory's key, 1 PSA initial attestation, 2 a secure element
-    root_name BLOB NOT NULL,           -- the attestation key's id, the instance id, or the chip's
-    stream INTEGER NOT NULL,
-    bytes BLOB NOT NULL,               -- as it came
-    accepted_ms INTEGER NOT NULL
-) STRICT;
-CREATE INDEX endorsed ON endorsement (key_id);
-";
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -199,9 +94,7 @@ impl Store {
             return Err(StoreError::Damaged("schema"));
         }
         let mut store = Self { db };
-        let transaction = store.write()?;
-        upgrade(&transaction)?;
-        transaction.commit()?;
+        store.bring_up_to_date(None)?;
         Ok(store)
     }
 
@@ -213,21 +106,30 @@ impl Store {
         Self::with(Connection::open_in_memory()?, home)
     }
 
-    fn with(mut db: Connection, home: &Home) -> Result<Self, StoreError> {
+    fn with(db: Connection, home: &Home) -> Result<Self, StoreError> {
         db.busy_timeout(BUSY)?;
         db.pragma_update(None, "journal_mode", "WAL")?;
-        db.pragma_update(None, "synchronous", "FULL")?;
-        db.pragma_update(None, "foreign_keys", true)?;
-        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        if upgrade(&transaction)? == 0 {
+        let mut store = Self { db };
+        store.bring_up_to_date(Some(home))?;
+        if store.home()? == *home { Ok(store) } else { Err(StoreError::OtherHome) }
+    }
+
+    /// Brings the schema to this program's version; a new file becomes one of `home`. References are not checked meanwhile, because
+    /// a table that is made anew is gone for a moment, and are checked whole before anything of it is kept.
+    fn bring_up_to_date(&mut self, home: Option<&Home>) -> Result<(), StoreError> {
+        self.db.pragma_update(None, "synchronous", "FULL")?;
+        self.db.pragma_update(None, "foreign_keys", false)?;
+        let transaction = self.write()?;
+        let found = upgrade(&transaction)?;
+        if let Some(home) = home.filter(|_| found == 0) {
             transaction.execute(
                 "INSERT INTO home VALUES (1, ?1, ?2, ?3)",
                 params![home.deployment.0, home.chain_id.cast_signed(), home.contract],
             )?;
         }
         transaction.commit()?;
-        let store = Self { db };
-        if store.home()? == *home { Ok(store) } else { Err(StoreError::OtherHome) }
+        self.db.pragma_update(None, "foreign_keys", true)?;
+        Ok(())
     }
 
     /// What the database is of.
@@ -249,21 +151,6 @@ impl Store {
     fn write(&mut self) -> Result<rusqlite::Transaction<'_>, StoreError> {
         Ok(self.db.transaction_with_behavior(TransactionBehavior::Immediate)?)
     }
-}
-
-fn version(db: &Connection) -> Result<u32, StoreError> {
-    Ok(db.pragma_query_value(None, "user_version", |row| row.get(0))?)
-}
-
-/// Brings the schema to this program's version; gives the version it had.
-fn upgrade(db: &Connection) -> Result<u32, StoreError> {
-    let found = version(db)?;
-    let steps = usize::try_from(found).ok().and_then(|done| STEPS.get(done..)).ok_or(StoreError::Newer { found })?;
-    for step in steps {
-        db.execute_batch(step)?;
-    }
-    db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    Ok(found)
 }
 
 /// Creates the file with mode 0600 when there is none; SQLite gives its WAL the same mode. What goes wrong here goes wrong again,
@@ -294,9 +181,14 @@ mod tests {
     #[test]
     fn what_is_asked_in_every_round_and_exchange_reads_no_whole_table() {
         let store = Store::in_memory(&HOME).unwrap();
-        for sql in
-            [anchors::PROGRESS, anchors::WAITING, devices::TO_CHECK, endorsements::IS_ENDORSED, postings::UNSETTLED]
-        {
+        for sql in [
+            anchors::PROGRESS,
+            anchors::BATCH,
+            anchors::WAITING,
+            devices::TO_CHECK,
+            endorsements::IS_ENDORSED,
+            postings::UNSETTLED,
+        ] {
             let mut statement = store.db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next().unwrap() {
@@ -315,26 +207,93 @@ mod tests {
         let store = Store::open(&path, &HOME).unwrap();
         store.db.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
         drop(store);
-        assert!(matches!(Store::open(&path, &HOME), Err(StoreError::Newer { found: 3 })));
-        assert!(matches!(Store::open_existing(&path), Err(StoreError::Newer { found: 3 })));
+        assert!(matches!(Store::open(&path, &HOME), Err(StoreError::Newer { found: 4 })));
+        assert!(matches!(Store::open_existing(&path), Err(StoreError::Newer { found: 4 })));
+    }
+
+    /// A file as version `version` of the program wrote it.
+    fn old_file(path: &Path, version: usize) -> Connection {
+        let old = Connection::open(path).unwrap();
+        for step in &schema::STEPS[..version] {
+            old.execute_batch(step).unwrap();
+        }
+        old.pragma_update(None, "user_version", u32::try_from(version).unwrap()).unwrap();
+        let home = params![HOME.deployment.0, HOME.chain_id.cast_signed(), HOME.contract];
+        old.execute("INSERT INTO home VALUES (1, ?1, ?2, ?3)", home).unwrap();
+        old
     }
 
     #[test]
     fn a_file_of_an_earlier_version_is_brought_up_to_date_with_what_it_holds() {
         let folder = tempfile::tempdir().unwrap();
-        for open in [|path: &Path| Store::open(path, &HOME), |path: &Path| Store::open_existing(path)] {
-            let path = folder.path().join("relay.sqlite");
-            let old = Connection::open(&path).unwrap();
-            old.execute_batch(SCHEMA).unwrap();
-            old.pragma_update(None, "user_version", 1).unwrap();
-            let home = params![HOME.deployment.0, HOME.chain_id.cast_signed(), HOME.contract];
-            old.execute("INSERT INTO home VALUES (1, ?1, ?2, ?3)", home).unwrap();
-            drop(old);
-            let store = open(&path).unwrap();
-            assert_eq!((store.home().unwrap(), version(&store.db).unwrap()), (HOME, SCHEMA_VERSION));
-            assert!(!store.is_endorsed(cairn::signer::KeyId([0; 20])).unwrap());
-            drop(store);
-            std::fs::remove_file(&path).unwrap();
+        for from in 1..schema::STEPS.len() {
+            for open in [|path: &Path| Store::open(path, &HOME), |path: &Path| Store::open_existing(path)] {
+                let path = folder.path().join("relay.sqlite");
+                drop(old_file(&path, from));
+                let store = open(&path).unwrap();
+                assert_eq!((store.home().unwrap(), version(&store.db).unwrap()), (HOME, SCHEMA_VERSION));
+                assert!(!store.is_endorsed(cairn::signer::KeyId([0; 20])).unwrap());
+                drop(store);
+                std::fs::remove_file(&path).unwrap();
+            }
         }
+    }
+
+    #[test]
+    fn a_device_of_an_earlier_version_keeps_its_key_contexts_anchors_and_endorsement_and_may_rotate() {
+        use cairn::signer::{Signer as _, software::SoftwareSigner};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relay.sqlite");
+        let old = old_file(&path, 2);
+        let key = SoftwareSigner::new(&[1; 32]).unwrap().public_key().unwrap();
+        let (id, kid) = (key.key_id().0, [1_u8, 2, 3, 4]);
+        old.execute(
+            "INSERT INTO device VALUES (?1, ?2, -47, ?3, ?4, ?5, 9, 10, 0, 11)",
+            params![id, key.device_id().0, key.compressed(), kid, [5_u8; 16]],
+        )
+        .unwrap();
+        old.execute("INSERT INTO context VALUES (?1, x'07', 1, NULL, 8, 3, 2, 1)", [kid]).unwrap();
+        old.execute("INSERT INTO posting VALUES (1, 0, ?1, 1, 0, 0, NULL, 0, 0, NULL, NULL, NULL)", [[6_u8; 32]])
+            .unwrap();
+        let anchor = "INSERT INTO anchor VALUES (?1, ?2, 7, 0, 0, 1, ?1, NULL, x'', 1, 1, 0, 0)";
+        old.execute(anchor, params![[6_u8; 32], id]).unwrap();
+        old.execute("INSERT INTO challenge VALUES (?1, ?2, 1, 2)", params![[3_u8; 32], id]).unwrap();
+        old.execute("INSERT INTO endorsement VALUES (?1, ?2, 0, x'', 7, x'', 1)", params![[3_u8; 32], id]).unwrap();
+        drop(old);
+
+        let mut store = Store::open(&path, &HOME).unwrap();
+        let device = store.device_by_kid(&kid).unwrap().unwrap();
+        assert_eq!((device.id, device.key, device.place), (key.device_id(), key, 0));
+        assert_eq!((device.status.registered_at, device.checked_ms, *device.master_secret), (10, Some(11), [5; 16]));
+        assert!(store.is_endorsed(key.key_id()).unwrap());
+        assert_eq!(store.active_context(kid).unwrap().unwrap().id_context, [7]);
+        let stream = cairn::record::StreamId(7);
+        assert!(store.batch(device.id, stream, cairn::batch::BatchNumber(0)).unwrap().is_some());
+        let next = SoftwareSigner::new(&[2; 32]).unwrap().public_key().unwrap();
+        let next = rotations::NextKey { device: device.id, key: next, place: 1 };
+        let new = anchors::NewAnchor {
+            key: key.key_id(),
+            anchor: cairn::batch::Anchor {
+                stream,
+                batch: cairn::batch::BatchNumber(1),
+                first_seq: cairn::record::SequenceNumber(1),
+                count: 1,
+                sealed_at: 0,
+                flags: cairn::batch::AnchorFlags(4),
+                root: cairn::merkle::Hash([1; 32]),
+                prev: cairn::batch::Commitment([6; 32]),
+            },
+            leaf: cairn::merkle::Hash([2; 32]),
+            kinds: None,
+            uplink: &[],
+        };
+        store.add_rotation(&new, &next, 5).unwrap();
+        assert_eq!(store.rotations_to(next.key.key_id()).unwrap(), [new.anchor.commitment()]);
+        assert!(store.is_endorsed(next.key.key_id()).unwrap(), "handed on");
+        assert!(store.add_rotation(&new, &next, 5).is_err(), "once");
+        // References are watched again: an anchor of nobody's key is not kept.
+        let stranger = anchors::NewAnchor { key: cairn::signer::KeyId([9; 20]), ..new.clone() };
+        let anchor = cairn::batch::Anchor { batch: cairn::batch::BatchNumber(2), ..new.anchor };
+        assert!(store.add_anchor(&anchors::NewAnchor { anchor, ..stranger }, 5).is_err());
     }
 }
