@@ -318,7 +318,8 @@ fn a_registered_key_of_a_thiefs_own_device_does_not_become_a_stolen_keys_success
     stolen.stream = StreamId(99);
     stolen.rotate(TestKey::software(&[5; 32]));
     let mut forged = genuine.clone();
-    forged.rotations = stolen.evidence(&stolen_batch(&mut stolen), 0).rotations;
+    let batch = stolen.seal(1, Kind::READING);
+    forged.rotations = stolen.evidence(&batch, 0).rotations;
     let expectation = Expectation {
         deployment: DEPLOYMENT,
         chain_id: HOME.chain_id,
@@ -331,10 +332,6 @@ fn a_registered_key_of_a_thiefs_own_device_does_not_become_a_stolen_keys_success
     assert_eq!(verify(&forged, &expectation, &facts), Err(refused));
     let posted = relay.chain.events().into_iter().all(|(event, _)| matches!(event, Event::RootPosted(_)));
     assert!(posted);
-}
-
-fn stolen_batch(device: &mut TestDevice) -> Batch {
-    device.seal(1, Kind::READING)
 }
 
 #[test]
