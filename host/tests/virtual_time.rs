@@ -9,7 +9,7 @@ mod simulation;
 use simulation::{Conditions, Happened, Simulation};
 
 /// Every combination of network and faults, with these seeds.
-fn run_all(loss_percent: u64, device_restarts: bool, seeds: std::ops::Range<u64>) -> Happened {
+fn run_all(loss_percent: u64, device_restarts: bool, rotates: bool, seeds: std::ops::Range<u64>) -> Happened {
     let mut happened = Happened::default();
     for delay_ms in [(20, 200), (1000, 5000), (4000, 20_000)] {
         for faults in 0..8 {
@@ -22,6 +22,7 @@ fn run_all(loss_percent: u64, device_restarts: bool, seeds: std::ops::Range<u64>
                     relay_restarts,
                     node_restarts,
                     reorgs,
+                    rotates,
                     seed,
                 });
                 simulation.run();
@@ -35,27 +36,36 @@ fn run_all(loss_percent: u64, device_restarts: bool, seeds: std::ops::Range<u64>
 
 #[test]
 fn every_record_is_in_exactly_one_anchored_batch_on_a_good_network() {
-    let happened = run_all(0, false, 0..3);
+    let happened = run_all(0, false, false, 0..3);
     assert_eq!(happened.lost, 0);
     assert!(happened.relay_restarts > 200 && happened.node_outages > 200 && happened.reorgs > 200, "{happened:?}");
 }
 
 #[test]
 fn every_record_is_in_exactly_one_anchored_batch_when_every_tenth_datagram_is_lost() {
-    run_all(10, false, 3..6);
+    run_all(10, false, false, 3..6);
 }
 
 #[test]
 fn every_record_is_in_exactly_one_anchored_batch_when_every_third_datagram_is_lost() {
-    let happened = run_all(33, false, 6..9);
+    let happened = run_all(33, false, false, 6..9);
     assert!(happened.lost > 200 && happened.repeated > 20 && happened.failed_exchanges > 50, "{happened:?}");
 }
 
 #[test]
 fn a_device_that_is_switched_off_and_on_again_loses_nothing_and_doubles_nothing() {
     for (loss_percent, seeds) in [(0, 0..2), (20, 2..4)] {
-        let happened = run_all(loss_percent, true, seeds);
+        let happened = run_all(loss_percent, true, false, seeds);
         assert!(happened.device_restarts > 500 && happened.exchanges > 200, "{happened:?}");
+    }
+}
+
+#[test]
+fn a_device_that_changes_its_key_in_the_middle_loses_nothing_and_is_followed() {
+    for (loss_percent, device_restarts) in [(0, false), (33, false), (20, true)] {
+        let happened = run_all(loss_percent, device_restarts, true, 9..11);
+        assert_eq!(happened.restarts_in_rotation > 5, device_restarts, "{happened:?}");
+        assert!(loss_percent == 0 || happened.lost > 100, "{happened:?}");
     }
 }
 
@@ -69,6 +79,7 @@ fn a_seed_gives_the_same_run_again() {
             relay_restarts: true,
             node_restarts: true,
             reorgs: true,
+            rotates: true,
             seed: 5,
         });
         simulation.run();

@@ -12,14 +12,17 @@ use cairn::{
     factory::{AttestationKey, FACTORY_MAX, Factory},
     merkle::Hash,
     record::{BatchKey, Kind, SequenceNumber, StreamId},
+    rotation::Rotation as Says,
     signer::{
-        Algorithm, Capabilities, Digest, PublicKey, Signature, Signer, SignerError,
+        Algorithm, Capabilities, DeviceId, Digest, PublicKey, Signature, Signer, SignerError,
         software::{P256Signer, SoftwareSigner},
     },
     time::{TimeQuality, WallTime},
     uplink::{DOWNLINK_MAX, Data, Downlink, Hints, Level, Uplink},
 };
-use cairn_evidence::{Evidence, EvidenceKey, Inclusion, OwnedRecord, Rotation, Route, TransactionRef, cbor};
+use cairn_evidence::{
+    Evidence, EvidenceKey, Inclusion, OwnedRecord, Rotation, Route, TransactionRef, cbor, rotation::Told,
+};
 use cddl_cat::validate_cbor_bytes;
 use proptest::{collection::vec, option, prelude::*};
 
@@ -82,9 +85,20 @@ fn inclusion() -> impl Strategy<Value = Inclusion> {
         .prop_map(|(chain_id, contract, route, transaction)| Inclusion { chain_id, contract, route, transaction })
 }
 
+/// What a rotation record says; the proof is a signature's bytes.
+fn rotation_says() -> impl Strategy<Value = Says> {
+    (any::<[u8; 32]>(), algorithm(), 1u8..=3, signature()).prop_map(|(device, alg, secret, proof)| Says {
+        device: DeviceId(device),
+        key: Key::new(alg, secret).public_key().expect("a key"),
+        proof,
+    })
+}
+
 fn rotation() -> impl Strategy<Value = Rotation> {
-    (vec(any::<u8>(), 0..=200), path(), vec(any::<u8>(), 0..=200), signature())
-        .prop_map(|(record, path, anchor, signature)| Rotation { record, path, anchor, signature })
+    (record(), rotation_says(), path(), anchor(), signature()).prop_map(|(record, says, path, anchor, signature)| {
+        let record = OwnedRecord { kind: Kind::ROTATION, payload: says.payload().to_vec(), ..record };
+        Rotation { record: cbor::record_bytes(&record), path, anchor: cbor::anchor_bytes(&anchor), signature }
+    })
 }
 
 fn evidence() -> impl Strategy<Value = Evidence> {
@@ -233,6 +247,12 @@ proptest! {
     #[test]
     fn evidence_matches_the_cddl(evidence in evidence()) {
         matches("evidence", &cbor::encode(&evidence))?;
+        for rotation in &evidence.rotations {
+            matches("record", &rotation.record)?;
+            matches("anchor", &rotation.anchor)?;
+            let told = Told::read(rotation).expect("it was just written");
+            matches("rotationPayload", &told.record.payload)?;
+        }
     }
 
     #[test]
@@ -290,7 +310,19 @@ fn the_cddl_refuses_other_lengths_types_and_fields() {
     let length = downlink.encode(&mut out).expect("room");
     let good = &out[..length];
     assert!(validate_cbor_bytes("downlink", CDDL, good).is_ok());
-    for rule in ["uplink", "evidence", "factory", "endorsement", "factoryToken", "factoryClaims", "chipToken"] {
+    for rule in [
+        "uplink",
+        "evidence",
+        "record",
+        "anchor",
+        "rotation",
+        "rotationPayload",
+        "factory",
+        "endorsement",
+        "factoryToken",
+        "factoryClaims",
+        "chipToken",
+    ] {
         assert!(validate_cbor_bytes(rule, CDDL, good).is_err(), "a downlink is no {rule}");
     }
     // [level, stream, batch, commitment, null, {}]

@@ -11,6 +11,7 @@ use cairn::{
     factory::{AttestationKey, Factory},
     merkle::Hash,
     record::{BatchKey, Entry, Kind, LossReason, Record, SequenceNumber, StreamId},
+    rotation::Rotation as RotationSays,
     signer::{Algorithm, Signature, Signer as _, software::SoftwareSigner},
     time::{TimeQuality, WallTime},
     uplink::{
@@ -23,7 +24,7 @@ use cairn_coap::{
     oscore::{Context, Secrets},
 };
 use cairn_evidence::{
-    Evidence, EvidenceKey, Inclusion, OwnedRecord, Route, TransactionRef, cbor, json,
+    Evidence, EvidenceKey, Inclusion, OwnedRecord, Rotation, Route, TransactionRef, cbor, json,
     verify::{Expectation, check_statement},
 };
 use serde_json::Value;
@@ -215,6 +216,35 @@ fn evidence() {
     });
     write("evidence", "root.cbor", &cbor::encode(&evidence));
     write("evidence", "root.json", json::to_json(&evidence).as_bytes());
+    rotated(&mut evidence, &expectation);
+    write("evidence", "rotated.cbor", &cbor::encode(&evidence));
+    write("evidence", "rotated.json", json::to_json(&evidence).as_bytes());
+}
+
+/// The same record, signed by the third key of a device.
+fn rotated(evidence: &mut Evidence, expectation: &Expectation) {
+    let key = |number: u8| SoftwareSigner::new(&[number; 32]).expect("a key");
+    let public = |number: u8| key(number).public_key().expect("a key");
+    let device = public(1).device_id();
+    evidence.rotations = (1..=2)
+        .map(|number: u8| {
+            let (stream, seq) = (StreamId(number.into()), SequenceNumber(9));
+            let proof = key(number + 1).sign(&RotationSays::proof_digest(&device, stream, seq)).expect("signed");
+            let says = RotationSays { device, key: public(number + 1), proof };
+            let time = WallTime { unix_ms: 1_770_000_000_000, quality: TimeQuality::Network };
+            let payload = says.payload().to_vec();
+            let record = OwnedRecord { seq, time, kind: Kind::ROTATION, blind: [6; 16], payload };
+            let flags = AnchorFlags(AnchorFlags::LAST_OF_KEY);
+            let anchor = Anchor { stream, first_seq: seq, flags, root: record.leaf(), ..anchor(1) };
+            let digest = anchor.commitment().digest(&evidence.deployment);
+            let (record, anchor) = (cbor::record_bytes(&record), cbor::anchor_bytes(&anchor));
+            Rotation { record, path: Vec::new(), anchor, signature: key(number).sign(&digest).expect("signed") }
+        })
+        .collect();
+    evidence.signature = key(3).sign(&evidence.anchor.commitment().digest(&evidence.deployment)).expect("signed");
+    evidence.key = EvidenceKey { alg: Algorithm::Es256k, public_key: public(3).compressed() };
+    let statement = check_statement(evidence, expectation).expect("a chain");
+    assert_eq!(statement.device, device);
 }
 
 fn bytes(value: &Value) -> Vec<u8> {

@@ -2,12 +2,13 @@
 //! A device with its journal in a file, a network, a relay and a chain on one virtual clock. Everything random comes from one
 //! seed.
 
+mod check;
 mod network;
 mod random;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     path::Path,
     rc::Rc,
@@ -15,35 +16,31 @@ use std::{
 };
 
 use cairn::{
-    agent::{Agent, Event as AgentEvent, OWN_PAYLOAD_MAX, Settings as AgentSettings, SubmitError, UploadMode},
-    batch::BatchNumber,
+    agent::{
+        Agent, Event as AgentEvent, OWN_PAYLOAD_MAX, RotationState, Settings as AgentSettings, SubmitError, Succession, UploadMode,
+        succession,
+    },
     journal::{FlashJournal, MountError},
-    merkle::root_from_path,
     ports::{Clock, Inbox, Submission, Ticket},
     power::schedule::{FixedInterval, Settings as ScheduleSettings},
-    record::{BlindSecret, Entry, Kind, Priority, SequenceNumber, StreamId},
-    signer::software::SoftwareSigner,
+    record::{BlindSecret, Kind, Priority, SequenceNumber, StreamId},
+    signer::{PublicKey, Signer as _, software::SoftwareSigner},
     time::{Millis, TimeQuality, WallTime},
-    uplink::Data,
 };
 use cairn_coap::{
     client::{CoapLink, Settings as LinkSettings, Transmission},
     oscore::{Context, Secrets},
 };
 use cairn_host::{
-    chain::{
-        Event,
-        fake::{FakeChain, Orphans},
-    },
+    chain::fake::{FakeChain, Orphans},
     file_flash::{FileFlash, Survives},
     relay::{
         anchoring::{Anchoring, Settings, locked},
         backoff::Steps,
         endpoint::Endpoint,
         gather::Mode,
-        intake::{self, Offer},
-        store::{Store, anchors::StoredAnchor},
-        tree,
+        intake::Offer,
+        store::Store,
     },
 };
 
@@ -76,6 +73,8 @@ pub(crate) struct Conditions {
     pub(crate) relay_restarts: bool,
     pub(crate) node_restarts: bool,
     pub(crate) reorgs: bool,
+    /// The device changes its key in the middle.
+    pub(crate) rotates: bool,
     pub(crate) seed: u64,
 }
 
@@ -85,7 +84,8 @@ impl Conditions {
         let faults = [self.relay_restarts, self.node_restarts, self.reorgs].map(u64::from);
         let parts = [self.seed, self.loss_percent, self.delay_ms.1, u64::from(self.device_restarts) << 1]
             .into_iter()
-            .chain(faults);
+            .chain(faults)
+            .chain(self.rotates.then_some(9));
         parts.fold(0, |cell, part| Random(cell ^ part).next())
     }
 }
@@ -100,6 +100,7 @@ impl std::ops::AddAssign for Happened {
         self.reorgs += other.reorgs;
         self.exchanges += other.exchanges;
         self.failed_exchanges += other.failed_exchanges;
+        self.restarts_in_rotation += other.restarts_in_rotation;
     }
 }
 
@@ -114,6 +115,8 @@ pub(crate) struct Happened {
     pub(crate) reorgs: u32,
     pub(crate) exchanges: u32,
     pub(crate) failed_exchanges: u32,
+    /// The device was switched off after it began to change its key and before it had done so.
+    pub(crate) restarts_in_rotation: u32,
 }
 
 /// The clock everybody looks at.
@@ -191,6 +194,12 @@ pub(crate) struct Simulation {
     read: u64,
     /// The last batch was asked for.
     flushed: bool,
+    /// Where the device keeps its keys, the second one is the current one.
+    promoted: bool,
+    /// The second key is announced.
+    announced: bool,
+    /// When the device gets round to adopting it.
+    adopt_at: Option<u64>,
     pub(crate) happened: Happened,
 }
 
@@ -202,7 +211,8 @@ impl Simulation {
         let chain = FakeChain::new(DEPLOYMENT);
         let mut store = Store::in_memory(&HOME).unwrap();
         store.add_device(&device.provisioned(), START_MS).unwrap();
-        chain.register(device.key.device_id(), device.key.key_id());
+        chain.register(device.id, device.key.key_id());
+        chain.register(device.id, public_key(true).key_id());
         let flash = tempfile::tempdir().unwrap();
         let mut simulation = Self {
             conditions,
@@ -220,6 +230,9 @@ impl Simulation {
             node_up_at: None,
             read: 0,
             flushed: false,
+            promoted: false,
+            announced: false,
+            adopt_at: None,
             happened: Happened::default(),
         };
         simulation.start_relay();
@@ -254,13 +267,18 @@ impl Simulation {
     /// Switches the device on: what it knows is what its flash holds.
     fn start_meter(&mut self) {
         let (device, seed) = (TestDevice::new(3), self.random.next());
-        self.meter = Some(meter(&device, &self.ticks, &self.network, &self.flash.path().join("flash"), seed));
+        let mut journal = journal(&self.flash.path().join("flash"), StreamId(device.stream.0));
+        // Whose turn it is the journal knows; the key store may lag behind.
+        self.promoted |= matches!(succession(&mut journal).unwrap(), Succession::Signed { .. });
+        self.adopt_at = None;
+        self.meter = Some(meter(&device, &self.ticks, &self.network, journal, self.promoted, seed));
     }
 
     /// Power goes, and comes back after a while.
     fn restart_meter(&mut self, now_ms: u64) {
         let Some(mut meter) = self.meter.take() else { return };
         self.count_exchanges(&mut meter);
+        self.happened.restarts_in_rotation += u32::from(meter.rotation() != RotationState::None);
         self.meter_up_at = now_ms + self.random.between(1000, 5 * MINUTE);
         self.happened.device_restarts += 1;
     }
@@ -334,7 +352,32 @@ impl Simulation {
         let wake = meter.poll(&mut self.queue, &mut |event: AgentEvent| {
             assert!(!matches!(event, AgentEvent::Refused(_)), "{event:?}");
         });
-        wake.map_or(END_MS, |at| at.0)
+        let wake = wake.map_or(END_MS, |at| at.0);
+        if self.conditions.rotates { wake.min(self.rotate_meter()) } else { wake }
+    }
+
+    /// Changes the key in the middle, at the leisure of whoever keeps the keys; gives when to look again.
+    fn rotate_meter(&mut self) -> u64 {
+        let now = self.now_ms();
+        let Some(meter) = &mut self.meter else { return END_MS };
+        if !self.announced && self.read >= READINGS / 2 {
+            // A journal that is full just then takes it at a later poll.
+            self.announced = meter.rotate(&mut signer(true), &mut |_| ()).is_ok();
+        }
+        match (meter.rotation(), self.adopt_at) {
+            (RotationState::Signed, None) => {
+                let at = now + self.random.between(1, 20 * MINUTE);
+                self.adopt_at = Some(at);
+                at
+            }
+            (RotationState::Signed, Some(at)) if now >= at => {
+                self.promoted = true;
+                meter.adopt(signer(true)).unwrap_or_else(|error| panic!("{error:?}"));
+                now + 1
+            }
+            (RotationState::Signed, Some(at)) => at,
+            _ => END_MS,
+        }
     }
 
     /// Hands over what arrived by now; whether any of it was for the device.
@@ -399,63 +442,6 @@ impl Simulation {
             }
         }
     }
-
-    /// Checks what must hold whatever happened.
-    pub(crate) fn check(&mut self) {
-        let cell = self.conditions;
-        let meter = self.meter.as_mut().expect("up at the end");
-        let status = meter.status();
-        let store = locked(&self.store);
-        assert_eq!(self.queue.journaled.len() as u64, READINGS, "{cell:?}");
-        assert_eq!(store.equivocations().unwrap().len(), 0, "{cell:?}");
-        let device = TestDevice::new(3);
-        let batches: Vec<_> =
-            (0..).map_while(|batch| store.batch(device.id, device.stream, BatchNumber(batch)).unwrap()).collect();
-        let totals = store.totals().unwrap();
-        assert_eq!((totals.stored as usize, totals.finalised as usize), (batches.len(), batches.len()), "{cell:?}");
-        assert_eq!((status.unsent, status.totals.queue_full), (0, 0), "{cell:?}");
-        self.check_records(&batches);
-        self.check_postings(&store, &batches);
-    }
-
-    fn check_records(&self, batches: &[StoredAnchor]) {
-        let cell = self.conditions;
-        let mut delivered = BTreeMap::new();
-        for stored in batches {
-            let uplink = stored.read().unwrap();
-            let Some(Data::Records { records, key }) = &uplink.data else { panic!("data was uploaded") };
-            intake::for_each_entry(&uplink.anchor, records, key, |entry, _| {
-                let Entry::Record(record) = entry else { panic!("nothing was lost") };
-                let seen = delivered.insert(record.seq, record.payload.to_vec());
-                assert_eq!(seen, None, "{cell:?}: record {} is in two batches", record.seq.0);
-                Ok(())
-            })
-            .unwrap();
-        }
-        assert_eq!(delivered.len() as u64, READINGS + 1, "{cell:?}: the readings and the identity");
-        for (seq, payload) in &self.queue.journaled {
-            assert_eq!(delivered.get(seq), Some(payload), "{cell:?}: record {}", seq.0);
-        }
-    }
-
-    fn check_postings(&self, store: &Store, batches: &[StoredAnchor]) {
-        let cell = self.conditions;
-        let posted = self.chain.events();
-        let mut seen = BTreeSet::new();
-        for stored in batches {
-            let (id, position) = stored.posting.expect("posted");
-            let leaves = store.leaves(id).unwrap();
-            let path = tree::path(&leaves, position).unwrap();
-            let root = root_from_path(&stored.leaf, u64::from(position), leaves.len() as u64, &path).unwrap();
-            let times = posted.iter().filter(|(event, _)| *event == Event::RootPosted(root)).count();
-            assert_eq!(times, 1, "{cell:?}: batch is under {times} posted roots");
-            seen.insert(root);
-        }
-        assert_eq!(posted.len(), seen.len(), "{cell:?}: a root that anchors nothing was posted");
-        for nonce in 0..posted.len() as u64 {
-            assert_eq!(self.chain.intents(nonce).len(), 1, "{cell:?}: nonce {nonce}");
-        }
-    }
 }
 
 /// The journal in a file, formatted when there is none yet.
@@ -468,8 +454,23 @@ fn journal(path: &Path, stream: StreamId) -> Journal {
     Journal::mount(Flash::open(path, Survives::Kill).unwrap()).unwrap_or_else(|error: MountError| panic!("{error:?}"))
 }
 
-fn meter(device: &TestDevice, ticks: &Ticks, network: &Rc<RefCell<Network>>, flash: &Path, seed: u64) -> Meter {
-    let journal = journal(flash, StreamId(device.stream.0));
+/// The device's first key or its second.
+fn signer(second: bool) -> SoftwareSigner {
+    SoftwareSigner::new(&[if second { 33 } else { 3 }; 32]).unwrap()
+}
+
+fn public_key(second: bool) -> PublicKey {
+    signer(second).public_key().unwrap()
+}
+
+fn meter(
+    device: &TestDevice,
+    ticks: &Ticks,
+    network: &Rc<RefCell<Network>>,
+    journal: Journal,
+    second_key: bool,
+    seed: u64,
+) -> Meter {
     let provisioned = device.provisioned();
     let id_context = device.stream.0.to_be_bytes();
     let secrets =
@@ -480,7 +481,7 @@ fn meter(device: &TestDevice, ticks: &Ticks, network: &Rc<RefCell<Network>>, fla
     let settings = AgentSettings {
         deployment: DEPLOYMENT,
         blind_secret: BlindSecret::new([3; 32]),
-        device: None,
+        device: Some(device.id),
         upload: UploadMode::Data,
         payload_max: 64,
         clock_step: Millis(60_000),
@@ -495,8 +496,8 @@ fn meter(device: &TestDevice, ticks: &Ticks, network: &Rc<RefCell<Network>>, fla
         retry_max: Millis(30 * MINUTE),
         seed,
     });
-    let signer = SoftwareSigner::new(&[3; 32]).unwrap();
-    Agent::new(settings, journal, signer, link, ticks.clone(), schedule).unwrap_or_else(|error| panic!("{error:?}"))
+    Agent::new(settings, journal, signer(second_key), link, ticks.clone(), schedule)
+        .unwrap_or_else(|error| panic!("{error:?}"))
 }
 
 /// An address of the device's network; each socket has a port of its own.
