@@ -35,7 +35,7 @@ use cairn_host::{
     chain::fake::{FakeChain, Orphans},
     file_flash::{FileFlash, Survives},
     relay::{
-        anchoring::{Anchoring, Settings, locked},
+        anchoring::{Anchoring, Settings},
         backoff::Steps,
         endpoint::Endpoint,
         gather::Mode,
