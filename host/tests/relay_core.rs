@@ -178,7 +178,7 @@ fn a_device_without_an_endorsement_is_refused_where_one_is_required() {
         let endorsed = Endorsed { root, binding, device: device.key.device_id() };
         let mut store = locked(&relay.store);
         store.add_challenge(&nonce, device.key.key_id(), 5, 6).unwrap();
-        let drawn = Challenge { key: device.key.key_id(), kid, expires_ms: 6, used: false };
+        let drawn = Challenge { device: device.id, key: device.key.key_id(), kid, expires_ms: 6, used: false };
         assert_eq!(store.challenge(&nonce).unwrap(), Some(drawn));
         store.accept(&endorsed, b"as it came", 5).unwrap();
         assert!(store.accept(&endorsed, b"another", 5).is_err(), "a nonce is used once");

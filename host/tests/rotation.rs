@@ -169,6 +169,13 @@ fn files_of_rotations(bench: &Bench, device: &mut TestDevice, wire: &mut Wire, r
     assert_eq!(rotate(bench, "changed.cbor").0, 43);
     fs::write(bench.path("rubbish"), "rubbish").unwrap();
     assert_eq!(rotate(bench, "rubbish").0, 10);
+    // The second key has done its part: revoked, it is in nobody's way.
+    revoke(bench, &format!("--db relay.sqlite --key {}", hex0x(&second.key_id().0)));
+    let by_relay = format!("--db relay.sqlite --device {}", hex0x(&device.id.0));
+    assert_eq!(rotate(bench, &by_relay).0, 0);
+    revoke(bench, &by_relay);
+    let (code, said) = rotate(bench, &by_relay);
+    assert!(code == 1 && said.contains("for good"), "{said}");
     assert_eq!(rotate(bench, "absent").0, 1);
 }
 

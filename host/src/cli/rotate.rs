@@ -82,6 +82,8 @@ pub(super) async fn rotate(arguments: &RotateArguments) -> anyhow::Result<ExitCo
         }
     }
     print(arguments.json, &done);
+    let revoked = done.last().is_some_and(|last| last.status.revoked_at != 0);
+    ensure!(!revoked, "the key was revoked, and that is for good: the device needs another");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -121,8 +123,11 @@ async fn hand_over(
     if let Some(store) = &store {
         check_with_relay(store, &successor)?;
     }
-    let Successor { device, key, .. } = successor;
-    successor.status = provision::register(&arguments.owner, deployment, device, key.key_id()).await?;
+    let Successor { device, key, status, .. } = successor;
+    // One that is registered may have been revoked since, because the device rotated away from it: that is no hindrance.
+    if status.registered_at == 0 {
+        successor.status = provision::register(&arguments.owner, deployment, device, key.key_id()).await?;
+    }
     if let Some(store) = store {
         store.note_key_status(key.key_id(), successor.status, unix_ms())?;
     }
@@ -157,10 +162,10 @@ fn print(as_json: bool, done: &[Successor]) {
     let name = |bytes: &[u8]| format!("0x{}", hex::encode(bytes));
     if as_json {
         let entry = |successor: &Successor| {
-            let KeyStatus { registered_at, .. } = successor.status;
+            let KeyStatus { registered_at, revoked_at } = successor.status;
             json!({ "device": name(&successor.device.0), "from": name(&successor.from.0),
                     "keyId": name(&successor.key.key_id().0), "alg": successor.key.alg.cose(),
-                    "registeredAt": registered_at })
+                    "registeredAt": registered_at, "revokedAt": revoked_at })
         };
         println!("{:#}", serde_json::Value::Array(done.iter().map(entry).collect()));
         return;

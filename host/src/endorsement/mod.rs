@@ -51,7 +51,9 @@ pub struct Expectation<'a> {
 /// A nonce that was drawn, and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Challenge {
-    /// The ledger key of the device.
+    /// The device: named after its first key, which need not be the present one.
+    pub device: DeviceId,
+    /// The present ledger key of the device.
     pub key: KeyId,
     /// The device's kid.
     pub kid: [u8; 4],
@@ -121,7 +123,7 @@ pub fn verify(bytes: &[u8], challenge: Option<&Challenge>, expectation: &Expecta
     let challenge = fresh(challenge, expectation.now)?;
     let key = asked_for(&endorsement, challenge, expectation)?;
     let binding = endorsement.binding(key);
-    let device = key.device_id();
+    let device = challenge.device;
     let root = vouched(endorsement.token, &binding, device, expectation.roots)?;
     let digest = possession_digest(endorsement.token);
     signature::check(&key, &digest, &endorsement.proof).map_err(Refusal::Possession)?;

@@ -61,7 +61,8 @@ fn binding() -> Binding {
 }
 
 fn challenge() -> Challenge {
-    Challenge { key: binding().key.key_id(), kid: binding().kid, expires_ms: NOW + 1, used: false }
+    let key = binding().key;
+    Challenge { device: key.device_id(), key: key.key_id(), kid: binding().kid, expires_ms: NOW + 1, used: false }
 }
 
 fn roots() -> Roots {
@@ -364,6 +365,19 @@ fn a_platform_that_can_be_debugged_or_is_another_one_is_refused() {
     let other = vec![0xac; 32];
     let platform = Platform::with(2396, Value::Bytes(other.clone()));
     assert_eq!(by_platform(platform), Err(Refusal::OtherImplementation(other)));
+}
+
+#[test]
+fn a_device_that_changed_its_key_is_endorsed_under_its_first_keys_name() {
+    let device = public(key(9)).device_id();
+    let drawn = Challenge { device, ..challenge() };
+    let by = |ueid: DeviceId| {
+        let mut root = FactoryKeyRoot::new(key(4), ueid, WallTime::default(), None);
+        judge_for(&endorsed_by(&mut root, &binding(), &mut key(2)), Some(&drawn), |_| ())
+    };
+    let endorsed = by(device).unwrap();
+    assert_eq!((endorsed.device, endorsed.binding.key), (device, binding().key));
+    assert_eq!(by(binding().key.device_id()), Err(Refusal::OtherUeid));
 }
 
 #[test]

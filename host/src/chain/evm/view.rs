@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Reads the contract and the chain it is on. Called by the verifier, and by the relay through [`super::EvmLedger`].
 
-use std::num::NonZeroU64;
+use std::{
+    collections::HashMap,
+    num::NonZeroU64,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use alloy::{
     eips::BlockId,
@@ -31,13 +35,15 @@ pub struct EvmView {
     node: Node,
     contract: Address,
     searched_blocks: NonZeroU64,
+    /// Whose keys are, as far as it was asked: the contract says it once for each.
+    registrants: Arc<Mutex<HashMap<KeyId, DeviceId>>>,
 }
 
 impl EvmView {
     /// The contract at `contract` as `node` sees it. No I/O: see [`EvmView::connect`].
     #[must_use]
-    pub const fn new(node: Node, contract: Address) -> Self {
-        Self { node, contract, searched_blocks: SEARCHED_BLOCKS }
+    pub fn new(node: Node, contract: Address) -> Self {
+        Self { node, contract, searched_blocks: SEARCHED_BLOCKS, registrants: Arc::default() }
     }
 
     /// The same, asking for at most `blocks` blocks in one request of [`LedgerView::find`]; 2000 unless told.
@@ -179,6 +185,9 @@ impl LedgerView for EvmView {
     /// The registry keeps the time and not the device, which is in the event only: it is looked for in the blocks of that time,
     /// because nodes refuse to search a whole chain.
     async fn registrant(&self, key: KeyId) -> Result<Option<DeviceId>, ChainError> {
+        if let Some(device) = self.registrants.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(Some(*device));
+        }
         let time = self.key_status(key).await?.registered_at;
         if time == 0 {
             return Ok(None);
@@ -186,6 +195,7 @@ impl LedgerView for EvmView {
         let mut number = self.first_block_at(time).await?;
         while self.block(number).await?.is_some_and(|block| block.time == time) {
             if let Some(device) = self.registered_in(number, key).await? {
+                self.registrants.lock().unwrap_or_else(PoisonError::into_inner).insert(key, device);
                 return Ok(Some(device));
             }
             number += 1;

@@ -70,7 +70,7 @@ fn a_chip_vouches_for_the_key_it_generated_and_signs_with() {
     let mut out = [0; 1024];
     let mut root = SecureElementRoot::new(&chip, NXP_ATTESTATION_KEY);
     let length = endorse(&binding, &mut root, &mut SharedChip::new(&chip), &mut out).unwrap();
-    let challenge = Challenge { key: key.key_id(), kid: *b"kid0", expires_ms: 1, used: false };
+    let challenge = Challenge { device: key.device_id(), key: key.key_id(), kid: *b"kid0", expires_ms: 1, used: false };
     let expectation = Expectation { deployment, stream: None, roots: &roots, now: 0 };
     let Endorsed { root: Root::Chip(id), binding: bound, device } =
         verify(&out[..length], Some(&challenge), &expectation).unwrap()

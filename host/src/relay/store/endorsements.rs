@@ -2,7 +2,7 @@
 //! Challenges that were drawn for devices, and the endorsements that answered them. Nothing is ever deleted: a nonce
 //! must stay used.
 
-use cairn::signer::KeyId;
+use cairn::signer::{DeviceId, KeyId};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Store, StoreError};
@@ -51,15 +51,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn challenge(&self, nonce: &[u8; 32]) -> Result<Option<Challenge>, StoreError> {
-        let sql = "SELECT key_id, kid, expires_ms, EXISTS (SELECT 1 FROM endorsement WHERE endorsement.nonce = challenge.nonce)
+        let sql = "SELECT key_id, kid, expires_ms, device_id, EXISTS (SELECT 1 FROM endorsement WHERE endorsement.nonce = challenge.nonce)
                    FROM challenge JOIN device_key USING (key_id) JOIN device USING (device_id) WHERE nonce = ?1";
         let found = self.db.query_row(sql, [nonce], |row| {
             let expires_ms: i64 = row.get(2)?;
             Ok(Challenge {
+                device: DeviceId(row.get(3)?),
                 key: KeyId(row.get(0)?),
                 kid: row.get(1)?,
                 expires_ms: expires_ms.cast_unsigned(),
-                used: row.get(3)?,
+                used: row.get(4)?,
             })
         });
         Ok(found.optional()?)
