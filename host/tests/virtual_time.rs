@@ -63,9 +63,9 @@ fn a_device_that_is_switched_off_and_on_again_loses_nothing_and_doubles_nothing(
 #[test]
 fn a_device_that_changes_its_key_in_the_middle_loses_nothing_and_is_followed() {
     for (loss_percent, device_restarts) in [(0, false), (33, false), (20, true)] {
-        let happened = run_all(loss_percent, device_restarts, true, 9..11);
-        assert_eq!(happened.restarts_in_rotation > 5, device_restarts, "{happened:?}");
-        assert!(loss_percent == 0 || happened.lost > 100, "{happened:?}");
+        let happened = run_all(loss_percent, device_restarts, true, 9..10);
+        assert_eq!(happened.restarts_in_rotation > 2, device_restarts, "{happened:?}");
+        assert!(loss_percent == 0 || happened.lost > 50, "{happened:?}");
     }
 }
 

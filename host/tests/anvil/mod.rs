@@ -22,7 +22,7 @@ use cairn::{
     signer::{Signer as _, software::SoftwareSigner},
 };
 use cairn_host::chain::{
-    Ledger, PackedAnchors, Payload, Receipt, SignedAnchor,
+    ChainError, Ledger, PackedAnchors, Payload, Receipt, Refusal, SignedAnchor,
     evm::{EvmLedger, EvmOwner, EvmView, Node, PrivateKeySigner},
 };
 use sha2::{Digest as _, Sha256};
@@ -154,12 +154,20 @@ pub(crate) fn view_of(owner: &EvmOwner) -> EvmView {
     owner.view().clone()
 }
 
-/// Posts and waits for the receipt.
+/// Posts and waits for the receipt. A relay that runs may use the same account: a nonce that it took is taken.
 pub(crate) async fn post(ledger: &impl Ledger, payload: &Payload) -> Receipt {
-    let nonce = ledger.next_nonce().await.expect("nonce");
-    let fees = ledger.market_fees().await.expect("fees");
-    let transaction = ledger.prepare(payload, nonce, fees).expect("signed");
-    ledger.send(&transaction).await.expect("sent");
+    let transaction = loop {
+        let nonce = ledger.next_nonce().await.expect("nonce");
+        let fees = ledger.market_fees().await.expect("fees");
+        let transaction = ledger.prepare(payload, nonce, fees).expect("signed");
+        match ledger.send(&transaction).await {
+            Ok(()) => break transaction,
+            Err(ChainError::Refused(Refusal::NonceUsed | Refusal::Underpriced)) => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => panic!("not sent: {error}"),
+        }
+    };
     for _ in 0..1000 {
         if let Some(receipt) = ledger.receipt(transaction.hash).await.expect("an answer") {
             return receipt;
