@@ -17,8 +17,8 @@ use std::{
 
 use cairn::{
     agent::{
-        Agent, Event as AgentEvent, OWN_PAYLOAD_MAX, RotationState, Settings as AgentSettings, SubmitError, Succession, UploadMode,
-        succession,
+        Agent, Event as AgentEvent, OWN_PAYLOAD_MAX, RotationState, Settings as AgentSettings, SubmitError, Succession,
+        UploadMode, succession,
     },
     journal::{FlashJournal, MountError},
     ports::{Clock, Inbox, Submission, Ticket},
