@@ -29,6 +29,9 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     /// [`SignerError`]; [`SignerError::FaultDetected`] also when it is no signature of the device's key.
     pub fn prove_signer(&mut self) -> Result<(), SignerError> {
         let digest = Digest(Sha256::digest(b"Cairn-selftest-1").into());
+        if self.hash_failed() {
+            return Err(SignerError::FaultDetected);
+        }
         let signature = self.signer.sign(&digest)?;
         let accepted = self.key.accept(&digest, &signature.0)?;
         let same = agrees(Primitive::Signer, &signature.0, &accepted.0);
@@ -54,6 +57,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             kid: *kid,
             deployment: self.settings.deployment,
         };
-        endorse(&binding, root, &mut self.signer, out)
+        let endorsed = endorse(&binding, root, &mut self.signer, out);
+        // The root may have been told a device id before.
+        if self.hash_failed() { Err(EndorseError::Signer(SignerError::FaultDetected)) } else { endorsed }
     }
 }
