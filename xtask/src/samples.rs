@@ -59,6 +59,9 @@ const SIGNERS: &[Signer] = &[
     Signer { build_name: "freertos-meter-iot-safe", choices: &["SIGNER_SIM=y", "SIM_IOT_SAFE=y", "SIM_CSIM=y"] },
 ];
 
+/// Its PSA Crypto hashes and encrypts for Cairn, and has no curve.
+const PSA_SIGNER: Signer = Signer { build_name: "freertos-meter-psa-signer", choices: &["SIGNER_PSA=y"] };
+
 impl Meter {
     /// The file of options in the sample's folder.
     const fn config(self) -> &'static str {
@@ -113,6 +116,7 @@ fn build_all(context: &Context, log: &mut Log) -> Result<Outcome> {
         let image = build_meter(&context.project, toolchain, log, meter)?;
         check_symbols(log, &image)?;
     }
+    psa_without_the_curve(context, toolchain, log)?;
     for feature in ["sim", "sim-iot-safe", "se050"] {
         build_lock(&context.project, toolchain, log, &["--features", feature])?;
     }
@@ -121,6 +125,24 @@ fn build_all(context: &Context, log: &mut Log) -> Result<Outcome> {
         "freertos-meter, its control build and {} other signers, freertos-lock with its key in flash, on the SIM and in a secure element",
         SIGNERS.len()
     ))
+}
+
+/// The library with the signer over PSA Crypto builds, and its C half refuses a PSA Crypto that has not the curve.
+fn psa_without_the_curve(context: &Context, toolchain: Toolchain, log: &mut Log) -> Result<()> {
+    let project = &context.project;
+    let build = configure_meter(project, toolchain, log, Meter::Signer(&PSA_SIGNER))?;
+    let mut library = Command::new("cmake");
+    library.arg("--build").arg(&build).args(["--target", "cairn_rust"]);
+    toolchain.prepare(project, &mut library);
+    log.run(library.env_remove("CARGO_TARGET_DIR"))?;
+    let mut image = Command::new("cmake");
+    image.arg("--build").arg(&build);
+    toolchain.prepare(project, &mut image);
+    let (status, said) = log.status_within(image.env_remove("CARGO_TARGET_DIR"), Duration::from_secs(600))?;
+    if status.success() || !said.contains("This PSA Crypto has no secp256k1") {
+        bail!("a PSA Crypto without the curve is not refused: {said}");
+    }
+    Ok(())
 }
 
 /// What to build in is chosen in the .config and nowhere else: the way of before is an error that says so.
@@ -151,8 +173,8 @@ pub(crate) fn build_lock(project: &Project, toolchain: Toolchain, log: &mut Log,
     Ok(image)
 }
 
-/// Builds an image and gives its path.
-pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log, meter: Meter) -> Result<PathBuf> {
+/// Configures a build and gives its folder.
+fn configure_meter(project: &Project, toolchain: Toolchain, log: &mut Log, meter: Meter) -> Result<PathBuf> {
     let sample = project.path("samples/freertos-meter");
     let build = project.directory(&format!("samples/{}", meter.build_name()))?;
     let mut kernel = std::ffi::OsString::from("-DFREERTOS_KERNEL_PATH=");
@@ -162,13 +184,19 @@ pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log
     let mut configure = Command::new("cmake");
     configure.args(["-G", "Ninja", "-S"]).arg(&sample).arg("-B").arg(&build).args([kernel, python]);
     configure.arg(format!("-DCAIRN_DOTCONFIG={}", dotconfig(project, log, &build, meter)?.display()));
-    if meter == Meter::Psa {
+    if matches!(meter, Meter::Psa | Meter::Signer(&PSA_SIGNER)) {
         configure.arg(format!("-DMETER_MBEDTLS={}", mbedtls_path(project, log)?.display()));
     }
     configure.args(toolchain.cmake_arguments(project));
     toolchain.prepare(project, &mut configure);
     // cairn.cmake keeps its host build apart by itself.
     log.run(configure.env_remove("CARGO_TARGET_DIR"))?;
+    Ok(build)
+}
+
+/// Builds an image and gives its path.
+pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log, meter: Meter) -> Result<PathBuf> {
+    let build = configure_meter(project, toolchain, log, meter)?;
     let mut ninja = Command::new("cmake");
     ninja.arg("--build").arg(&build);
     toolchain.prepare(project, &mut ninja);
