@@ -124,6 +124,10 @@ fn test(context: &Context, log: &mut Log) -> Result<Outcome> {
         let paths = bench.paths(project, log)?;
         ensure!(paths.pairs == 16 && paths.are_one(), "features '{features}': {paths:?}");
         bench.check_residue(log)?;
+        if features == "libsecp256k1" {
+            let output = bench.run(log, "field", &[])?;
+            ensure!(most(&output, "products")? == 20_576, "not all products in assembly were compared");
+        }
     }
     for features in ["leaky-branch", "leaky-address"] {
         let bench = Bench::build(project, toolchain, log, SAMPLE_TARGET, features)?;

@@ -128,6 +128,30 @@ pub fn open(secret: &[u8; 32]) -> Option<Measured> {
     Measured::new(storage, secret).ok()
 }
 
+/// xorshift64* (S. Vigna, 2016), which needs no library and gives the same numbers in every run.
+pub struct Random(u64);
+
+impl Random {
+    /// From the start.
+    #[must_use]
+    #[allow(clippy::new_without_default, reason = "it is no empty value")]
+    pub const fn new() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// The next 32 bytes.
+    pub fn bytes(&mut self) -> [u8; 32] {
+        let mut out = [0; 32];
+        for chunk in out.chunks_mut(8) {
+            self.0 ^= self.0 >> 12;
+            self.0 ^= self.0 << 25;
+            self.0 ^= self.0 >> 27;
+            chunk.copy_from_slice(&self.0.wrapping_mul(0x2545_f491_4f6c_dd1d).to_be_bytes());
+        }
+        out
+    }
+}
+
 /// Makes the call in a frame of its own: what the compiler would inline into the caller's frame lay above what is painted.
 #[inline(never)]
 fn apart<T>(call: impl FnOnce() -> T) {

@@ -4,7 +4,7 @@
 //! docs/signers.md compares them.
 #![no_std]
 
-use core::{hint::black_box, ptr::NonNull};
+use core::ptr::NonNull;
 
 use cairn::{
     ports::{Entropy, NoEntropy},
@@ -18,6 +18,10 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroize;
 
 mod ffi;
+
+// What the library's C calls when it is compiled with USE_EXTERNAL_ASM, and nothing calls otherwise.
+#[cfg(long_multiplication)]
+core::arch::global_asm!(include_str!("field.s"), options(raw));
 
 /// Where the library keeps what it blinds scalar multiplications with, and where a signature is made: 420 bytes. Lent to a
 /// signer for its life: the library's object in it must not move.
@@ -114,9 +118,9 @@ impl<'s, E: Entropy> Libsecp256k1Signer<'s, E> {
             Ok(()) => Some(&*extra),
             Err(NoEntropy) => None,
         };
-        // `black_box` keeps the compiler from seeing that both computations are the same one.
-        let once = self.context.sign(black_box(digest), self.secret.first(), extra, first);
-        let twice = self.context.sign(black_box(digest), &self.secret.second(), extra, second);
+        // Nothing keeps the compiler from seeing that both are the same computation, as it does not see into the library.
+        let once = self.context.sign(digest, self.secret.first(), extra, first);
+        let twice = self.context.sign(digest, &self.secret.second(), extra, second);
         if once && twice && bool::from(first.ct_eq(second)) { Ok(()) } else { Err(SignerError::FaultDetected) }
     }
 }

@@ -8,26 +8,10 @@ mod image {
     use core::hint::black_box;
 
     use cairn::signer::{Digest, Signer as _};
-    use cairn_bench::{cortex_m_semihosting::hprintln, entry, finish, open, trace_begin, trace_end};
+    use cairn_bench::{Random, cortex_m_semihosting::hprintln, entry, finish, open, trace_begin, trace_end};
 
     /// How many keys, each with a digest of its own.
     const PAIRS: usize = if cfg!(feature = "all-pairs") { 1_000 } else { 16 };
-
-    /// xorshift64* (S. Vigna, 2016), which needs no library and gives the same keys in every run.
-    struct Random(u64);
-
-    impl Random {
-        fn bytes(&mut self) -> [u8; 32] {
-            let mut out = [0; 32];
-            for chunk in out.chunks_mut(8) {
-                self.0 ^= self.0 >> 12;
-                self.0 ^= self.0 << 25;
-                self.0 ^= self.0 >> 27;
-                chunk.copy_from_slice(&self.0.wrapping_mul(0x2545_f491_4f6c_dd1d).to_be_bytes());
-            }
-            out
-        }
-    }
 
     /// Nothing, but for the two features.
     fn leak(secret: &[u8; 32]) {
@@ -42,7 +26,7 @@ mod image {
 
     #[entry]
     fn main() -> ! {
-        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let mut random = Random::new();
         // Keys and digests of few and of many bits first: what random ones never are.
         let (mut one, mut high) = ([0; 32], [0xff; 32]);
         (one[31], high[0]) = (1, 0x7f);
