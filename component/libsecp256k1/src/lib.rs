@@ -23,7 +23,7 @@ mod ffi;
 #[cfg(long_multiplication)]
 core::arch::global_asm!(include_str!("field.s"), options(raw));
 
-/// Where the library keeps what it blinds scalar multiplications with, and where a signature is made: 420 bytes. Lent to a
+/// Where the library keeps what it blinds scalar multiplications with, and where a signature is made: 432 bytes. Lent to a
 /// signer for its life: the library's object in it must not move.
 pub struct Storage {
     context: [AlignedType; ffi::CONTEXT_BYTES / size_of::<AlignedType>()],

@@ -4,7 +4,7 @@
 
 use core::{hint::black_box, ops::Deref};
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// 32 bytes twice, the second time with all bits inverted. Both are wiped when it is dropped.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -18,9 +18,10 @@ impl GuardedSecret {
     #[inline(always)]
     #[must_use]
     pub fn new(secret: &[u8; 32]) -> Self {
-        let mut guarded = Self { plain: *secret, inverted: *secret };
-        invert(&mut guarded.inverted);
-        guarded
+        // Not in place: what is returned should be written once, where it stays.
+        let mut inverted = Zeroizing::new(*secret);
+        invert(&mut inverted);
+        Self { plain: *secret, inverted: *inverted }
     }
 
     /// The first copy.
