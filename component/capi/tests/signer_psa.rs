@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A key of PSA Crypto, and its hashes and cipher, as C sees them: the C half compiled with the program, and the Mbed TLS of this machine behind it. Run by the
-//! stage `psa` of `cargo xtask test`.
+//! A key of PSA Crypto, and its hashes and cipher, as C sees them: the C halves compiled with the program, and the Mbed TLS of this
+//! machine behind them. Run by the stage `psa` of `cargo xtask test`.
 
 use std::{fs, path::PathBuf, process::Command};
 
