@@ -11,6 +11,7 @@ use minicbor::{
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::{
+    cbor,
     sha256::{Digest as _, Sha256},
     signer::Algorithm,
 };
@@ -116,13 +117,13 @@ impl Factory {
         }
         let mut d = Decoder::new(body);
         let fields = d.array()?;
-        if d.u8()? != VERSION {
+        if cbor::unsigned::<u8>(&mut d)? != VERSION {
             return Err(FactoryError::UnknownVersion);
         }
         if !matches!(fields, Some(8 | 9)) {
             return Err(FactoryError::Malformed);
         }
-        let alg = Algorithm::from_cose(d.i8()?).ok_or(FactoryError::Malformed)?;
+        let alg = Algorithm::from_cose(cbor::signed(&mut d)?).ok_or(FactoryError::Malformed)?;
         let private_key = match d.datatype()? {
             minicbor::data::Type::Null => d.null().map(|()| None)?,
             _ => Some(fixed(&mut d)?),
@@ -132,10 +133,10 @@ impl Factory {
         if d.array()? != Some(2) {
             return Err(FactoryError::Malformed);
         }
-        let relay = SocketAddrV4::new(Ipv4Addr::from(fixed::<4>(&mut d)?), d.u16()?);
+        let relay = SocketAddrV4::new(Ipv4Addr::from(fixed::<4>(&mut d)?), cbor::unsigned(&mut d)?);
         let attestation = match fields {
             Some(9) if d.array()? == Some(2) => {
-                let alg = Algorithm::from_cose(d.i8()?).ok_or(FactoryError::Malformed)?;
+                let alg = Algorithm::from_cose(cbor::signed(&mut d)?).ok_or(FactoryError::Malformed)?;
                 Some(AttestationKey { alg, private_key: fixed(&mut d)? })
             }
             Some(9) => return Err(FactoryError::Malformed),

@@ -6,6 +6,7 @@ use minicbor::{Decoder, Encoder, encode::Write};
 
 use crate::{
     batch::Commitment,
+    cbor,
     signer::{Algorithm, DeviceId, PublicKey},
 };
 
@@ -75,7 +76,7 @@ impl Identity {
         }
         Ok(Self {
             device_id: DeviceId(d.bytes()?.try_into().map_err(|_| refused())?),
-            alg: Algorithm::from_cose(d.i8()?).ok_or_else(refused)?,
+            alg: Algorithm::from_cose(cbor::signed(&mut d)?).ok_or_else(refused)?,
             public_key: d.bytes()?.try_into().map_err(|_| refused())?,
             last_commitment: match d.datatype()? {
                 minicbor::data::Type::Null => None,

@@ -15,6 +15,7 @@ extern crate std;
 
 pub mod agent;
 pub mod batch;
+mod cbor;
 pub mod cose;
 pub mod endorsement;
 pub mod factory;

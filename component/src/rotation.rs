@@ -6,6 +6,7 @@
 use minicbor::{Decoder, Encoder, encode::Write};
 
 use crate::{
+    cbor,
     record::{SequenceNumber, StreamId},
     sha256::{Digest as _, Sha256},
     signer::{Algorithm, DeviceId, Digest, PublicKey, Signature},
@@ -120,7 +121,7 @@ impl RotationFields {
         }
         Ok(Self {
             device: DeviceId(d.bytes()?.try_into().map_err(|_| refused())?),
-            alg: Algorithm::from_cose(d.i8()?).ok_or_else(refused)?,
+            alg: Algorithm::from_cose(cbor::signed(&mut d)?).ok_or_else(refused)?,
             public_key: d.bytes()?.try_into().map_err(|_| refused())?,
             proof: Signature(d.bytes()?.try_into().map_err(|_| refused())?),
         })

@@ -7,6 +7,7 @@ use minicbor::Decoder;
 use super::OWN_PAYLOAD_MAX;
 use crate::{
     batch::{AnchorFlags, BatchNumber},
+    cbor,
     journal::{BatchState, Journal, JournalError},
     record::{Entry, Kind, SequenceNumber},
     signer::{Algorithm, DeviceId, PublicKey},
@@ -40,7 +41,7 @@ impl NamedKey {
         let mut d = Decoder::new(payload);
         d.array().ok()?;
         let device = DeviceId(d.bytes().ok()?.try_into().ok()?);
-        let alg = Algorithm::from_cose(d.i8().ok()?)?;
+        let alg = Algorithm::from_cose(cbor::signed(&mut d).ok()?)?;
         Some(Self { device, alg, public_key: d.bytes().ok()?.try_into().ok()? })
     }
 }

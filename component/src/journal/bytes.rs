@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Numbers to bytes and back, for headers and entries. Nothing here can fail but by running out of bytes.
 
-use heapless::Vec;
+use heapless::{Vec, VecView};
 
 /// Appends to a buffer that is long enough by construction: the layouts above have constant lengths.
 pub(super) fn put<const N: usize>(out: &mut Vec<u8, N>, bytes: &[u8]) {
+    append(out, bytes);
+}
+
+/// One for buffers of every length, and not inlined: a header has 26 of them.
+#[inline(never)]
+fn append(out: &mut VecView<u8>, bytes: &[u8]) {
     let fits = out.extend_from_slice(bytes).is_ok();
     debug_assert!(fits, "a layout is longer than its buffer");
 }

@@ -10,6 +10,7 @@ use minicbor::{
 
 use crate::{
     batch::{Anchor, AnchorFlags, BatchNumber, Commitment},
+    cbor,
     merkle::Hash,
     record::{BatchKey, SequenceNumber, StreamId},
     signer::Signature,
@@ -132,7 +133,7 @@ impl<'a> Uplink<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<Self, WireError> {
         let mut d = Decoder::new(bytes);
         let fields = d.array()?;
-        if d.u8()? != VERSION {
+        if cbor::unsigned::<u8>(&mut d)? != VERSION {
             return Err(WireError::UnknownVersion);
         }
         let anchor = decode_anchor_fields(&mut d)?;
@@ -160,7 +161,7 @@ fn encode_head(
 }
 
 fn decode_data<'a>(d: &mut Decoder<'a>) -> Result<Data<'a>, WireError> {
-    match (d.array()?, d.u8()?) {
+    match (d.array()?, cbor::unsigned::<u8>(d)?) {
         (Some(3), 0) => Ok(Data::Records { records: d.bytes()?, key: BatchKey::new(fixed(d)?) }),
         (Some(2), 1) => Ok(Data::Encrypted(d.bytes()?)),
         _ => Err(WireError::Malformed),
@@ -193,11 +194,11 @@ pub fn encode_anchor_fields<W: minicbor::encode::Write>(
 pub fn decode_anchor_fields(d: &mut Decoder<'_>) -> Result<Anchor, WireError> {
     let anchor = Anchor {
         stream: StreamId(d.u64()?),
-        batch: BatchNumber(d.u32()?),
+        batch: BatchNumber(cbor::unsigned(d)?),
         first_seq: SequenceNumber(d.u64()?),
-        count: d.u32()?,
+        count: cbor::unsigned(d)?,
         sealed_at: d.u64()?,
-        flags: AnchorFlags(d.u8()?),
+        flags: AnchorFlags(cbor::unsigned(d)?),
         root: Hash(fixed(d)?),
         prev: Commitment(fixed(d)?),
     };
@@ -298,17 +299,17 @@ impl Downlink {
         if d.array()? != Some(6) {
             return Err(WireError::Malformed);
         }
-        let level = match d.u8()? {
+        let level = match cbor::unsigned::<u8>(&mut d)? {
             1 => Level::Stored,
             2 => Level::Included,
             3 => Level::Final,
             _ => return Err(WireError::OutOfRange),
         };
-        let (stream, batch, commitment) = (StreamId(d.u64()?), BatchNumber(d.u32()?), fixed(&mut d)?);
+        let (stream, batch, commitment) = (StreamId(d.u64()?), BatchNumber(cbor::unsigned(&mut d)?), fixed(&mut d)?);
         // Not `decode::<Option<u32>>`, which would bring `Decoder::skip` along: 2.4 kB of flash, and as deep as the input says.
         let final_through = match d.datatype()? {
             Type::Null => d.null().map(|()| None)?,
-            _ => Some(BatchNumber(d.u32()?)),
+            _ => Some(BatchNumber(cbor::unsigned(&mut d)?)),
         };
         let hints = decode_hints(&mut d)?;
         end(&d, bytes)?;
@@ -319,8 +320,8 @@ impl Downlink {
 fn decode_hints(d: &mut Decoder<'_>) -> Result<Hints, WireError> {
     let mut hints = Hints::default();
     for _ in 0..d.map()?.ok_or(WireError::Malformed)? {
-        match d.u32()? {
-            0 => hints.included_through = Some(BatchNumber(d.u32()?)),
+        match cbor::unsigned::<u32>(d)? {
+            0 => hints.included_through = Some(BatchNumber(cbor::unsigned(d)?)),
             1 => hints.unix_ms = Some(d.u64()?),
             2 => hints.block_hash = Some(fixed(d)?),
             _ => skip_scalar(d)?,
