@@ -100,9 +100,9 @@ impl<'s, E: Entropy> Libsecp256k1Signer<'s, E> {
         let Storage { context, work } = storage;
         let mut context = ffi::Context::new(context).ok_or(OpenError::Unusable)?;
         let seeded = entropy.fill(&mut work.extra).is_ok();
-        let blind = !seeded || context.blind(&work.extra);
+        let usable = !seeded || context.blind(&work.extra);
         work.zeroize();
-        if !blind {
+        if !usable {
             return Err(OpenError::Unusable);
         }
         let xy = context.public_key(secret).ok_or(OpenError::NotASecret)?;
@@ -118,7 +118,7 @@ impl<'s, E: Entropy> Libsecp256k1Signer<'s, E> {
             Ok(()) => Some(&*extra),
             Err(NoEntropy) => None,
         };
-        // Nothing keeps the compiler from seeing that both are the same computation, as it does not see into the library.
+        // The compiler cannot make one computation of both: it does not see into the library.
         let once = self.context.sign(digest, self.secret.first(), extra, first);
         let twice = self.context.sign(digest, &self.secret.second(), extra, second);
         if once && twice && bool::from(first.ct_eq(second)) { Ok(()) } else { Err(SignerError::FaultDetected) }
