@@ -75,8 +75,8 @@ impl<'s> Context<'s> {
     #[inline(always)]
     pub(crate) fn sign(&self, digest: &Digest, secret: &[u8; 32], extra: Option<&[u8; 32]>, made: &mut Made) -> bool {
         let extra = extra.map_or(ptr::null(), |extra| extra.as_ptr().cast());
-        // SAFETY: a valid context; as many bytes to write as a signature has, which is bytes; 32 bytes of digest and of secret to read; the library's own nonce
-        // function, which reads 32 bytes of `extra` unless it is null.
+        // SAFETY: a valid context; as many bytes to write as a signature has, which is bytes; 32 bytes of digest and of secret to
+        // read; the library's own nonce function, which reads 32 bytes of `extra` unless it is null.
         let status = unsafe {
             secp256k1_ecdsa_sign_recoverable(
                 self.context.as_ptr(),
