@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Judges whether a rotation record makes a key its device's next one in the registry's eyes: what the owner has checked before
-//! vouching for the key. Called by `cairn provision rotate`; registers nothing.
+//! Judges whether a rotation record makes a key its device's next one in the registry's eyes: what the owner has
+//! checked before vouching for the key. Called by `cairn provision rotate`; registers nothing.
 
 use cairn::signer::{DeviceId, KeyId, PublicKey};
 use cairn_evidence::{
@@ -26,8 +26,8 @@ pub struct Successor {
     pub status: KeyStatus,
 }
 
-/// Judges evidence of a rotation record. The key that signed it has to be registered for the device and, when it was revoked
-/// meanwhile, the record must have been on the ledger before: a revoked key hands nothing over.
+/// Judges evidence of a rotation record. The key that signed it has to be registered for the device and, when it was
+/// revoked meanwhile, the record must have been on the ledger before: a revoked key hands nothing over.
 ///
 /// # Errors
 /// [`ChainError`] when the node does not answer; the inner [`Refusal`] names what is wrong with the evidence.

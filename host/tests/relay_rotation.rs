@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Devices that change their keys, as the relay sees them: what it takes, what it refuses, whose anchors it posts, and the evidence
-//! it makes. On a fake chain, at times that are numbers.
+//! Devices that change their keys, as the relay sees them: what it takes, what it refuses, whose anchors it posts, and
+//! the evidence it makes. On a fake chain, at times that are numbers.
 
 mod device;
 

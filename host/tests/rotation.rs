@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A device that changes its key, and keys that are revoked, with the program on a real node: by real block times, in root and in
-//! direct mode. Waits are bounded; nothing is asserted about how long anything took.
+//! A device that changes its key, and keys that are revoked, with the program on a real node: by real block times, in
+//! root and in direct mode. Waits are bounded; nothing is asserted about how long anything took.
 
 mod anvil;
 mod bench;

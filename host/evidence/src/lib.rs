@@ -2,10 +2,10 @@
 //! Evidence: one file that lets a third party check, against a ledger, that a record came from a device, at its place in the
 //! device's history, and was not changed.
 //!
-//! [`model`] is what a file says, [`cbor`] and [`json`] are its two forms (docs/wire.cddl, `evidence`), [`signature`] checks
-//! one signature, [`rotation`] follows a device from its first key to the one that signed, [`mod@verify`] runs the steps and [`refusal`] names why a step failed. Called by the relay (which completes
-//! evidence) and by `cairn verify`. Never does I/O: what a ledger says is gathered by the caller and handed in as
-//! [`verify::LedgerFacts`].
+//! [`model`] is what a file says, [`cbor`] and [`json`] are its two forms (docs/wire.cddl, `evidence`), [`signature`]
+//! checks one signature, [`rotation`] follows a device from its first key to the one that signed, [`mod@verify`] runs
+//! the steps and [`refusal`] names why a step failed. Called by the relay (which completes evidence) and by `cairn
+//! verify`. Never does I/O: what a ledger says is gathered by the caller and handed in as [`verify::LedgerFacts`].
 #![forbid(unsafe_code)]
 
 pub mod cbor;

@@ -62,8 +62,8 @@ pub struct EvidenceKey {
     pub public_key: [u8; 33],
 }
 
-/// One change of a device's key: the rotation record, and the anchor by which the old key signed it. [`crate::rotation`] reads
-/// and judges them.
+/// One change of a device's key: the rotation record, and the anchor by which the old key signed it.
+/// [`crate::rotation`] reads and judges them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotation {
     /// The record: [`crate::cbor::record_bytes`].

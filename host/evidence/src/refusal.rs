@@ -304,8 +304,8 @@ impl Refusal {
         }
     }
 
-    /// What `cairn verify` exits with. 0 is verified, 1 a failure that says nothing of the evidence, 2 wrong usage. 11 was "carries
-    /// rotations, which cannot be checked" and is retired.
+    /// What `cairn verify` exits with. 0 is verified, 1 a failure that says nothing of the evidence, 2 wrong usage. 11
+    /// was "carries rotations, which cannot be checked" and is retired.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Follows a device's rotations from its first key to the one that signed. Called by [`mod@crate::verify`]; by the relay and the
-//! program for what one rotation says. Asks nobody: which of the keys the deployment's owner registered is another step's.
+//! Follows a device's rotations from its first key to the one that signed. Called by [`mod@crate::verify`]; by the
+//! relay and the program for what one rotation says. Asks nobody: which of the keys the deployment's owner registered
+//! is another step's.
 //!
-//! The first key is in no rotation: it is recovered from the first rotation's signature, and is the one whose hash is the device's
-//! id. Each later rotation is signed by the key that the one before names.
+//! The first key is in no rotation: it is recovered from the first rotation's signature, and is the one whose hash is
+//! the device's id. Each later rotation is signed by the key that the one before names.
 
 use cairn::{
     batch::{Anchor, AnchorFlags, DeploymentId},
@@ -80,7 +81,8 @@ pub fn check_place(record: &OwnedRecord, anchor: &Anchor) -> Result<u32, Rotatio
     Ok(index)
 }
 
-/// The device whose first key leads to the evidence's key; `None` when there are no rotations, and the evidence's key is the first.
+/// The device whose first key leads to the evidence's key; `None` when there are no rotations, and the evidence's key
+/// is the first.
 pub(crate) fn follow(evidence: &Evidence, deployment: &DeploymentId) -> Result<Option<DeviceId>, Refusal> {
     let mut last: Option<(Told, PublicKey)> = None;
     for (number, rotation) in (1..).zip(&evidence.rotations) {

@@ -49,9 +49,9 @@ pub fn public_key(alg: Algorithm, sec1: &[u8]) -> Result<PublicKey, SignatureErr
     Ok(PublicKey { alg, xy })
 }
 
-/// Every key that would make `signature` one over `digest`, for the signatures whose maker is known by the hash of its key
-/// (SEC 1 section 4.1.6): at most four an algorithm, none when r or s is outside the group order. A rewritten signature (high-S) has
-/// the same candidates; [`check`] refuses it.
+/// Every key that would make `signature` one over `digest`, for the signatures whose maker is known by the hash of its
+/// key (SEC 1 section 4.1.6): at most four an algorithm, none when r or s is outside the group order. A rewritten
+/// signature (high-S) has the same candidates; [`check`] refuses it.
 #[must_use]
 pub fn candidates(digest: &Digest, signature: &Signature) -> Vec<PublicKey> {
     let mut found = Vec::new();

@@ -333,8 +333,8 @@ fn check_block(receipt: &Receipt, expectation: &Expectation, facts: &LedgerFacts
     Ok((block, found))
 }
 
-/// The registry stands for whose the key is: by the chain of rotations alone, whoever stole an old key could name a registered key
-/// of a device of their own as its successor.
+/// The registry stands for whose the key is: by the chain of rotations alone, whoever stole an old key could name a
+/// registered key of a device of their own as its successor.
 fn check_key(statement: &Statement, included_at: u64, facts: &LedgerFacts) -> Result<(), Refusal> {
     let (key, expected) = (statement.key_id, statement.device);
     if facts.registered_at == 0 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which chains of rotations lead from a device's first key to the one that signed, and by which reason each other one does not.
+//! Which chains of rotations lead from a device's first key to the one that signed, and by which reason each other one
+//! does not.
 
 mod chain;
 

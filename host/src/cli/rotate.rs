@@ -124,7 +124,8 @@ async fn hand_over(
         check_with_relay(store, &successor)?;
     }
     let Successor { device, key, status, .. } = successor;
-    // One that is registered may have been revoked since, because the device rotated away from it: that is no hindrance.
+    // One that is registered may have been revoked since, because the device rotated away from it: that is no
+    // hindrance.
     if status.registered_at == 0 {
         successor.status = provision::register(&arguments.owner, deployment, device, key.key_id()).await?;
     }

@@ -211,9 +211,9 @@ fn add(
     Ok(())
 }
 
-/// A first key that the registry was never asked about counts as registered: whoever provisioned the device put it here. So does a
-/// later one that the registry does not have yet: the key before announced it, and the device cannot wait for the owner. Anchors are
-/// posted only of keys that the registry has.
+/// A first key that the registry was never asked about counts as registered: whoever provisioned the device put it
+/// here. So does a later one that the registry does not have yet: the key before announced it, and the device cannot
+/// wait for the owner. Anchors are posted only of keys that the registry has.
 fn check_registered(device: &Device) -> Result<(), Rejection> {
     match device.status {
         status if status.revoked_at != 0 => Err(Rejection::Revoked),
@@ -247,8 +247,8 @@ fn equivocation(
     }
 }
 
-/// A repetition changes nothing, except that it may bring the data that an earlier one did not. The leaf is of the first signature:
-/// what comes with another one is not kept in its place.
+/// A repetition changes nothing, except that it may bring the data that an earlier one did not. The leaf is of the
+/// first signature: what comes with another one is not kept in its place.
 fn complete(store: &mut Store, kept: &StoredAnchor, read: &Uplink<'_>, uplink: &[u8]) -> Result<(), IntakeError> {
     if kept.kinds.is_some() || kept.read()?.signature != read.signature {
         return Ok(());

@@ -75,8 +75,8 @@ pub fn of_record(
     Ok(evidence)
 }
 
-/// The evidence of the rotation record by which a device came to a key; `None` when the key is its first. It says where it is on the
-/// ledger when it is there.
+/// The evidence of the rotation record by which a device came to a key; `None` when the key is its first. It says where
+/// it is on the ledger when it is there.
 ///
 /// # Errors
 /// [`ProofError`].
@@ -176,8 +176,8 @@ fn find(
     Ok(candidates.pop().ok_or(ProofError::NoBatch)?.1)
 }
 
-/// Adds the relay's part to evidence that a device gave out: what leads to the key that signed, and where the anchor is on the
-/// ledger. The anchor has to be here with the very signature of the evidence.
+/// Adds the relay's part to evidence that a device gave out: what leads to the key that signed, and where the anchor is
+/// on the ledger. The anchor has to be here with the very signature of the evidence.
 ///
 /// # Errors
 /// [`ProofError`].

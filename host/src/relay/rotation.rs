@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Judges the batch that a device ends a key with: whether it names the device's next key, and that key agrees. Called by
-//! [`super::intake`] with a batch that the present key signed and that continues its stream; keeps nothing.
+//! Judges the batch that a device ends a key with: whether it names the device's next key, and that key agrees. Called
+//! by [`super::intake`] with a batch that the present key signed and that continues its stream; keeps nothing.
 
 use cairn::{
     batch::{Anchor, AnchorFlags},

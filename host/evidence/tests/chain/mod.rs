@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A device that changes its key, and evidence of what it signs afterwards; each rotation can be made wrongly in one way.
+//! A device that changes its key, and evidence of what it signs afterwards; each rotation can be made wrongly in one
+//! way.
 
 use cairn::{
     batch::{Anchor, AnchorFlags, BatchNumber, Commitment, DeploymentId},

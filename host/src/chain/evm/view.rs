@@ -69,8 +69,8 @@ impl EvmView {
         &self.node
     }
 
-    /// The lowest block whose time is `time` or later. Block times never fall, so halving finds it: about as many headers as the
-    /// chain's length has bits.
+    /// The lowest block whose time is `time` or later. Block times never fall, so halving finds it: about as many
+    /// headers as the chain's length has bits.
     async fn first_block_at(&self, time: u64) -> Result<u64, ChainError> {
         let (mut low, mut high) = (0, self.head().await?.number);
         while low < high {
@@ -182,8 +182,8 @@ impl LedgerView for EvmView {
         Ok(KeyStatus { registered_at: times.registeredAt, revoked_at: times.revokedAt })
     }
 
-    /// The registry keeps the time and not the device, which is in the event only: it is looked for in the blocks of that time,
-    /// because nodes refuse to search a whole chain.
+    /// The registry keeps the time and not the device, which is in the event only: it is looked for in the blocks of
+    /// that time, because nodes refuse to search a whole chain.
     async fn registrant(&self, key: KeyId) -> Result<Option<DeviceId>, ChainError> {
         if let Some(device) = self.registrants.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(Some(*device));

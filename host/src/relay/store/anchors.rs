@@ -75,8 +75,8 @@ impl StoredAnchor {
 
 const COLUMNS: &str = "key_id, commitment, leaf, kinds, uplink, received_ms, posting, position";
 
-/// First batch of a device's stream that is not included, first that is not final, and last, whichever of its keys signed: each is
-/// looked for under one key at a time, so that the indexes find it.
+/// First batch of a device's stream that is not included, first that is not final, and last, whichever of its keys
+/// signed: each is looked for under one key at a time, so that the indexes find it.
 pub(super) const PROGRESS: &str = "
 SELECT min((SELECT min(batch) FROM anchor LEFT JOIN posting ON posting.id = anchor.posting
             WHERE key_id = own.key_id AND stream = ?2 AND settled = 0 AND coalesce(posting.state, 0) < 1)),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Devices the relay serves: their keys, the secrets of their channels, and what the contract's registry last said of each key. A
-//! device is seen under one of its keys: the present one, or the one that was asked for.
+//! Devices the relay serves: their keys, the secrets of their channels, and what the contract's registry last said of
+//! each key. A device is seen under one of its keys: the present one, or the one that was asked for.
 
 use cairn::signer::{Algorithm, DeviceId, KeyId, PublicKey};
 use cairn_evidence::signature;

@@ -11,7 +11,8 @@ use crate::{
     relay::UnixMs,
 };
 
-/// Asked with every uplink where endorsements are required: an endorsed key hands on to the keys that its rotations lead to.
+/// Asked with every uplink where endorsements are required: an endorsed key hands on to the keys that its rotations
+/// lead to.
 pub(super) const IS_ENDORSED: &str = "
 SELECT 1 FROM device_key AS this
 JOIN device_key AS earlier ON earlier.device_id = this.device_id AND earlier.place <= this.place

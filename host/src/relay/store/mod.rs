@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The relay's database: one SQLite file in WAL mode with full synchronisation, so that what was answered "stored" survives a
-//! power cut. [`devices`], [`rotations`], [`endorsements`], [`anchors`], [`postings`] and [`contexts`] hold the statements of one subject
-//! each, [`schema`] the tables. Every method is one transaction. Called by the relay, `cairn provision` and `cairn evidence`; never logs a secret.
+//! The relay's database: one SQLite file in WAL mode with full synchronisation, so that what was answered "stored"
+//! survives a power cut. [`devices`], [`rotations`], [`endorsements`], [`anchors`], [`postings`] and [`contexts`] hold
+//! the statements of one subject each, `schema` the tables. Every method is one transaction. Called by the relay,
+//! `cairn provision` and `cairn evidence`; never logs a secret.
 
 use std::{
     path::{Path, PathBuf},
@@ -114,8 +115,9 @@ impl Store {
         if store.home()? == *home { Ok(store) } else { Err(StoreError::OtherHome) }
     }
 
-    /// Brings the schema to this program's version; a new file becomes one of `home`. References are not checked meanwhile, because
-    /// a table that is made anew is gone for a moment, and are checked whole before anything of it is kept.
+    /// Brings the schema to this program's version; a new file becomes one of `home`. References are not checked
+    /// meanwhile, because a table that is made anew is gone for a moment, and are checked whole before anything of it
+    /// is kept.
     fn bring_up_to_date(&mut self, home: Option<&Home>) -> Result<(), StoreError> {
         self.db.pragma_update(None, "synchronous", "FULL")?;
         self.db.pragma_update(None, "foreign_keys", false)?;

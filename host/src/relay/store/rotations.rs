@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Changes of devices' keys: the anchor that announced a key is kept like every anchor, and the key beside it names it. What is
-//! written here was judged by [`crate::relay::intake`].
+//! Changes of devices' keys: the anchor that announced a key is kept like every anchor, and the key beside it names it.
+//! What is written here was judged by [`crate::relay::intake`].
 
 use cairn::{
     batch::Commitment,

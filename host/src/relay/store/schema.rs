@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The tables of the relay's database, and how a file of an earlier version becomes one of this. Called when a file is opened; a
-//! step that was released is never changed.
+//! The tables of the relay's database, and how a file of an earlier version becomes one of this. Called when a file is
+//! opened; a step that was released is never changed.
 
 use rusqlite::Connection;
 
@@ -115,8 +115,8 @@ CREATE TABLE endorsement (             -- accepted ones; their nonces are used
 CREATE INDEX endorsed ON endorsement (key_id);
 ";
 
-/// A device may have had several keys: what was one row of `device` is a device and a key. References follow the table they name
-/// when it is renamed.
+/// A device may have had several keys: what was one row of `device` is a device and a key. References follow the table
+/// they name when it is renamed.
 const KEYS: &str = "
 ALTER TABLE device RENAME TO device_key;
 CREATE TABLE device (
