@@ -62,11 +62,11 @@ fn check(evidence: &Evidence) -> Result<Statement, Refusal> {
 
 #[test]
 fn evidence_after_any_number_of_rotations_is_of_the_first_keys_device_in_both_forms() {
-    for count in 0..KEYS.len() {
+    for (count, signer) in KEYS.iter().enumerate() {
         let evidence = evidence(count);
         let statement = check(&evidence).unwrap();
-        assert_eq!((statement.device, statement.key), (device(), KEYS[count].public()));
-        assert_eq!(statement.key_id, KEYS[count].public().key_id());
+        assert_eq!((statement.device, statement.key), (device(), signer.public()));
+        assert_eq!(statement.key_id, signer.public().key_id());
         assert_eq!(read(&cbor::encode(&evidence)).as_ref(), Ok(&evidence));
         assert_eq!(read(json::to_json(&evidence).as_bytes()).as_ref(), Ok(&evidence));
     }
