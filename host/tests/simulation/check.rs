@@ -55,7 +55,7 @@ impl Simulation {
         let keys: Vec<_> = store.keys_of(device.id).unwrap().iter().map(|known| known.key).collect();
         assert_eq!(keys, [device.key, public_key(true)], "{cell:?}");
         let last = SequenceNumber(READINGS + 1);
-        let evidence = proof::of_record(&store, device.id, last, None).unwrap();
+        let evidence = proof::of_record(store, device.id, last, None).unwrap();
         assert_eq!(evidence.rotations.len(), 1, "{cell:?}");
         let expectation = Expectation {
             deployment: DEPLOYMENT,
