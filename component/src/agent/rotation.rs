@@ -96,7 +96,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     /// rotation goes through, whatever the power does. [`Event::Rotated`] and [`RotationState::Signed`] say that the old key is
     /// done: then make the next key durably the current one where keys are kept, and give its signer to [`Agent::adopt`].
     ///
-    /// The next key must be kept durably before this is called, and until a start has found none announced if it fails. Asks `next` for one signature, and the current signer for up to two.
+    /// The next key must be kept durably before this is called, and until a start has found none announced if it fails.
+    /// Asks `next` for one signature, and the current signer for up to two.
     ///
     /// # Errors
     /// [`RotateError`].
