@@ -75,8 +75,8 @@ uint8_t cairn_port_wall(uint64_t *unix_ms);
  * whose clock must not be set this way does nothing here. Called by the agent's task. */
 void cairn_port_set_wall(uint64_t unix_ms, uint8_t quality);
 
-/* Sleeps at least us microseconds, whatever wakes the agent's task. A system that sleeps in ticks rounds up. Builds with the signer
- * SE050 or SIM only. Called by the agent's task; blocks. */
+/* Sleeps at least us microseconds, whatever wakes the agent's task. A system that sleeps in ticks rounds up. Builds
+ * with the signer SE050 or SIM only. Called by the agent's task; blocks. */
 void cairn_port_delay_us(uint32_t us);
 
 /* ---- the end ---- */
@@ -144,21 +144,21 @@ bool cairn_port_counter_raise(uint8_t mark, uint64_t value);
  *
  * All are called by the agent's task only, in a step that signs or starts the agent. */
 
-/* One transfer on the chip's I2C bus, from start to stop, with the clock of CONFIG_CAIRN_SE050_I2C_KHZ: writes or reads length bytes
- * at the seven-bit address, at most 5 more than CONFIG_CAIRN_SE050_INFORMATION_BYTES. Blocks until it is over, at most timeout_ms, and
- * frees the bus then. 0 says that all bytes were transferred and acknowledged; anything else that they were not, which is no
- * failure: a chip that is busy does not acknowledge, and is asked again. */
+/* One transfer on the chip's I2C bus, from start to stop, with the clock of CONFIG_CAIRN_SE050_I2C_KHZ: writes or reads
+ * length bytes at the seven-bit address, at most 5 more than CONFIG_CAIRN_SE050_INFORMATION_BYTES. Blocks until it is
+ * over, at most timeout_ms, and frees the bus then. 0 says that all bytes were transferred and acknowledged; anything
+ * else that they were not, which is no failure: a chip that is busy does not acknowledge, and is asked again. */
 int cairn_port_i2c_write(uint8_t address, const uint8_t *bytes, size_t length, uint32_t timeout_ms);
 int cairn_port_i2c_read(uint8_t address, uint8_t *bytes, size_t length, uint32_t timeout_ms);
 
-/* Switches the chip's power, with CONFIG_CAIRN_SE050_POWER_GATE only: its ENA pin or a load switch. The bus must not feed the chip
- * while it is off: pull-ups on the switched supply, pins low or open. Waiting is the library's. False when the switch
- * failed. */
+/* Switches the chip's power, with CONFIG_CAIRN_SE050_POWER_GATE only: its ENA pin or a load switch. The bus must not
+ * feed the chip while it is off: pull-ups on the switched supply, pins low or open. Waiting is the library's. False when
+ * the switch failed. */
 bool cairn_port_se_power(bool on);
 
-/* Writes the chip's platform keys (SCP03) to *version, enc[0 .. 15] and mac[0 .. 15], with CONFIG_CAIRN_SE050_SCP03 only. Asked
- * once, when the agent starts; the library wipes its copy with the signer. False when the product has none: the agent then does not
- * start, with CAIRN_E_SIGNER_LOCKED. */
+/* Writes the chip's platform keys (SCP03) to *version, enc[0 .. 15] and mac[0 .. 15], with CONFIG_CAIRN_SE050_SCP03
+ * only. Asked each time the agent tries to start; the library keeps what it needs of them for as long as the signer
+ * lives. False when the product has none: the agent then does not start, with CAIRN_E_SIGNER_LOCKED. */
 bool cairn_port_se_keys(uint8_t *version, uint8_t *enc, uint8_t *mac);
 
 #ifdef __cplusplus

@@ -7,8 +7,8 @@ use cairn::{factory::Factory, signer::Algorithm};
 
 use crate::result::cairn_result_t;
 
-/// Whether each feature is what the configuration says: a library made of one and a header made of the other would not be the same
-/// program.
+/// Whether each feature is what the configuration says: a library made of one and a header made of the other would not be
+/// the same program.
 const _: () = {
     const SAME: [(bool, bool); 14] = [
         (cfg!(feature = "at-modem"), cairn_config::AT_MODEM),
@@ -35,8 +35,8 @@ const _: () = {
         at += 1;
     }
     assert!(
-        ALGORITHM as i8 != Algorithm::Es256 as i8 || cfg!(feature = "es256"),
-        "a P-256 key needs the feature es256; `cairn-config features <.config>` prints what the .config chooses"
+        cfg!(feature = "es256") == (ALGORITHM as i8 == Algorithm::Es256 as i8),
+        "the cargo feature es256 is for keys on P-256; `cairn-config features <.config>` prints what the .config chooses"
     );
 };
 

@@ -137,6 +137,7 @@ fn features_that_are_not_the_configurations_do_not_build_and_say_why() {
         ("at-modem,signer-software,signer-fast", mismatch),
         ("at-modem,signer-software,endorsement", mismatch),
         ("at-modem,signer-software,monotonic", mismatch),
+        ("at-modem,signer-software,es256", "the cargo feature es256 is for keys on P-256"),
         ("signer-software", "cairn-capi needs a transport"),
     ] {
         let said = refusal(features);
@@ -176,12 +177,12 @@ impl PowerGate for Supply {
 }
 
 /// A chip as the factory leaves it: the ledger key generated in it.
-fn provisioned<C: ChipCurve>(keys: Option<Keys>) -> (Chip, PublicKey) {
+fn provisioned<C: ChipCurve>(keys: Option<Keys>, object: ObjectId) -> (Chip, PublicKey) {
     let options = Options { keys: keys.map(|keys| (keys, true)), ..Options::default() };
     let board = Board::new(Chip::new(options));
     let platform = keys.map(|Keys { version, enc, mac }| PlatformKeys { version, enc, mac });
     let (bus, clock, supply) = (board.bus(0x48), board.clock(), Supply(board.clone()));
-    let settings = Settings::new(LEDGER_KEY);
+    let settings = Settings::new(object);
     let mut chip = Se050::<C, _, _, _, _>::new(bus, clock, supply, Counting(0), platform, settings);
     let (key, _) = chip.provision().unwrap();
     (board.chip(|chip| chip.clone()), key)
@@ -214,7 +215,7 @@ fn a_secure_element_signs_comes_back_and_says_what_is_wrong_with_it() {
     );
     let unsupported = CAIRN_E_FACTORY_UNSUPPORTED;
     device.refuses([CAIRN_E_KEY_UNWANTED, CAIRN_OK, unsupported, unsupported]);
-    let (chip, key) = provisioned::<Secp256k1>(Some(PLATFORM));
+    let (chip, key) = provisioned::<Secp256k1>(Some(PLATFORM), LEDGER_KEY);
     with_chip(&chip, |chip| device.signs("signs", None, chip, 3, &key));
     with_chip(&chip, |chip| device.signs("comes_back", None, chip, 3, &key));
     with_chip(&chip, |chip| device.signs("goes_away", None, chip, 1, &key));
@@ -235,6 +236,7 @@ fn a_secure_element_without_switch_and_channel_signs_on_p256_at_another_address(
         ("KEY_P256", "y"),
         ("SE050_SCP03", "n"),
         ("SE050_POWER_GATE", "n"),
+        ("SE050_KEY_ID", "0x7fff0000"),
         ("SE050_I2C_ADDRESS", "0x30"),
         ("SE050_INFORMATION_BYTES", "64"),
     ];
@@ -242,7 +244,7 @@ fn a_secure_element_without_switch_and_channel_signs_on_p256_at_another_address(
     let device = Device::new("se050-plain", &changes.into_iter().chain(rest).collect::<Vec<_>>());
     let unsupported = CAIRN_E_FACTORY_UNSUPPORTED;
     device.refuses([unsupported, unsupported, CAIRN_E_KEY_UNWANTED, CAIRN_OK]);
-    let (mut chip, key) = provisioned::<P256>(None);
+    let (mut chip, key) = provisioned::<P256>(None, ObjectId(0x7fff_0000));
     chip.power(true);
     chip.pass(1_000_000);
     with_chip(&chip, |chip| device.signs("signs", None, chip, 3, &key));
