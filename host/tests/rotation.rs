@@ -92,6 +92,7 @@ fn a_device_rotates_the_owner_registers_its_key_and_the_old_one_is_revoked_witho
         let verb = bench.with_node("provision rotate") + " --key-file owner.key --json " + &verb;
         serde_json::from_str(&bench.done(&verb)).unwrap()
     };
+    next_block_at(&bench, head_time(&bench) + 1000);
     let registered = register();
     assert!(registered[0]["from"] == first.as_str() && registered[0]["device"] == id.as_str(), "{registered}");
     let again = register();
