@@ -928,10 +928,11 @@ cairn_result_t cairn_wake_from_isr(bool *woken);
  Has the platform's root of trust vouch for this device, and the device's key prove that it is there: writes an
  endorsement, which `cairn provision endorse` verifies before the key is registered (docs/endorsement.md).
 
- CAIRN_ROOT of the configuration chooses the root: PSA initial attestation, or the attestation key of the factory blob.
+ CAIRN_ROOT of the configuration chooses the root: PSA initial attestation, the secure element that signs, or the attestation
+ key of the factory blob.
 
  @param nonce      CAIRN_NONCE_BYTES bytes that `cairn provision challenge` drew.
- @param buffer     Where it goes. CAIRN_ENDORSEMENT_MAX bytes are always enough with an attestation key; with PSA,
+ @param buffer     Where it goes. CAIRN_ENDORSEMENT_MAX bytes are always enough but with PSA: then
                    CAIRN_ENDORSEMENT_OVERHEAD more than PSA_INITIAL_ATTEST_MAX_TOKEN_SIZE. Written only before this call
                    returns.
  @param capacity   How much fits.

@@ -18,11 +18,18 @@ use crate::{
 /// `CAIRN_ENDORSEMENT_MAX` of cairn.h.
 pub const CAIRN_ENDORSEMENT_MAX: usize = endorsement_max(FACTORY_TOKEN_MAX);
 
+#[cfg(feature = "se050-attestation")]
+const _: () = assert!(
+    cairn::endorsement::secure_element::SE050_TOKEN_MAX <= FACTORY_TOKEN_MAX,
+    "a chip's token fits CAIRN_ENDORSEMENT_MAX"
+);
+
 /// `CAIRN_ENDORSEMENT_OVERHEAD` of cairn.h.
 pub const CAIRN_ENDORSEMENT_OVERHEAD: usize = endorsement_max(0);
 
 /// The root of trust is a factory's key.
-const FACTORY_KEY: bool = cfg!(all(feature = "endorsement", not(feature = "psa-attestation")));
+const FACTORY_KEY: bool =
+    cfg!(all(feature = "endorsement", not(any(feature = "psa-attestation", feature = "se050-attestation"))));
 
 /// Bytes of a verifier's nonce.
 pub const CAIRN_NONCE_BYTES: usize = 32;
@@ -46,10 +53,11 @@ impl Birthmark {
 /// Has the platform's root of trust vouch for this device, and the device's key prove that it is there: writes an
 /// endorsement, which `cairn provision endorse` verifies before the key is registered (docs/endorsement.md).
 ///
-/// CAIRN_ROOT of the configuration chooses the root: PSA initial attestation, or the attestation key of the factory blob.
+/// CAIRN_ROOT of the configuration chooses the root: PSA initial attestation, the secure element that signs, or the attestation
+/// key of the factory blob.
 ///
 /// @param nonce      CAIRN_NONCE_BYTES bytes that `cairn provision challenge` drew.
-/// @param buffer     Where it goes. CAIRN_ENDORSEMENT_MAX bytes are always enough with an attestation key; with PSA,
+/// @param buffer     Where it goes. CAIRN_ENDORSEMENT_MAX bytes are always enough but with PSA: then
 ///                   CAIRN_ENDORSEMENT_OVERHEAD more than PSA_INITIAL_ATTEST_MAX_TOKEN_SIZE. Written only before this call
 ///                   returns.
 /// @param capacity   How much fits.
@@ -122,7 +130,17 @@ type Curve = cairn::signer::software::P256;
 #[cfg(all(feature = "endorsement", not(feature = "es256")))]
 type Curve = cairn::signer::software::Secp256k1;
 
-#[cfg(all(feature = "endorsement", not(feature = "psa-attestation")))]
+#[cfg(all(feature = "se050-attestation", not(feature = "psa-attestation")))]
+fn vouched(
+    agent: &mut DeviceAgent,
+    birthmark: &Birthmark,
+    nonce: &[u8; NONCE_BYTES],
+    out: &mut [u8],
+) -> Result<usize, EndorseError> {
+    agent.endorse_itself(nonce, &birthmark.kid, out)
+}
+
+#[cfg(all(feature = "endorsement", not(any(feature = "psa-attestation", feature = "se050-attestation"))))]
 fn vouched(
     agent: &mut DeviceAgent,
     birthmark: &Birthmark,
@@ -146,7 +164,7 @@ fn vouched(
     agent.endorse(nonce, &birthmark.kid, &mut root, out)
 }
 
-#[cfg(not(any(feature = "endorsement", feature = "psa-attestation")))]
+#[cfg(not(any(feature = "endorsement", feature = "psa-attestation", feature = "se050-attestation")))]
 fn vouched(_: &mut DeviceAgent, _: &Birthmark, _: &[u8; NONCE_BYTES], _: &mut [u8]) -> Result<usize, EndorseError> {
     Err(EndorseError::Root(RootError::Signer(cairn::signer::SignerError::NotProvisioned)))
 }

@@ -10,7 +10,7 @@ use crate::result::cairn_result_t;
 /// Whether each feature is what the configuration says: a library made of one and a header made of the other would not be
 /// the same program.
 const _: () = {
-    const SAME: [(bool, bool); 14] = [
+    const SAME: [(bool, bool); 15] = [
         (cfg!(feature = "at-modem"), cairn_config::AT_MODEM),
         (cfg!(feature = "modem-bc66"), cairn_config::MODEM_BC66),
         (cfg!(feature = "monotonic"), cairn_config::MONOTONIC),
@@ -25,6 +25,7 @@ const _: () = {
         (cfg!(feature = "psa-aead"), cairn_config::PSA_AEAD),
         (cfg!(feature = "endorsement"), cairn_config::ROOT_FACTORY_KEY),
         (cfg!(feature = "psa-attestation"), cairn_config::ROOT_PSA),
+        (cfg!(feature = "se050-attestation"), cairn_config::ROOT_SE050),
     ];
     let mut at = 0;
     while at < SAME.len() {

@@ -14,7 +14,7 @@ use std::{
 use c_builds::{Build, blob, factory, library, program, refusal, signed_by, succeed};
 use cairn::{
     cose::Sign1,
-    endorsement::{Endorsement, possession_digest},
+    endorsement::{Endorsement, possession_digest, secure_element::PROFILE},
     factory::{AttestationKey, Factory},
     ports::{Entropy, NoEntropy},
     signer::{
@@ -228,6 +228,36 @@ fn a_secure_element_signs_comes_back_and_says_what_is_wrong_with_it() {
 }
 
 #[test]
+fn a_secure_element_vouches_for_its_key_through_c() {
+    let changes = [("SIGNER_SOFTWARE", "n"), ("SIGNER_SE050", "y"), ("ROOT_NONE", "n"), ("ROOT_SE050", "y")];
+    let rest = SE050.into_iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    let device = Device::new("se050-root", &changes.into_iter().chain(rest).collect::<Vec<_>>());
+    let (chip, key) = provisioned::<Secp256k1>(Some(PLATFORM));
+    let factory = factory(key.alg, None);
+    let (kid, deployment) = (factory.kid, factory.deployment);
+    let blob = blob(&device.build.directory, "endorses.bin", &factory);
+    with_chip(&chip, |element| {
+        let mut scenario = device.scenario("endorses");
+        let output = succeed(scenario.arg(&blob).envs(element.map(|(name, port)| (name, port.to_string()))));
+        let endorsement = hex::decode(String::from_utf8(output.stdout).unwrap().trim()).unwrap();
+        let read = Endorsement::decode(&endorsement).unwrap();
+        let binding = read.binding(key);
+        assert_eq!((read.public_key, binding.kid, binding.deployment.0), (key.compressed(), kid, deployment));
+        assert_eq!(key.accept(&possession_digest(read.token), &read.proof.0), Ok(read.proof));
+        // host/src/endorsement judges tokens; here it is enough that the chip's statement is in it, over this nonce.
+        let said = |bytes: &[u8]| read.token.windows(bytes.len()).any(|window| window == bytes);
+        assert!(read.token.starts_with(&[0xd9, 0x02, 0x59]) && said(PROFILE.as_bytes()));
+        assert!(said(&binding.eat_nonce()) && said(&[&[0x44, 16], &binding.eat_nonce()[..16]].concat()));
+        assert!(said(&key.xy) && said(&chip.unique_id()));
+    });
+    // A chip that is gone vouches for nobody.
+    with_chip(&chip, |element| {
+        let mut scenario = device.scenario("endorses_not");
+        succeed(scenario.arg(&blob).envs(element.map(|(name, port)| (name, port.to_string()))));
+    });
+}
+
+#[test]
 fn a_secure_element_without_switch_and_channel_signs_on_p256_at_another_address() {
     let changes = [
         ("SIGNER_SOFTWARE", "n"),
@@ -251,7 +281,7 @@ fn a_secure_element_without_switch_and_channel_signs_on_p256_at_another_address(
 }
 
 /// What kconfig/ gives for the options of an SE050.
-const SE050: [(&str, &str); 11] = [
+const SE050: [(&str, &str); 12] = [
     ("KEY_P256", "n"),
     ("KEY_SECP256K1", "y"),
     ("SE050_KEY_ID", "0x434b0001"),
@@ -263,6 +293,7 @@ const SE050: [(&str, &str); 11] = [
     ("SE050_POWER_UP_MS", "30"),
     ("SE050_POWER_OFF_MS", "10"),
     ("SE050_ATTEMPT_MS", "2000"),
+    ("ROOT_SE050", "n"),
 ];
 
 /// A modem that has network and whose relay never answers, with `card` in it.

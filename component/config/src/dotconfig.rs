@@ -39,6 +39,7 @@ const FEATURES: &[(&str, &str)] = &[
     ("SIM_IOT_SAFE", "es256"),
     ("ROOT_FACTORY_KEY", "endorsement"),
     ("ROOT_PSA", "psa-attestation"),
+    ("ROOT_SE050", "se050-attestation"),
 ];
 
 /// Prefix of every symbol this crate answers for.

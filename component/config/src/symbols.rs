@@ -145,6 +145,7 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     boolean("ROOT_NONE", "Nobody vouches for the device's key."),
     boolean("ROOT_FACTORY_KEY", "A key of the factory's in the factory blob vouches for the device's key."),
     boolean("ROOT_PSA", "PSA initial attestation vouches for the device's key."),
+    boolean("ROOT_SE050", "The secure element vouches for the device's key.").with(SE050),
 ];
 
 /// Symbols of which exactly one is set, where the configuration has a use for the first.
@@ -156,5 +157,5 @@ pub(crate) const CHOICES: &[&[&str]] = &[
     &["KEY_SECP256K1", "KEY_P256"],
     &["SIM_CAIRN_K1", "SIM_IOT_SAFE"],
     &["SIM_CHANNELS", "SIM_CSIM"],
-    &["ROOT_NONE", "ROOT_FACTORY_KEY", "ROOT_PSA"],
+    &["ROOT_NONE", "ROOT_FACTORY_KEY", "ROOT_PSA", "ROOT_SE050"],
 ];

@@ -3,7 +3,7 @@
 
 use super::Agent;
 use crate::{
-    endorsement::{Binding, EndorseError, NONCE_BYTES, RootOfTrust, endorse},
+    endorsement::{Binding, EndorseError, NONCE_BYTES, RootOfTrust, endorse, endorse_itself},
     factory::KID_BYTES,
     journal::Journal,
     ports::{Clock, Link},
@@ -50,15 +50,41 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         root: &mut impl RootOfTrust,
         out: &mut [u8],
     ) -> Result<usize, EndorseError> {
-        let binding = Binding {
+        let binding = self.binding(nonce, kid);
+        let endorsed = endorse(&binding, root, &mut self.signer, out);
+        self.unless_hash_failed(endorsed)
+    }
+
+    /// [`Agent::endorse`] where the signer is the root of trust of its own key, as a secure element is.
+    ///
+    /// # Errors
+    /// [`EndorseError`].
+    pub fn endorse_itself(
+        &mut self,
+        nonce: &[u8; NONCE_BYTES],
+        kid: &[u8; KID_BYTES],
+        out: &mut [u8],
+    ) -> Result<usize, EndorseError>
+    where
+        S: RootOfTrust,
+    {
+        let binding = self.binding(nonce, kid);
+        let endorsed = endorse_itself(&binding, &mut self.signer, out);
+        self.unless_hash_failed(endorsed)
+    }
+
+    /// The root may have been told a device id before, and an endorsement is over hashes.
+    fn unless_hash_failed(&mut self, endorsed: Result<usize, EndorseError>) -> Result<usize, EndorseError> {
+        if self.hash_failed() { Err(EndorseError::Signer(SignerError::FaultDetected)) } else { endorsed }
+    }
+
+    fn binding(&self, nonce: &[u8; NONCE_BYTES], kid: &[u8; KID_BYTES]) -> Binding {
+        Binding {
             nonce: *nonce,
             key: self.key,
             stream: self.journal.stream(),
             kid: *kid,
             deployment: self.settings.deployment,
-        };
-        let endorsed = endorse(&binding, root, &mut self.signer, out);
-        // The root may have been told a device id before.
-        if self.hash_failed() { Err(EndorseError::Signer(SignerError::FaultDetected)) } else { endorsed }
+        }
     }
 }

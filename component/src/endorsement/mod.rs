@@ -146,12 +146,44 @@ pub fn endorse(
     signer: &mut impl Signer,
     out: &mut [u8],
 ) -> Result<usize, EndorseError> {
-    let mut hashes = FaultWatch::new();
+    let laid = lay(binding, root, out)?;
+    prove(laid, signer, out)
+}
+
+/// [`endorse`] by a signer that is the root of trust of its own key, as a secure element is.
+///
+/// # Errors
+/// [`EndorseError`].
+pub fn endorse_itself(
+    binding: &Binding,
+    signer: &mut (impl Signer + RootOfTrust),
+    out: &mut [u8],
+) -> Result<usize, EndorseError> {
+    let laid = lay(binding, signer, out)?;
+    prove(laid, signer, out)
+}
+
+/// Where the head ends, and how long the token is that lies behind it and the room for its length; and whether a hash has
+/// failed since.
+struct Laid {
+    start: usize,
+    length: usize,
+    hashes: FaultWatch,
+}
+
+fn lay(binding: &Binding, root: &mut impl RootOfTrust, out: &mut [u8]) -> Result<Laid, EndorseError> {
+    let hashes = FaultWatch::new();
     let Binding { nonce, key, stream, kid, deployment } = *binding;
     let head = Head { deployment, nonce, alg: key.alg, public_key: key.compressed(), stream, kid };
     let start = head.encode(out)?;
+    let room = out.get_mut(start + TOKEN_HEAD_MAX..).ok_or(EndorseError::BufferTooSmall)?;
+    Ok(Laid { start, length: token(binding, root, room)?, hashes })
+}
+
+/// Has the ledger key sign the token, and closes the gap before it.
+fn prove(laid: Laid, signer: &mut impl Signer, out: &mut [u8]) -> Result<usize, EndorseError> {
+    let Laid { start, length, mut hashes } = laid;
     let reserved = start + TOKEN_HEAD_MAX;
-    let length = token(binding, root, out.get_mut(reserved..).ok_or(EndorseError::BufferTooSmall)?)?;
     let digest = possession_digest(out.get(reserved..).and_then(|rest| rest.get(..length)).unwrap_or_default());
     if hashes.failed() {
         return Err(EndorseError::Signer(SignerError::FaultDetected));

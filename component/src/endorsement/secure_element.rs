@@ -20,7 +20,7 @@ use crate::{
     ports::Entropy,
     signer::{
         SignerError,
-        se050::{ATTESTATION_MAX, Attestation, ChipCurve, ObjectId, PowerGate, Se050},
+        se050::{ATTESTATION_MAX, Attestation, ChipCurve, NXP_ATTESTATION_KEY, ObjectId, PowerGate, Se050},
     },
 };
 
@@ -66,12 +66,28 @@ impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> RootOfTrust
 {
     /// A tagged UCCS with the chip's statement over the first 16 bytes of `eat_nonce`.
     fn token(&mut self, eat_nonce: &[u8; 32], out: &mut [u8]) -> Result<usize, RootError> {
-        let mut freshness = [0; 16];
-        freshness.iter_mut().zip(eat_nonce).for_each(|(to, from)| *to = *from);
         let mut chip = self.chip.try_borrow_mut().map_err(|_| RootError::Signer(SignerError::Locked))?;
-        let attestation = chip.attest(self.attester, &freshness).map_err(|error| RootError::Signer(error.into()))?;
-        write(eat_nonce, &attestation, out)
+        token(&mut *chip, self.attester, eat_nonce, out)
     }
+}
+
+/// A chip that nobody shares, attesting with the key that NXP put into it ([`super::endorse_itself`]).
+impl<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy> RootOfTrust for Se050<C, B, D, G, E> {
+    fn token(&mut self, eat_nonce: &[u8; 32], out: &mut [u8]) -> Result<usize, RootError> {
+        token(self, NXP_ATTESTATION_KEY, eat_nonce, out)
+    }
+}
+
+fn token<C: ChipCurve, B: I2c, D: DelayNs, G: PowerGate, E: Entropy>(
+    chip: &mut Se050<C, B, D, G, E>,
+    attester: ObjectId,
+    eat_nonce: &[u8; 32],
+    out: &mut [u8],
+) -> Result<usize, RootError> {
+    let mut freshness = [0; 16];
+    freshness.iter_mut().zip(eat_nonce).for_each(|(to, from)| *to = *from);
+    let attestation = chip.attest(attester, &freshness).map_err(|error| RootError::Signer(error.into()))?;
+    write(eat_nonce, &attestation, out)
 }
 
 fn write(eat_nonce: &[u8; 32], attestation: &Attestation, out: &mut [u8]) -> Result<usize, RootError> {

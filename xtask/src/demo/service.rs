@@ -76,7 +76,9 @@ impl Service {
         loop {
             let bytes = fs::read(&self.log).unwrap_or_default();
             let said = String::from_utf8_lossy(bytes.get(self.begins..).unwrap_or_default()).into_owned();
-            if let Some(line) = said.lines().find(|line| line.contains(text)) {
+            // What is behind the last line's end is still being written.
+            let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            if let Some(line) = whole.lines().find(|line| line.contains(text)) {
                 return Ok(line.to_owned());
             }
             self.check_alive()?;

@@ -129,6 +129,24 @@ static void endorses(char **arguments)
     port_agent_stop();
 }
 
+#if defined(CONFIG_CAIRN_ROOT_SE050)
+/* argv: a good factory. The element goes away after the agent started. */
+static void endorses_not(char **arguments)
+{
+    static const uint8_t nonce[CAIRN_NONCE_BYTES];
+    static uint8_t out[CAIRN_ENDORSEMENT_MAX];
+    size_t length = 79;
+    init(arguments[0]);
+    element_connect();
+    port_agent_start();
+    EXPECT(reading_wait(PATIENCE_MS, NULL), CAIRN_OK);
+    element_is_away = true;
+    EXPECT(cairn_endorse(nonce, out, sizeof out, &length, PATIENCE_MS), CAIRN_E_ROOT);
+    CHECK(length == 79);
+    port_agent_stop();
+}
+#endif
+
 #if defined(CONFIG_CAIRN_SIGNER_PSA)
 #if defined(CONFIG_CAIRN_KEY_P256)
 #define ALGORITHM CAIRN_PSA_ES256
@@ -155,6 +173,9 @@ static void psa_provision(char **arguments)
 
 static const struct scenario scenarios[] = {
     {"signs", signs},
+#if defined(CONFIG_CAIRN_ROOT_SE050)
+    {"endorses_not", endorses_not},
+#endif
     {"refused", refused},
     {"no_start", no_start},
     {"comes_back", comes_back},

@@ -7,7 +7,7 @@ use heapless::Vec;
 use super::apdu::{tag, take};
 
 /// Most bytes of a statement as [`Attestation::encode`] writes it.
-pub const ATTESTATION_MAX: usize = 6 * 2 + 65 + 64 + 12 + 16 + 18 + 80;
+pub const ATTESTATION_MAX: usize = 6 * 2 + 65 + 64 + 12 + 16 + 18 + 72;
 
 /// An attested public key, as applets before version 7 give it (AN12413, ReadObject with INS_ATTEST). The signature is
 /// over [`Attestation::signed`]; which key made it and whether that is to be believed, the verifier knows.
@@ -24,8 +24,8 @@ pub struct Attestation {
     pub freshness: [u8; 16],
     /// TAG_5: names the chip.
     pub unique_id: [u8; 18],
-    /// TAG_6: ECDSA with SHA-256, DER.
-    pub signature: Vec<u8, 80>,
+    /// TAG_6: ECDSA with SHA-256, DER: two integers of 33 bytes at most.
+    pub signature: Vec<u8, 72>,
 }
 
 impl Attestation {
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(attestation().encode(&mut out[..length - 1]), None);
         let longest = Attestation {
             attributes: Vec::from_slice(&[1; 64]).unwrap(),
-            signature: Vec::from_slice(&[6; 80]).unwrap(),
+            signature: Vec::from_slice(&[6; 72]).unwrap(),
             ..attestation()
         };
         assert_eq!(longest.encode(&mut out), Some(ATTESTATION_MAX));
