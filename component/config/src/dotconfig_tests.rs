@@ -130,7 +130,7 @@ fn changed(lines: &[&str]) -> String {
 const NO_SOFTWARE: &str = "# CONFIG_CAIRN_SIGNER_SOFTWARE is not set";
 const ON_SECP256K1: [&str; 2] = ["CONFIG_CAIRN_KEY_SECP256K1=y", "# CONFIG_CAIRN_KEY_P256 is not set"];
 const ON_P256: [&str; 2] = ["# CONFIG_CAIRN_KEY_SECP256K1 is not set", "CONFIG_CAIRN_KEY_P256=y"];
-const SE050: [&str; 10] = [
+const SE050: [&str; 11] = [
     NO_SOFTWARE,
     "CONFIG_CAIRN_SIGNER_SE050=y",
     "CONFIG_CAIRN_SE050_KEY_ID=0x434b0001",
@@ -141,6 +141,7 @@ const SE050: [&str; 10] = [
     "CONFIG_CAIRN_SE050_POWER_GATE=y",
     "CONFIG_CAIRN_SE050_POWER_UP_MS=30",
     "CONFIG_CAIRN_SE050_POWER_OFF_MS=10",
+    "# CONFIG_CAIRN_ROOT_SE050 is not set",
 ];
 const ATTEMPT: &str = "CONFIG_CAIRN_SE050_ATTEMPT_MS=2000";
 const SIM: [&str; 4] =
@@ -161,6 +162,7 @@ fn each_choice_turns_on_its_cargo_features() {
         Err(errors) => panic!("{errors:?}"),
     };
     let no_root = "# CONFIG_CAIRN_ROOT_NONE is not set";
+    let its_own_root = [&SE050[..10], &[ATTEMPT, no_root, "CONFIG_CAIRN_ROOT_SE050=y"], &ON_SECP256K1].concat();
     for (lines, expected) in [
         (&[][..], "at-modem,signer-software"),
         (&["CONFIG_CAIRN_SIGNER_FAST=y"], "at-modem,signer-software,signer-fast"),
@@ -170,6 +172,7 @@ fn each_choice_turns_on_its_cargo_features() {
         (&[&PSA[..], &ON_P256].concat(), "at-modem,signer-psa,es256"),
         (&[&SE050[..], &[ATTEMPT], &ON_SECP256K1].concat(), "at-modem,signer-se050"),
         (&[&SE050[..], &[ATTEMPT], &ON_P256].concat(), "at-modem,signer-se050,es256"),
+        (&its_own_root, "at-modem,signer-se050,se050-attestation"),
         (&[&SIM[..], &CAIRN_K1].concat(), "at-modem,signer-sim"),
         (&[&SIM[..], &IOT_SAFE].concat(), "at-modem,signer-sim,es256"),
         (&["CONFIG_CAIRN_MONOTONIC=y"], "at-modem,monotonic,signer-software"),
@@ -207,7 +210,8 @@ fn signers_that_contradict_the_rest_are_refused_with_the_reason() {
             "CONFIG_CAIRN_SIGNER_FAST is set, which needs",
         ),
         ([&SIM[..], &IOT_SAFE[..3]].concat(), "CONFIG_CAIRN_SIM_PUBLIC_KEY_ID is missing"),
-        (vec!["CONFIG_CAIRN_ROOT_FACTORY_KEY=y"], "CONFIG_CAIRN_ROOT_PSA must be y, 2 are"),
+        (vec!["CONFIG_CAIRN_ROOT_FACTORY_KEY=y"], "CONFIG_CAIRN_ROOT_SE050 must be y, 2 are"),
+        (vec!["CONFIG_CAIRN_ROOT_SE050=y"], "CONFIG_CAIRN_ROOT_SE050 is set, which needs CONFIG_CAIRN_SIGNER_SE050"),
     ] {
         assert!(errors(&changed(&lines)).contains(why), "{lines:?}: {}", errors(&changed(&lines)));
     }
