@@ -7,7 +7,7 @@ mod journal_flash;
 use cairn::{
     keys::store::{AtRest, KeyStore, Slot, StoreError, StoredKey},
     ports::{Entropy, NoEntropy},
-    signer::Algorithm,
+    signer::{Algorithm, DeviceId},
 };
 use journal_flash::{CUTS, Cut, MockFlash};
 
@@ -79,7 +79,11 @@ fn make<const W: usize, const E: usize, const C: usize>(
 ) -> Result<(), StoreError> {
     match step {
         Step::Import(slot, byte) => store.import(slot, Algorithm::Es256k, &[byte; 32]),
-        Step::Promote => store.promote(),
+        // The id of the first promotion stays, whatever later ones say.
+        Step::Promote => {
+            let id = store.device()?.map_or(0xd1, |_| 0xd2);
+            store.promote(&DeviceId([id; 32]))
+        }
         Step::Destroy => store.destroy(),
     }
 }
@@ -107,7 +111,7 @@ fn live<const W: usize, const E: usize, const C: usize>(sealed: bool, at: u64, k
     assert_eq!(store.load(Slot::Current).err(), Some(StoreError::Damaged));
     store.destroy().unwrap();
     flash.cut_at(at, kind);
-    let (mut keys, mut cut) = ([None; 2], false);
+    let (mut keys, mut cut, mut rotated) = ([None; 2], false, false);
     for step in LIFE {
         let after = step.after(keys);
         let done = KeyStore::open(&mut flash, device(sealed)).and_then(|mut store| make(&mut store, step));
@@ -127,8 +131,10 @@ fn live<const W: usize, const E: usize, const C: usize>(sealed: bool, at: u64, k
             done.unwrap();
         }
         keys = after;
+        rotated = matches!(step, Step::Promote) || rotated && !matches!(step, Step::Destroy);
         let mut store = KeyStore::open(&mut flash, device(sealed)).unwrap();
         assert_eq!(held(&mut store), keys, "after {step:?}, cut at {at} {kind:?}");
+        assert_eq!(store.device(), Ok(rotated.then_some(DeviceId([0xd1; 32]))), "after {step:?}, cut at {at} {kind:?}");
         drop(store);
         assert_eq!(left_over(&flash, keys), None, "after {step:?}, cut at {at} {kind:?}");
     }
@@ -153,7 +159,7 @@ fn every_cut<const W: usize, const E: usize, const C: usize>() -> u64 {
 
 #[test]
 fn power_cut_at_any_operation_leaves_the_keys_as_before_or_as_after_and_no_others() {
-    let tried = [every_cut::<1, 256, 512>(), every_cut::<4, 4096, 8192>(), every_cut::<8, 2048, 4096>()];
+    let tried = [every_cut::<1, 512, 1024>(), every_cut::<4, 4096, 8192>(), every_cut::<8, 2048, 4096>()];
     let tried = tried.into_iter().sum::<u64>() + every_cut::<32, 1024, 2048>();
     println!("{tried} cuts");
     assert!(tried > 3_000, "{tried}");
@@ -199,19 +205,19 @@ fn without_entropy_there_is_no_key_and_what_is_no_secret_is_not_stored() {
     for secret in [[0; 32], [0xff; 32]] {
         assert_eq!(store.import(Slot::Current, Algorithm::Es256k, &secret), Err(StoreError::NotASecret));
     }
-    assert_eq!(store.promote(), Err(StoreError::NoKey));
+    assert_eq!(store.promote(&DeviceId([7; 32])), Err(StoreError::NoKey));
     assert!(store.load(Slot::Current).unwrap().is_none());
     store.generate(Slot::Current, Algorithm::Es256k, &mut Counting(0x11)).unwrap();
     store.generate(Slot::Next, Algorithm::Es256k, &mut Counting(0x12)).unwrap();
     assert!(store.load(Slot::Current).unwrap() == Some(key(0x11)));
-    store.promote().unwrap();
+    store.promote(&DeviceId([7; 32])).unwrap();
     assert!(store.load(Slot::Current).unwrap() == Some(key(0x12)));
     assert!(store.load(Slot::Next).unwrap().is_none());
 }
 
 #[test]
 fn rot_in_one_copy_costs_nothing_and_rot_in_both_is_told_apart_from_no_key() {
-    let mut flash = MockFlash::<1, 256, 512>::new(1);
+    let mut flash = MockFlash::<1, 512, 1024>::new(1);
     let mut store = KeyStore::open(&mut flash, AtRest::InsecurelyPlain).unwrap();
     store.import(Slot::Current, Algorithm::Es256k, &[0x42; 32]).unwrap();
     flash.rot(20, 0x01);
@@ -220,7 +226,7 @@ fn rot_in_one_copy_costs_nothing_and_rot_in_both_is_told_apart_from_no_key() {
     store.import(Slot::Next, Algorithm::Es256k, &[0x43; 32]).unwrap();
     assert!(store.load(Slot::Current).unwrap() == Some(key(0x42)), "both copies are sound again");
     drop(store);
-    for at in [256 + 20, 256 + 128 + 20] {
+    for at in [512 + 20, 512 + 160 + 20] {
         flash.rot(at, 0x01);
     }
     let mut store = Store::open(&mut flash, AtRest::InsecurelyPlain).unwrap();
@@ -231,17 +237,17 @@ fn rot_in_one_copy_costs_nothing_and_rot_in_both_is_told_apart_from_no_key() {
 
 #[test]
 fn a_version_of_later_is_refused_and_nothing_is_erased() {
-    let mut flash = MockFlash::<1, 256, 512>::new(1);
+    let mut flash = MockFlash::<1, 512, 1024>::new(1);
     KeyStore::open(&mut flash, AtRest::InsecurelyPlain).unwrap().destroy().unwrap();
-    let mut image = vec![0xff; 128];
+    let mut image = vec![0xff; 160];
     image[..8].copy_from_slice(b"CK\x02\0\x01\0\0\0");
-    // CRC-32 of the 96 bytes, by zlib.
-    image[96..100].copy_from_slice(&VERSION_2_CRC.to_le_bytes());
-    flash.cells[..128].copy_from_slice(&image);
+    // CRC-32 of the 128 bytes, by zlib.
+    image[128..132].copy_from_slice(&VERSION_2_CRC.to_le_bytes());
+    flash.cells[..160].copy_from_slice(&image);
     let before = flash.cells.clone();
     assert_eq!(KeyStore::open(&mut flash, AtRest::InsecurelyPlain).err(), Some(StoreError::UnknownVersion));
     assert_eq!(flash.cells, before);
 }
 
-/// `zlib.crc32(b"CK\x02\0\x01\0\0\0" + b"\xff" * 88)` in Python.
-const VERSION_2_CRC: u32 = 0x9ef6b8f0;
+/// `zlib.crc32(b"CK\x02\0\x01\0\0\0" + b"\xff" * 120)` in Python.
+const VERSION_2_CRC: u32 = 0xa2f783dc;

@@ -10,7 +10,11 @@ use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::NoKey;
-use crate::{journal::crc32, ports::Entropy, signer::Algorithm};
+use crate::{
+    journal::crc32,
+    ports::Entropy,
+    signer::{Algorithm, DeviceId},
+};
 
 /// How keys lie in flash.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -78,14 +82,19 @@ const HEAD: usize = 8;
 const ENTRY: usize = 44;
 const WRAPPED: usize = 40;
 const SLOTS: usize = 2;
-const CONTENT: usize = HEAD + SLOTS * ENTRY;
+/// Where the device's id is, once the key that it comes from is gone.
+const DEVICE: usize = HEAD + SLOTS * ENTRY;
+const CONTENT: usize = DEVICE + 32;
 /// With the CRC-32, padded to whole words of any length.
 const IMAGE: usize = (CONTENT + 4).next_multiple_of(32);
-#[allow(clippy::cast_possible_truncation, reason = "128")]
+#[allow(clippy::cast_possible_truncation, reason = "160")]
 const IMAGE_BYTES: u32 = IMAGE as u32;
 
 /// Copies of the image in a unit: rot in one takes nothing with it.
 const COPIES: u32 = 2;
+
+/// No id: none of SHA-256's values that anybody will meet.
+const NO_DEVICE: [u8; 32] = [0xff; 32];
 
 /// Seal byte of an entry: none, plain, sealed.
 const EMPTY: u8 = 0xff;
@@ -216,14 +225,30 @@ impl<F: NorFlash> KeyStore<F> {
         self.replace(&mut image)
     }
 
-    /// Makes the next key the current one; the old one is erased.
+    /// The device's id, once a key followed its first one; `None` while the current key is the first, from which the id comes.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`], [`StoreError::Medium`].
+    pub fn device(&mut self) -> Result<Option<DeviceId>, StoreError> {
+        if self.damaged {
+            return Err(StoreError::Damaged);
+        }
+        let id = self.image()?.field(DEVICE);
+        Ok((id != NO_DEVICE).then_some(DeviceId(id)))
+    }
+
+    /// Makes the next key the current one; the old one is erased. `device` is the device's id: it is kept from the first time on, and
+    /// no later one replaces it.
     ///
     /// # Errors
     /// [`StoreError::NoKey`] when there is no next one, [`StoreError::Medium`], [`StoreError::NotErased`].
-    pub fn promote(&mut self) -> Result<(), StoreError> {
+    pub fn promote(&mut self, device: &DeviceId) -> Result<(), StoreError> {
         let mut image = self.image()?;
         if image.entry(Slot::Next).is_none() {
             return Err(StoreError::NoKey);
+        }
+        if image.field(DEVICE) == NO_DEVICE {
+            image.set(DEVICE, &device.0);
         }
         image.promote();
         self.replace(&mut image)
