@@ -67,6 +67,11 @@ extern const uint8_t CAIRN_CONFIG_SYMBOL;
 #define CAIRN_NONCE_BYTES 32
 
 /*
+ Bytes of a compressed public key.
+ */
+#define CAIRN_PUBLIC_KEY_BYTES 33
+
+/*
  A meter reading. Kinds from `CAIRN_KIND_APPLICATION` on are the application's own.
  */
 #define CAIRN_KIND_READING 1
@@ -257,6 +262,27 @@ typedef enum {
      the device restarts.
      */
     CAIRN_E_SELFTEST = 38,
+    /*
+     The key store's flash failed, or holds what a later version wrote.
+     */
+    CAIRN_E_KEY_STORE = 39,
+    /*
+     The key in flash is sealed and this device's secret does not open it, it is plain where keys are to be sealed, or the
+     platform gave no secret.
+     */
+    CAIRN_E_KEY_SEAL = 40,
+    /*
+     Both copies of the key in flash are damaged.
+     */
+    CAIRN_E_KEY_DAMAGED = 41,
+    /*
+     A key that was to be erased may still be in the flash.
+     */
+    CAIRN_E_KEY_NOT_ERASED = 42,
+    /*
+     The device's key was destroyed.
+     */
+    CAIRN_E_KEY_DESTROYED = 43,
 } cairn_result_t;
 
 /*
@@ -954,6 +980,57 @@ cairn_result_t cairn_endorse(const uint8_t *nonce,
                              size_t capacity,
                              size_t *length,
                              uint32_t timeout_ms);
+
+/*
+ Gives the public key that signs, compressed (SEC 1): what `cairn provision` registers.
+
+ @param key Where its CAIRN_PUBLIC_KEY_BYTES bytes go. Untouched unless the answer is CAIRN_OK.
+
+ Blocks: never. Tasks: any, and the event callback. Interrupts: no.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL; CAIRN_E_NOT_FOUND before the agent's first step;
+ why the agent could not start.
+
+ # Safety
+ `key` is NULL or valid for writing CAIRN_PUBLIC_KEY_BYTES bytes.
+ */
+cairn_result_t cairn_public_key(uint8_t *key);
+
+/*
+ Begins a rotation: draws the next key, keeps it in flash, and journals the rotation record with its proof. The old key signs its
+ last batch, then the next one takes its place in flash, the old one is erased there and wiped in RAM, and the agent goes on
+ with the next one: by itself, also after a power cut at any point. CAIRN_EVENT_ROTATED tells that the old key is done. Have the
+ owner register the new key (docs/keys.md). Builds with CONFIG_CAIRN_KEY_STORE only.
+
+ @param timeout_ms Waits for the agent to begin for at most this long; it then seals what is open and makes up to four signatures.
+ @param seq        Where the rotation record's sequence number goes; may be NULL. Untouched unless the answer is CAIRN_OK.
+
+ Blocks: as said. Tasks: any but the agent's. Interrupts and event callback: no.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_BUSY, CAIRN_E_TIMEOUT; CAIRN_E_CONFLICT while a rotation is under way;
+ CAIRN_E_ENTROPY: there is no next key; CAIRN_E_KEY_STORE, CAIRN_E_KEY_SEAL, CAIRN_E_KEY_NOT_ERASED; CAIRN_E_SIGNER_FAULT;
+ CAIRN_E_JOURNAL_FULL, CAIRN_E_MEDIUM; why the agent could not start. The old key goes on then.
+
+ # Safety
+ `seq` is NULL or valid for writing.
+ */
+cairn_result_t cairn_rotate(uint32_t timeout_ms,
+                            uint64_t *seq);
+
+/*
+ Destroys the device's key for good: erases it in flash, reads that it is gone, and wipes it in RAM. The agent stops; everything
+ answers CAIRN_E_KEY_DESTROYED from then on, after a restart too, also when the factory blob still has the first key: erase that
+ yourself. What the device signed before stays provable. Builds with CONFIG_CAIRN_KEY_STORE only.
+
+ @param timeout_ms Waits for the agent to begin for at most this long.
+
+ Blocks: as said, and for up to three erases. Tasks: any but the agent's. Interrupts and event callback: no.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_BUSY, CAIRN_E_TIMEOUT; CAIRN_E_KEY_STORE: nothing was changed;
+ CAIRN_E_KEY_NOT_ERASED: the agent stopped, but the flash may still hold the key and must be destroyed otherwise; why the
+ agent could not start.
+ */
+cairn_result_t cairn_key_destroy(uint32_t timeout_ms);
 
 /*
  The text of a result, in English, without a full stop.

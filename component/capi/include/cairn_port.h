@@ -128,6 +128,24 @@ int cairn_port_flash_program(uint32_t offset, const void *from, size_t length);
  * Erases also where everything reads 0xFF: what a half-finished erase left may look blank. */
 int cairn_port_flash_erase(uint32_t offset, size_t length);
 
+/* ---- the key's flash and what protects it, supplied by the product: builds with CONFIG_CAIRN_KEY_STORE only ----
+ *
+ * Two erase units of CONFIG_CAIRN_FLASH_ERASE_SIZE bytes that nothing else touches, of the journal's kind of flash and with the
+ * same rules as cairn_port_flash_read, _program and _erase; `offset` counts from the first one's first byte. An erased unit must hold
+ * nothing of what was there: no file system, no wear levelling, no copy on write. */
+int cairn_port_key_flash_read(uint32_t offset, void *to, size_t length);
+int cairn_port_key_flash_program(uint32_t offset, const void *from, size_t length);
+int cairn_port_key_flash_erase(uint32_t offset, size_t length);
+
+/* With CONFIG_CAIRN_KEY_AT_REST_SEALED: writes 32 bytes to secret that this device has and no other, and that are not in the same
+ * flash: a hardware unique key, a PUF, one-time-programmable memory. The same at every start. False when there is none: then no key is
+ * written, and the agent does not start. Called by the agent's task; the library wipes its copy. */
+bool cairn_port_device_secret(uint8_t *secret);
+
+/* With CONFIG_CAIRN_KEY_NOISE: the next 8-bit sample of a noise source, raw: nothing conditioned it. False when the source says that
+ * it failed. Called by the agent's task when a key is drawn: 1,024 times, and then 512 / CONFIG_CAIRN_KEY_NOISE_BITS times. */
+bool cairn_port_noise(uint8_t *sample);
+
 /* Three numbers that never fall, also when somebody puts back an older content of the journal's flash: in a secure element, in
  * trusted firmware, or in flash that only this processor can write. Builds with CONFIG_CAIRN_MONOTONIC only.
  * `mark` is 0: streams and batches, 1: sender sequence numbers, 2: nonces. Called by the agent's task;

@@ -9,6 +9,7 @@ use cairn::{
     ports::{Clock as _, Inbox, Submission, Ticket},
     power::schedule::{self, FixedInterval},
     record::{BlindSecret, SequenceNumber},
+    signer::DeviceId,
     time::Millis,
 };
 
@@ -61,12 +62,24 @@ pub(crate) fn step(instance: &Instance) -> Result<Option<u64>, cairn_result_t> {
     };
     let next = advance(instance, agent, record);
     serve(instance, &mut step);
+    let next = next.into_iter().chain(follow(&mut step)).min();
     // What was asked for may have stopped it.
     let Some((agent, ..)) = step.agent() else {
         return Err(refuse_all(instance));
     };
     publish(instance, agent);
     Ok(next.map(|at| at.since(PortClock.now()).0))
+}
+
+#[cfg(feature = "key-store")]
+fn follow(step: &mut Step<'_>) -> Option<Millis> {
+    crate::keys::follow(step)
+}
+
+/// Without a key store there is no next key.
+#[cfg(not(feature = "key-store"))]
+const fn follow(_: &mut Step<'_>) -> Option<Millis> {
+    None
 }
 
 /// Does what is wished and what is due. Never inlined: what the agent needs on the stack must not lie under evidence.
@@ -174,7 +187,7 @@ fn make_of(right: Start<'_>, journal: Journal, signer: Signer) -> Result<Made<'_
     let settings = Settings {
         deployment: DeploymentId(factory.deployment),
         blind_secret: BlindSecret::new(factory.blind_secret),
-        device: None,
+        device: device()?,
         upload: if cairn_config::UPLOAD_HASH_ONLY { UploadMode::HashOnly } else { UploadMode::Data },
         payload_max: cairn_config::PAYLOAD_MAX,
         clock_step: Millis(u64::from(cairn_config::CLOCK_STEP_MS)),
@@ -195,6 +208,18 @@ fn make_of(right: Start<'_>, journal: Journal, signer: Signer) -> Result<Made<'_
     )
 }
 
+/// Whose id it is, if that is not the key's own.
+#[cfg(feature = "key-store")]
+fn device() -> Result<Option<DeviceId>, cairn_result_t> {
+    crate::keys::device()
+}
+
+#[cfg(not(feature = "key-store"))]
+#[allow(clippy::unnecessary_wraps, reason = "as of a store that may fail")]
+const fn device() -> Result<Option<DeviceId>, cairn_result_t> {
+    Ok(None)
+}
+
 fn why(error: StartError) -> cairn_result_t {
     match error {
         StartError::Signer(error) => error.into(),
@@ -208,7 +233,8 @@ fn why(error: StartError) -> cairn_result_t {
 #[inline(never)]
 fn publish(instance: &Instance, agent: &mut DeviceAgent) {
     let status = cairn_status_t::new(&agent.status());
-    instance.shared(|shared| shared.status = status);
+    let key = agent.key().compressed();
+    instance.shared(|shared| (shared.status, shared.public_key) = (status, Some(key)));
 }
 
 /// The agent could not start: nobody is left waiting. Why it could not.
@@ -297,7 +323,7 @@ fn evidence(agent: &mut DeviceAgent, seq: SequenceNumber, buffer: Buffer) -> Ans
     }
 }
 
-fn tell(instance: &Instance, event: &Event) {
+pub(crate) fn tell(instance: &Instance, event: &Event) {
     let (callback, context) = instance.shared(|shared| (shared.callback, shared.callback_context));
     if let Some(callback) = callback {
         let event = cairn_event_t::new(event);

@@ -72,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) stepping: bool,
     /// The task that makes the steps, once it made one.
     pub(crate) agent_task: *const c_void,
+    /// The key that signs, compressed, once the agent started.
+    pub(crate) public_key: Option<[u8; 33]>,
 }
 
 /// What only the agent's task touches, in a [`Step`].
@@ -80,6 +82,9 @@ struct Own {
     birth: Option<Birth>,
     /// When the agent may try again to start, if its signer did not answer.
     not_before: Millis,
+    /// When the next key of a rotation may try again to take its turn.
+    #[cfg(feature = "key-store")]
+    follow_not_before: Millis,
     /// `Instance::agent` is initialised, and has not resumed.
     made: bool,
     /// It is, and has: only then is it used.
@@ -232,11 +237,14 @@ impl Initialising {
             news: true,
             stepping: false,
             agent_task: ptr::null(),
+            public_key: None,
         };
         let birthmark = Birthmark::of(&birth.factory);
         let own = Own {
             birth: Some(birth),
             not_before: Millis(0),
+            #[cfg(feature = "key-store")]
+            follow_not_before: Millis(0),
             made: false,
             started: false,
             loans: Loans::default(),
@@ -340,6 +348,18 @@ impl Step<'_> {
     pub(crate) fn again(&mut self) -> Option<Millis> {
         let own = self.own();
         own.birth.is_some().then_some(own.not_before)
+    }
+
+    /// When the next key may try again to take its turn.
+    #[cfg(feature = "key-store")]
+    pub(crate) fn follow_not_before(&mut self) -> Millis {
+        self.own().follow_not_before
+    }
+
+    /// It could not: not before then.
+    #[cfg(feature = "key-store")]
+    pub(crate) fn follow_later(&mut self, not_before: Millis) {
+        self.own().follow_not_before = not_before;
     }
 
     /// Stops the agent for good, and wipes its key: `why` is what everything answers from now on.

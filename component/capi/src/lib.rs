@@ -11,6 +11,7 @@
 //! | [`waiting`] | how they wait |
 //! | [`instance`] | the instance in the caller's storage, and who may touch what of it |
 //! | [`endorsement`] | `cairn_endorse`, and the root of trust behind it |
+//! | [`keys`] | `cairn_rotate`, `cairn_key_destroy`, `cairn_public_key`, and the key in flash |
 //! | [`record`] | what lies in the queue |
 //! | [`report`] | status and events as C sees them |
 //! | [`selftest`] | `cairn_selftest`, and which primitives this build has |
@@ -28,6 +29,7 @@ mod agent_task;
 pub mod api;
 pub mod endorsement;
 pub mod instance;
+pub mod keys;
 mod port;
 pub mod record;
 pub mod report;

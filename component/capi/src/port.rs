@@ -41,6 +41,16 @@ mod c {
         pub(super) fn cairn_port_flash_read(offset: u32, to: *mut c_void, length: usize) -> c_int;
         pub(super) fn cairn_port_flash_program(offset: u32, from: *const c_void, length: usize) -> c_int;
         pub(super) fn cairn_port_flash_erase(offset: u32, length: usize) -> c_int;
+        #[cfg(feature = "key-store")]
+        pub(super) fn cairn_port_key_flash_read(offset: u32, to: *mut c_void, length: usize) -> c_int;
+        #[cfg(feature = "key-store")]
+        pub(super) fn cairn_port_key_flash_program(offset: u32, from: *const c_void, length: usize) -> c_int;
+        #[cfg(feature = "key-store")]
+        pub(super) fn cairn_port_key_flash_erase(offset: u32, length: usize) -> c_int;
+        #[cfg(feature = "key-store")]
+        pub(super) fn cairn_port_device_secret(secret: *mut u8) -> bool;
+        #[cfg(feature = "key-noise")]
+        pub(super) fn cairn_port_noise(sample: *mut u8) -> bool;
         #[cfg(feature = "monotonic")]
         pub(super) fn cairn_port_counter_read(mark: u8, value: *mut u64) -> bool;
         #[cfg(feature = "monotonic")]
@@ -214,23 +224,102 @@ impl NorFlash for PortFlash {
         done(unsafe { c::cairn_port_flash_erase(from, (to - from) as usize) })
     }
 
-    fn write(&mut self, mut offset: u32, mut bytes: &[u8]) -> Result<(), Self::Error> {
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
         check_write(self, offset, bytes.len())?;
-        while !bytes.is_empty() {
-            let until_boundary = PROGRAM_MAX - offset as usize % PROGRAM_MAX;
-            let (piece, rest) = bytes.split_at(until_boundary.min(bytes.len()));
-            let mut words = Words([0xff; PROGRAM_MAX]);
-            words.0.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
-            // SAFETY: `words` is aligned to 8 and at least as long as `piece`; whole words inside the partition, because the
-            // boundary is a multiple of the write size.
-            done(unsafe { c::cairn_port_flash_program(offset, words.0.as_ptr().cast(), piece.len()) })?;
-            #[allow(clippy::cast_possible_truncation, reason = "at most PROGRAM_MAX")]
-            {
-                offset += piece.len() as u32;
-            }
-            bytes = rest;
+        // SAFETY: `in_pieces` gives what cairn_port.h promises; whole words inside the partition.
+        in_pieces(offset, bytes, |offset, words, length| unsafe { c::cairn_port_flash_program(offset, words, length) })
+    }
+}
+
+/// Hands `bytes` to `program` in pieces that are aligned to 8 and cross no multiple of [`PROGRAM_MAX`], which is one of the write size.
+fn in_pieces(
+    mut offset: u32,
+    mut bytes: &[u8],
+    program: impl Fn(u32, *const c_void, usize) -> c_int,
+) -> Result<(), NorFlashErrorKind> {
+    while !bytes.is_empty() {
+        let until_boundary = PROGRAM_MAX - offset as usize % PROGRAM_MAX;
+        let (piece, rest) = bytes.split_at(until_boundary.min(bytes.len()));
+        let mut words = Words([0xff; PROGRAM_MAX]);
+        words.0.iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
+        let programmed = done(program(offset, words.0.as_ptr().cast(), piece.len()));
+        // They may be a key's.
+        #[cfg(feature = "key-store")]
+        zeroize::Zeroize::zeroize(&mut words.0);
+        programmed?;
+        #[allow(clippy::cast_possible_truncation, reason = "at most PROGRAM_MAX")]
+        {
+            offset += piece.len() as u32;
         }
-        Ok(())
+        bytes = rest;
+    }
+    Ok(())
+}
+
+/// The key store's two erase units of cairn_port.h, which only the agent's task touches.
+#[cfg(feature = "key-store")]
+#[derive(Debug)]
+pub(crate) struct PortKeyFlash;
+
+#[cfg(feature = "key-store")]
+impl ErrorType for PortKeyFlash {
+    type Error = NorFlashErrorKind;
+}
+
+#[cfg(feature = "key-store")]
+impl ReadNorFlash for PortKeyFlash {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        check_read(self, offset, bytes.len())?;
+        // SAFETY: the slice is valid for writing its length; the place is inside the two units.
+        done(unsafe { c::cairn_port_key_flash_read(offset, bytes.as_mut_ptr().cast(), bytes.len()) })
+    }
+
+    fn capacity(&self) -> usize {
+        2 * cairn_config::FLASH_ERASE_SIZE
+    }
+}
+
+#[cfg(feature = "key-store")]
+impl NorFlash for PortKeyFlash {
+    const WRITE_SIZE: usize = cairn_config::FLASH_WRITE_SIZE;
+    const ERASE_SIZE: usize = cairn_config::FLASH_ERASE_SIZE;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
+        check_erase(self, from, to)?;
+        // SAFETY: takes numbers: whole erase units inside the two.
+        done(unsafe { c::cairn_port_key_flash_erase(from, (to - from) as usize) })
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
+        check_write(self, offset, bytes.len())?;
+        // SAFETY: `in_pieces` gives what cairn_port.h promises; whole words inside the two units.
+        in_pieces(offset, bytes, |offset, words, length| unsafe {
+            c::cairn_port_key_flash_program(offset, words, length)
+        })
+    }
+}
+
+/// The platform's secret of this device, if it has one.
+#[cfg(feature = "key-store")]
+pub(crate) fn device_secret() -> Option<[u8; 32]> {
+    let mut secret = [0; 32];
+    // SAFETY: valid for writing 32 bytes; called by the agent's task only.
+    unsafe { c::cairn_port_device_secret(secret.as_mut_ptr()) }.then_some(secret)
+}
+
+/// The raw noise of cairn_port.h.
+#[cfg(feature = "key-noise")]
+#[derive(Debug)]
+pub(crate) struct PortNoise;
+
+#[cfg(feature = "key-noise")]
+impl cairn::keys::noise::NoiseSource for PortNoise {
+    fn sample(&mut self) -> Result<u8, NoEntropy> {
+        let mut sample = 0;
+        // SAFETY: the pointer is valid for writing a byte; called by the agent's task only.
+        if unsafe { c::cairn_port_noise(&raw mut sample) } { Ok(sample) } else { Err(NoEntropy) }
     }
 }
 

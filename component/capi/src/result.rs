@@ -105,6 +105,17 @@ pub enum cairn_result_t {
     /// A primitive did not give its known answer: `selftest_failed` in the status says which. The agent does not run then, until
     /// the device restarts.
     CAIRN_E_SELFTEST = 38,
+    /// The key store's flash failed, or holds what a later version wrote.
+    CAIRN_E_KEY_STORE = 39,
+    /// The key in flash is sealed and this device's secret does not open it, it is plain where keys are to be sealed, or the
+    /// platform gave no secret.
+    CAIRN_E_KEY_SEAL = 40,
+    /// Both copies of the key in flash are damaged.
+    CAIRN_E_KEY_DAMAGED = 41,
+    /// A key that was to be erased may still be in the flash.
+    CAIRN_E_KEY_NOT_ERASED = 42,
+    /// The device's key was destroyed.
+    CAIRN_E_KEY_DESTROYED = 43,
 }
 
 impl cairn_result_t {
@@ -149,6 +160,11 @@ impl cairn_result_t {
         Self::CAIRN_E_OTHER_KEY,
         Self::CAIRN_E_HASH,
         Self::CAIRN_E_SELFTEST,
+        Self::CAIRN_E_KEY_STORE,
+        Self::CAIRN_E_KEY_SEAL,
+        Self::CAIRN_E_KEY_DAMAGED,
+        Self::CAIRN_E_KEY_NOT_ERASED,
+        Self::CAIRN_E_KEY_DESTROYED,
     ];
 
     const fn text(self) -> &'static CStr {
@@ -194,6 +210,11 @@ impl cairn_result_t {
             Self::CAIRN_E_OTHER_KEY => c"the key is not the one whose turn it is in the journal",
             Self::CAIRN_E_HASH => c"the platform's SHA-256 failed",
             Self::CAIRN_E_SELFTEST => c"a primitive failed its self-test",
+            Self::CAIRN_E_KEY_STORE => c"the key store's flash failed",
+            Self::CAIRN_E_KEY_SEAL => c"the key in flash is not sealed for this device",
+            Self::CAIRN_E_KEY_DAMAGED => c"the key in flash is damaged",
+            Self::CAIRN_E_KEY_NOT_ERASED => c"a key could not be erased",
+            Self::CAIRN_E_KEY_DESTROYED => c"the device's key was destroyed",
         }
     }
 }
@@ -205,6 +226,48 @@ impl From<FactoryError> for cairn_result_t {
             FactoryError::Damaged | FactoryError::Malformed => Self::CAIRN_E_FACTORY_DAMAGED,
             FactoryError::UnknownVersion => Self::CAIRN_E_FACTORY_UNSUPPORTED,
             FactoryError::BufferTooSmall => Self::CAIRN_E_BUFFER,
+        }
+    }
+}
+
+#[cfg(feature = "key-store")]
+impl From<cairn::keys::store::StoreError> for cairn_result_t {
+    fn from(error: cairn::keys::store::StoreError) -> Self {
+        use cairn::keys::store::StoreError;
+        match error {
+            StoreError::NoKey => Self::CAIRN_E_KEY_MISSING,
+            StoreError::AlreadyThere => Self::CAIRN_E_CONFLICT,
+            StoreError::NotASecret => Self::CAIRN_E_FACTORY_UNSUPPORTED,
+            StoreError::Entropy => Self::CAIRN_E_ENTROPY,
+            StoreError::WrongSeal => Self::CAIRN_E_KEY_SEAL,
+            StoreError::UnknownVersion | StoreError::Medium => Self::CAIRN_E_KEY_STORE,
+            StoreError::Damaged => Self::CAIRN_E_KEY_DAMAGED,
+            StoreError::NotErased => Self::CAIRN_E_KEY_NOT_ERASED,
+        }
+    }
+}
+
+#[cfg(feature = "key-store")]
+impl From<cairn::agent::RotateError> for cairn_result_t {
+    fn from(error: cairn::agent::RotateError) -> Self {
+        use cairn::agent::RotateError;
+        match error {
+            RotateError::Pending | RotateError::SameKey => Self::CAIRN_E_CONFLICT,
+            RotateError::Signer(error) => error.into(),
+            RotateError::Journal(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(feature = "key-store")]
+impl From<cairn::agent::AdoptError> for cairn_result_t {
+    fn from(error: cairn::agent::AdoptError) -> Self {
+        use cairn::agent::AdoptError;
+        match error {
+            AdoptError::NotSigned => Self::CAIRN_E_CONFLICT,
+            AdoptError::OtherKey => Self::CAIRN_E_OTHER_KEY,
+            AdoptError::Signer(error) => error.into(),
+            AdoptError::Journal(error) => error.into(),
         }
     }
 }

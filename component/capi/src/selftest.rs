@@ -115,6 +115,8 @@ const OWN: &[Check] = &[
     Check::ES256K,
     #[cfg(feature = "signer-p256")]
     Check::ES256,
+    #[cfg(feature = "key-store")]
+    Check::AES_KEY_WRAP,
     #[cfg(feature = "signer-libsecp256k1")]
     LIBSECP256K1,
     #[cfg(feature = "signer-se050")]

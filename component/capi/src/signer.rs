@@ -10,10 +10,12 @@ use crate::result::cairn_result_t;
 /// Whether each feature is what the configuration says: a library made of one and a header made of the other would not be
 /// the same program.
 const _: () = {
-    const SAME: [(bool, bool); 15] = [
+    const SAME: [(bool, bool); 17] = [
         (cfg!(feature = "at-modem"), cairn_config::AT_MODEM),
         (cfg!(feature = "modem-bc66"), cairn_config::MODEM_BC66),
         (cfg!(feature = "monotonic"), cairn_config::MONOTONIC),
+        (cfg!(feature = "key-store"), cairn_config::KEY_STORE),
+        (cfg!(feature = "key-noise"), cairn_config::KEY_NOISE),
         (cfg!(feature = "signer-software"), cairn_config::SIGNER_SOFTWARE),
         (cfg!(feature = "signer-p256"), cairn_config::SIGNER_P256),
         (cfg!(feature = "signer-fast"), cairn_config::SIGNER_FAST),
@@ -89,7 +91,7 @@ const KEY_FROM_FACTORY: bool =
 pub(crate) fn check(factory: &Factory) -> Result<(), cairn_result_t> {
     match factory.private_key {
         _ if factory.alg != ALGORITHM => Err(cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED),
-        None if KEY_FROM_FACTORY => Err(cairn_result_t::CAIRN_E_KEY_MISSING),
+        None if KEY_FROM_FACTORY && !cairn_config::KEY_STORE => Err(cairn_result_t::CAIRN_E_KEY_MISSING),
         Some(_) if !KEY_FROM_FACTORY => Err(cairn_result_t::CAIRN_E_KEY_UNWANTED),
         _ => Ok(()),
     }
@@ -102,6 +104,8 @@ pub(crate) fn may_come_back(error: cairn_result_t) -> bool {
 
 #[cfg(feature = "signer-libsecp256k1")]
 pub(crate) use chosen::Place;
+#[cfg(feature = "key-store")]
+pub(crate) use chosen::over;
 pub(crate) use chosen::{Signer, open};
 
 #[cfg(any(feature = "signer-software", feature = "signer-p256"))]
@@ -122,9 +126,27 @@ mod chosen {
     ///
     /// # Errors
     /// `CAIRN_E_KEY_MISSING`, `CAIRN_E_FACTORY_UNSUPPORTED` when the private key is none of the curve's.
+    #[cfg(not(feature = "key-store"))]
     #[inline(never)]
     pub(crate) fn open(factory: &Factory, _: &mut Lent<'_>) -> Result<Signer, cairn_result_t> {
-        let secret = factory.private_key.as_ref().ok_or(cairn_result_t::CAIRN_E_KEY_MISSING)?;
+        over(factory.private_key.as_ref().ok_or(cairn_result_t::CAIRN_E_KEY_MISSING)?)
+    }
+
+    /// Takes the key out of the store, where the first start puts it.
+    ///
+    /// # Errors
+    /// Those of the store, `CAIRN_E_ENTROPY`, `CAIRN_E_FACTORY_UNSUPPORTED`.
+    #[cfg(feature = "key-store")]
+    #[inline(never)]
+    pub(crate) fn open(factory: &Factory, _: &mut Lent<'_>) -> Result<Signer, cairn_result_t> {
+        over(&crate::keys::secret(factory)?.secret)
+    }
+
+    /// The signer over a secret.
+    ///
+    /// # Errors
+    /// `CAIRN_E_FACTORY_UNSUPPORTED` when it is none of the curve's.
+    pub(crate) fn over(secret: &[u8; 32]) -> Result<Signer, cairn_result_t> {
         Signer::with_entropy(secret, PortEntropy).map_err(|_| cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED)
     }
 }

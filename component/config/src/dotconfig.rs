@@ -26,6 +26,8 @@ const FEATURES: &[(&str, &str)] = &[
     ("AT_MODEM", "at-modem"),
     ("MODEM_BC66", "modem-bc66"),
     ("MONOTONIC", "monotonic"),
+    ("KEY_STORE", "key-store"),
+    ("KEY_NOISE", "key-noise"),
     ("SIGNER_SOFTWARE", "signer-software"),
     ("SIGNER_P256", "signer-p256"),
     ("SIGNER_FAST", "signer-fast"),

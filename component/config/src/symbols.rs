@@ -122,6 +122,13 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     boolean("SIGNER_SIM", "A key on the SIM in the modem.").with(MODEM),
     boolean("SIGNER_FAST", "The software signer has twice the table in flash.")
         .with(&["SIGNER_SOFTWARE", "SIGNER_P256"]),
+    boolean("KEY_STORE", "The key is in flash of its own, where another may follow it.")
+        .with(&["SIGNER_SOFTWARE", "SIGNER_P256"]),
+    boolean("KEY_AT_REST_SEALED", "It is sealed under a secret of the platform.").with(&["KEY_STORE"]),
+    boolean("KEY_AT_REST_INSECURELY_PLAIN", "It lies there as it is.").with(&["KEY_STORE"]),
+    boolean("KEY_NOISE", "Keys are drawn from the port's raw noise, with health tests.").with(&["KEY_STORE"]),
+    int("KEY_NOISE_BITS", "u32", 1, 8, "Least min-entropy of an 8-bit sample of that noise, in bits.")
+        .with(&["KEY_NOISE"]),
     boolean("KEY_SECP256K1", "The element's key is on secp256k1.").with(ELEMENT),
     boolean("KEY_P256", "The element's key is on P-256.").with(ELEMENT),
     int("PSA_KEY_ID", "u32", 1, 0x3fff_ffff, "Identifier of PSA Crypto's persistent key.").with(&["SIGNER_PSA"]),
@@ -154,6 +161,7 @@ pub(crate) const CHOICES: &[&[&str]] = &[
     &["UPLOAD_DATA", "UPLOAD_HASH_ONLY"],
     &["MODEM_BC660K", "MODEM_BC66"],
     &["SIGNER_SOFTWARE", "SIGNER_P256", "SIGNER_LIBSECP256K1", "SIGNER_PSA", "SIGNER_SE050", "SIGNER_SIM"],
+    &["KEY_AT_REST_SEALED", "KEY_AT_REST_INSECURELY_PLAIN"],
     &["KEY_SECP256K1", "KEY_P256"],
     &["SIM_CAIRN_K1", "SIM_IOT_SAFE"],
     &["SIM_CHANNELS", "SIM_CSIM"],

@@ -162,6 +162,11 @@ impl<F: NorFlash> KeyStore<F> {
         Ok(store)
     }
 
+    /// Whether the store is empty because its keys were destroyed: there is an image, and no key in it.
+    pub fn was_emptied(&mut self) -> bool {
+        self.live.is_some() && self.image().is_ok_and(|image| image.entry(Slot::Current).is_none())
+    }
+
     /// The key in `slot`, or `None`.
     ///
     /// # Errors

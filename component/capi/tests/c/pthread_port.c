@@ -19,6 +19,9 @@ volatile bool port_entropy_fails;
 volatile bool port_flash_fails;
 volatile bool port_flash_is_worn;
 volatile bool port_counter_fails;
+volatile bool port_device_secret_fails;
+volatile bool port_device_secret_is_another;
+volatile bool port_noise_is_stuck;
 volatile cairn_result_t port_agent_result;
 
 static pthread_mutex_t lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
@@ -259,6 +262,96 @@ bool cairn_port_counter_raise(uint8_t mark, uint64_t value)
     return true;
 }
 
+static unsigned cut_after;
+
+void port_cut_after(unsigned operations)
+{
+    cut_after = operations;
+}
+
+/* How much of an operation is done: all, or half of it and then the power goes. */
+static size_t before_the_cut(size_t length)
+{
+    return cut_after == 1 ? length / 2u : length;
+}
+
+static void perhaps_cut(void)
+{
+    if (cut_after > 0 && --cut_after == 0) {
+        _exit(99);
+    }
+}
+
+static void program(uint8_t *at, uint32_t offset, const void *from, size_t length)
+{
+    flash_rule(offset % CONFIG_CAIRN_FLASH_WRITE_SIZE == 0 && length % CONFIG_CAIRN_FLASH_WRITE_SIZE == 0, "half a word");
+    flash_rule((uintptr_t)from % 8u == 0, "from is not aligned");
+    flash_rule(length > 0 && offset / 64u == (offset + length - 1u) / 64u, "a multiple of 64 is crossed");
+    for (size_t i = 0; i < length; i++) {
+        flash_rule(at[i] == 0xff, "a word is programmed twice");
+    }
+    memcpy(at, from, before_the_cut(length));
+    perhaps_cut();
+}
+
+static void erase(uint8_t *at, uint32_t offset, size_t length)
+{
+    flash_rule(offset % CONFIG_CAIRN_FLASH_ERASE_SIZE == 0 && length % CONFIG_CAIRN_FLASH_ERASE_SIZE == 0, "half a unit");
+    memset(at, 0xff, before_the_cut(length));
+    perhaps_cut();
+}
+
+#ifdef CONFIG_CAIRN_KEY_STORE
+#define KEY_FLASH_BYTES (2u * CONFIG_CAIRN_FLASH_ERASE_SIZE)
+
+static uint8_t blank_key_flash[KEY_FLASH_BYTES];
+static uint8_t *key_flash;
+
+void port_key_flash_file(const char *path)
+{
+    key_flash = map(path, KEY_FLASH_BYTES);
+}
+
+static uint8_t *key_flash_at(uint32_t offset, size_t length)
+{
+    flash_rule(offset <= KEY_FLASH_BYTES && length <= KEY_FLASH_BYTES - offset, "out of bounds");
+    if (key_flash == NULL) {
+        key_flash = memset(blank_key_flash, 0xff, sizeof blank_key_flash);
+    }
+    return key_flash + offset;
+}
+
+int cairn_port_key_flash_read(uint32_t offset, void *to, size_t length)
+{
+    memcpy(to, key_flash_at(offset, length), length);
+    return 0;
+}
+
+int cairn_port_key_flash_program(uint32_t offset, const void *from, size_t length)
+{
+    program(key_flash_at(offset, length), offset, from, length);
+    return 0;
+}
+
+int cairn_port_key_flash_erase(uint32_t offset, size_t length)
+{
+    erase(key_flash_at(offset, length), offset, length);
+    return 0;
+}
+
+bool cairn_port_device_secret(uint8_t *secret)
+{
+    memset(secret, port_device_secret_is_another ? 0xd6 : 0xd5, 32);
+    return !port_device_secret_fails;
+}
+
+bool cairn_port_noise(uint8_t *sample)
+{
+    *sample = 7;
+    return port_noise_is_stuck || getrandom(sample, 1, 0) == 1;
+}
+#endif
+
 int cairn_port_flash_read(uint32_t offset, void *to, size_t length)
 {
     memcpy(to, flash_at(offset, length), length);
@@ -267,23 +360,17 @@ int cairn_port_flash_read(uint32_t offset, void *to, size_t length)
 
 int cairn_port_flash_program(uint32_t offset, const void *from, size_t length)
 {
-    uint8_t *at = flash_at(offset, length);
-    flash_rule(offset % CONFIG_CAIRN_FLASH_WRITE_SIZE == 0 && length % CONFIG_CAIRN_FLASH_WRITE_SIZE == 0, "half a word");
-    flash_rule((uintptr_t)from % 8u == 0, "from is not aligned");
-    flash_rule(length > 0 && offset / 64u == (offset + length - 1u) / 64u, "a multiple of 64 is crossed");
-    for (size_t i = 0; i < length; i++) {
-        flash_rule(at[i] == 0xff, "a word is programmed twice");
+    if (port_flash_is_worn) {
+        (void)flash_at(offset, length);
+        return 0;
     }
-    if (!port_flash_is_worn) {
-        memcpy(at, from, length);
-    }
+    program(flash_at(offset, length), offset, from, length);
     return 0;
 }
 
 int cairn_port_flash_erase(uint32_t offset, size_t length)
 {
-    flash_rule(offset % CONFIG_CAIRN_FLASH_ERASE_SIZE == 0 && length % CONFIG_CAIRN_FLASH_ERASE_SIZE == 0, "half a unit");
-    memset(flash_at(offset, length), 0xff, length);
+    erase(flash_at(offset, length), offset, length);
     return 0;
 }
 

@@ -24,6 +24,18 @@ extern volatile bool port_counter_fails;
 /* Takes a file of 24 bytes for the counter. Before the agent's first step. */
 void port_counter_file(const char *path);
 
+/* The key's flash: takes a file instead of blank memory, before the agent's first step. */
+void port_key_flash_file(const char *path);
+
+/* The platform has no secret; it is another device's; the noise source gives the same sample again and again. */
+extern volatile bool port_device_secret_fails;
+extern volatile bool port_device_secret_is_another;
+extern volatile bool port_noise_is_stuck;
+
+/* Cuts the power in the middle of the operation of this number that changes a flash, the journal's or the key's: the process ends
+ * with code 99. 0 never. */
+void port_cut_after(unsigned operations);
+
 /* Starts and stops a thread that runs cairn_poll and cairn_port_wait in turns. */
 void port_agent_start(void);
 void port_agent_stop(void);

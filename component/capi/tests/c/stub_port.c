@@ -60,6 +60,41 @@ void cairn_port_unlock(uint32_t state)
     (void)state;
 }
 
+int cairn_port_key_flash_read(uint32_t offset, void *to, size_t length)
+{
+    (void)offset;
+    (void)to;
+    (void)length;
+    return -1;
+}
+
+int cairn_port_key_flash_program(uint32_t offset, const void *from, size_t length)
+{
+    (void)offset;
+    (void)from;
+    (void)length;
+    return -1;
+}
+
+int cairn_port_key_flash_erase(uint32_t offset, size_t length)
+{
+    (void)offset;
+    (void)length;
+    return -1;
+}
+
+bool cairn_port_device_secret(uint8_t *secret)
+{
+    (void)secret;
+    return false;
+}
+
+bool cairn_port_noise(uint8_t *sample)
+{
+    (void)sample;
+    return false;
+}
+
 bool cairn_port_in_isr(void)
 {
     return false;
