@@ -20,7 +20,6 @@ use cairn_evidence::verify::{Expectation, check_statement};
 
 use c_builds::{Build, library, program};
 
-#[allow(dead_code, reason = "shared with the other tests")]
 mod c_builds;
 
 /// Sealed with noise, and plain with the port's entropy.
