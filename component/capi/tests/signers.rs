@@ -232,7 +232,7 @@ fn a_secure_element_vouches_for_its_key_through_c() {
     let changes = [("SIGNER_SOFTWARE", "n"), ("SIGNER_SE050", "y"), ("ROOT_NONE", "n"), ("ROOT_SE050", "y")];
     let rest = SE050.into_iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
     let device = Device::new("se050-root", &changes.into_iter().chain(rest).collect::<Vec<_>>());
-    let (chip, key) = provisioned::<Secp256k1>(Some(PLATFORM));
+    let (chip, key) = provisioned::<Secp256k1>(Some(PLATFORM), LEDGER_KEY);
     let factory = factory(key.alg, None);
     let (kid, deployment) = (factory.kid, factory.deployment);
     let blob = blob(&device.build.directory, "endorses.bin", &factory);
