@@ -16,7 +16,8 @@
 #   CAIRN_CARGO_TARGET_DIR  where cargo builds                       default: <build>/cairn
 #   CAIRN_HOST_TARGET_DIR   where cargo builds cairn-config          default: <build>/cairn-host
 #   CAIRN_RUST_TARGET       the Rust target triple                   default: from the C compiler
-#   CAIRN_CFLAGS            flags for the C that cargo compiles      default: below; used with CONFIG_CAIRN_SIGNER_LIBSECP256K1
+#   CAIRN_CFLAGS            flags for the C that cargo compiles      default: below; used with CONFIG_CAIRN_SIGNER_LIBSECP256K1,
+#                           before those that .cargo/config.toml has for the target
 #
 # What is built in, the signer above all, the .config says and nothing else. With CONFIG_CAIRN_SIGNER_PSA,
 # CONFIG_CAIRN_PSA_HASH or CONFIG_CAIRN_PSA_AEAD `app` must find its <psa/crypto.h> and link what is behind it.
@@ -159,7 +160,8 @@ if("signer-libsecp256k1" IN_LIST _cairn_feature_list)
   string(REPLACE "-" "_" _cairn_target_name "${_cairn_target}")
   string(REPLACE "." "_" _cairn_target_name "${_cairn_target_name}")
   list(APPEND _cairn_env "CC_${_cairn_target_name}=${CMAKE_C_COMPILER}" "AR_${_cairn_target_name}=${CMAKE_AR}"
-    "CFLAGS_${_cairn_target_name}=${CAIRN_CFLAGS}")
+    # Not CFLAGS_<target>: that is .cargo/config.toml's, with what must be true of the target.
+    "TARGET_CFLAGS=${CAIRN_CFLAGS}")
 endif()
 
 # ---- the library: cargo is asked at every build and knows itself what changed

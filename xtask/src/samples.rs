@@ -115,6 +115,9 @@ fn build_all(context: &Context, log: &mut Log) -> Result<Outcome> {
     for meter in [Meter::Normal, Meter::Control].into_iter().chain(SIGNERS.iter().map(Meter::Signer)) {
         let image = build_meter(&context.project, toolchain, log, meter)?;
         check_symbols(log, &image)?;
+        if meter.build_name() == "freertos-meter-libsecp256k1" {
+            check_field_products(log, &image)?;
+        }
     }
     psa_without_the_curve(context, toolchain, log)?;
     for feature in ["sim", "sim-iot-safe", "se050"] {
@@ -276,6 +279,15 @@ fn packaged(project: &Project, manifest: &str, name: &str) -> Result<PathBuf> {
     let path = package.and_then(|package| package["manifest_path"].as_str());
     let path = Path::new(path.with_context(|| format!("{name} is not in the lock file"))?);
     Ok(path.parent().context("a manifest lies in a folder")?.to_owned())
+}
+
+/// The products of libsecp256k1's field are those in assembly: a global symbol, where the library's own C has a local one or none.
+fn check_field_products(log: &mut Log, image: &Path) -> Result<()> {
+    let listed = log.run(Command::new("arm-none-eabi-nm").arg(image))?;
+    if !listed.lines().any(|line| line.contains(" T ") && line.ends_with("_fe_mul_inner")) {
+        bail!("{}: libsecp256k1 multiplies in C, see CFLAGS_<target> in .cargo/config.toml", image.display());
+    }
+    Ok(())
 }
 
 /// That no allocator is in `image`, and that the check would see one.
