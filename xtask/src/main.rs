@@ -29,6 +29,7 @@ mod process;
 mod project;
 mod psa;
 mod ram;
+mod rotated;
 mod samples;
 mod setup;
 mod signing;

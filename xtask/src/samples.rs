@@ -38,6 +38,8 @@ pub(crate) enum Meter {
     Endorsed,
     /// With a PSA Crypto, Mbed TLS, that hashes and encrypts for Cairn.
     Psa,
+    /// With its key in flash of its own, drawn in the device.
+    KeyStore,
     /// With another signer than the software one on secp256k1.
     Signer(&'static Signer),
 }
@@ -68,14 +70,14 @@ impl Meter {
         match self {
             Self::Normal => "meter.config",
             Self::Control => "control.config",
-            Self::Kills | Self::Endorsed | Self::Psa | Self::Signer(_) => "meter.config",
+            Self::Kills | Self::Endorsed | Self::Psa | Self::KeyStore | Self::Signer(_) => "meter.config",
         }
     }
 
     /// Options that are others than the file's.
     const fn changes(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Normal | Self::Control | Self::Signer(_) => &[],
+            Self::Normal | Self::Control | Self::KeyStore | Self::Signer(_) => &[],
             Self::Endorsed => &[("CONFIG_CAIRN_ROOT_NONE", "n"), ("CONFIG_CAIRN_ROOT_FACTORY_KEY", "y")],
             Self::Psa => &[
                 ("CONFIG_CAIRN_PSA_HASH", "y"),
@@ -90,6 +92,15 @@ impl Meter {
         }
     }
 
+    /// What is chosen in Kconfig, where that changes which options there are.
+    const fn choices(self) -> &'static [&'static str] {
+        match self {
+            Self::KeyStore => &["KEY_STORE=y"],
+            Self::Signer(signer) => signer.choices,
+            Self::Normal | Self::Control | Self::Kills | Self::Endorsed | Self::Psa => &[],
+        }
+    }
+
     const fn build_name(self) -> &'static str {
         match self {
             Self::Normal => "freertos-meter",
@@ -97,6 +108,7 @@ impl Meter {
             Self::Kills => "freertos-meter-kills",
             Self::Endorsed => "freertos-meter-endorsed",
             Self::Psa => "freertos-meter-psa",
+            Self::KeyStore => "freertos-meter-key-store",
             Self::Signer(signer) => signer.build_name,
         }
     }
@@ -112,7 +124,7 @@ const ALLOCATORS: &[&str] = &["malloc", "_malloc_r", "_sbrk", "pvPortMalloc", "_
 fn build_all(context: &Context, log: &mut Log) -> Result<Outcome> {
     let toolchain = context.toolchain()?;
     refuses_features(&context.project, log)?;
-    for meter in [Meter::Normal, Meter::Control].into_iter().chain(SIGNERS.iter().map(Meter::Signer)) {
+    for meter in [Meter::Normal, Meter::Control, Meter::KeyStore].into_iter().chain(SIGNERS.iter().map(Meter::Signer)) {
         let image = build_meter(&context.project, toolchain, log, meter)?;
         check_symbols(log, &image)?;
         if meter.build_name() == "freertos-meter-libsecp256k1" {
@@ -125,7 +137,7 @@ fn build_all(context: &Context, log: &mut Log) -> Result<Outcome> {
     }
     build_lock(&context.project, toolchain, log, &[])?;
     passed(format!(
-        "freertos-meter, its control build and {} other signers, freertos-lock with its key in flash, on the SIM and in a secure element",
+        "freertos-meter, its control build, one with a key store and {} other signers, freertos-lock with its key in flash, on the SIM and in a secure element",
         SIGNERS.len()
     ))
 }
@@ -214,9 +226,9 @@ pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log
 /// The meter's options: the sample's file, or a copy with changes.
 fn dotconfig(project: &Project, log: &mut Log, build: &Path, meter: Meter) -> Result<PathBuf> {
     let shipped = project.path("samples/freertos-meter").join(meter.config());
-    if let Meter::Signer(signer) = meter {
-        let chosen = build.join("signer.config");
-        kconfig::variant(project, log, &shipped, signer.choices, &chosen)?;
+    if !meter.choices().is_empty() {
+        let chosen = build.join("chosen.config");
+        kconfig::variant(project, log, &shipped, meter.choices(), &chosen)?;
         return Ok(chosen);
     }
     if meter.changes().is_empty() {

@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::{
     contracts, cport, device, e2e, e2e_psa, e2e_se, e2e_sim, endorsed, fuzz, header, host, kconfig, kills, lint, psa,
-    ram, samples, signing,
+    ram, rotated, samples, signing,
     suite::{self, Effort, Stage},
     zephyr,
 };
@@ -61,6 +61,7 @@ const STAGES: &[&Stage] = &[
     &e2e_sim::STAGE,
     &e2e_se::STAGE,
     &endorsed::STAGE,
+    &rotated::STAGE,
     &e2e_psa::STAGE,
     &kills::STAGE,
     &fuzz::STAGE,

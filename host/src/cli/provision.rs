@@ -92,6 +92,10 @@ struct Create {
     /// The device's public key (SEC 1 in hexadecimal), when the private key was born in the device and never leaves it
     #[arg(long, value_name = "HEX")]
     public_key: Option<String>,
+    /// Only write an image without a private key: the device draws its key when it starts with it, and says the public key. Run this again
+    /// then, with --public-key
+    #[arg(long, conflicts_with = "public_key")]
+    key_in_device: bool,
     /// File with the attestation key the device is to get, 32 bytes in hexadecimal: with it the factory vouches for the device
     /// where the platform has no root of trust of its own. Its public half belongs into the file of roots
     #[arg(long, value_name = "FILE")]
@@ -177,6 +181,9 @@ async fn create_device(arguments: &Create) -> anyhow::Result<()> {
     let deployment = Deployment::read(&arguments.deployment)?;
     let given = given_key(arguments)?;
     let mut store = Store::open(&arguments.db, &deployment.home())?;
+    if arguments.key_in_device {
+        return prepare(arguments, &deployment, &store);
+    }
     let (factory, key) = if arguments.output.exists() {
         read_image(arguments, &deployment, given)?
     } else {
@@ -197,6 +204,28 @@ async fn create_device(arguments: &Create) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes the image that a device draws its key with; one that is there is left as it is.
+fn prepare(arguments: &Create, deployment: &Deployment, store: &Store) -> anyhow::Result<()> {
+    let image = arguments.output.display().to_string();
+    let factory = if arguments.output.exists() {
+        let factory = read_factory(arguments, deployment)?;
+        ensure!(factory.private_key.is_none(), "{image} is there, and holds a private key");
+        factory
+    } else {
+        write_factory(arguments, deployment, None, store)?
+    };
+    if arguments.json {
+        println!("{:#}", json!({ "alg": factory.alg.cose(), "kid": hex0x(&factory.kid), "image": image }));
+    } else {
+        println!("{:<10} {}", "kid", hex0x(&factory.kid));
+        println!(
+            "{:<10} {image} (secret: flash it into the device; run this again with the key that the device says)",
+            "image"
+        );
+    }
+    Ok(())
+}
+
 fn given_key(arguments: &Create) -> anyhow::Result<Option<PublicKey>> {
     let Some(text) = &arguments.public_key else { return Ok(None) };
     let bytes = hex::decode(text.strip_prefix("0x").unwrap_or(text)).context("--public-key is not hexadecimal")?;
@@ -211,6 +240,17 @@ fn read_image(
     given: Option<PublicKey>,
 ) -> anyhow::Result<(Factory, PublicKey)> {
     let name = arguments.output.display();
+    let factory = read_factory(arguments, deployment)?;
+    let own = factory.private_key.as_ref().map(|secret| public_key(factory.alg, secret)).transpose()?;
+    match (own, given) {
+        (Some(own), Some(given)) if own != given => bail!("{name} holds another key than --public-key"),
+        (None, None) => bail!("{name} holds no key: its device's is to be given with --public-key"),
+        (Some(key), _) | (None, Some(key)) => Ok((factory, key)),
+    }
+}
+
+fn read_factory(arguments: &Create, deployment: &Deployment) -> anyhow::Result<Factory> {
+    let name = arguments.output.display();
     files::warn_if_readable_by_others(&arguments.output);
     let bytes = Zeroizing::new(fs::read(&arguments.output).with_context(|| format!("cannot read {name}"))?);
     let factory = Factory::decode(&bytes);
@@ -222,12 +262,7 @@ fn read_image(
         arguments.attestation_key.is_none() || factory.attestation == attestation_key(arguments)?,
         "{name} holds another attestation key, or none"
     );
-    let own = factory.private_key.as_ref().map(|secret| public_key(factory.alg, secret)).transpose()?;
-    match (own, given) {
-        (Some(own), Some(given)) if own != given => bail!("{name} holds another key than --public-key"),
-        (None, None) => bail!("{name} holds no key: its device's is to be given with --public-key"),
-        (Some(key), _) | (None, Some(key)) => Ok((factory, key)),
-    }
+    Ok(factory)
 }
 
 fn write_image(
@@ -247,8 +282,17 @@ fn write_image(
     if store.device_by_key(key.key_id())?.is_some() {
         bail!("this key is provisioned already; its factory image is not at {}", arguments.output.display());
     }
+    Ok((write_factory(arguments, deployment, private_key, store)?, key))
+}
+
+fn write_factory(
+    arguments: &Create,
+    deployment: &Deployment,
+    private_key: Option<[u8; 32]>,
+    store: &Store,
+) -> anyhow::Result<Factory> {
     let factory = Factory {
-        alg,
+        alg: arguments.alg.into(),
         private_key,
         blind_secret: random()?,
         deployment: deployment.deployment_id.0,
@@ -262,7 +306,7 @@ fn write_image(
     let written = files::write_new(&arguments.output, image.get(..length).unwrap_or_default(), 0o600);
     image.zeroize();
     written?;
-    Ok((factory, key))
+    Ok(factory)
 }
 
 fn attestation_key(arguments: &Create) -> anyhow::Result<Option<AttestationKey>> {

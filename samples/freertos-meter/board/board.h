@@ -44,6 +44,15 @@ int board_flash_read(uint32_t offset, void *to, size_t length);
 int board_flash_program(uint32_t offset, const void *from, size_t length);
 int board_flash_erase(uint32_t offset, size_t length);
 
+/* The same for the key's flash, two erase units: in builds with CONFIG_CAIRN_KEY_STORE. */
+int board_key_flash_read(uint32_t offset, void *to, size_t length);
+int board_key_flash_program(uint32_t offset, const void *from, size_t length);
+int board_key_flash_erase(uint32_t offset, size_t length);
+
+/* 32 bytes that no other device has, the same at every start: drawn at the first one and kept in a file. QEMU ONLY: a product has a
+ * hardware unique key, a PUF or one-time-programmable memory. False when the host gives no random bytes. */
+bool board_device_secret(uint8_t *secret);
+
 /* One transfer on the I2C bus of shield 0, at most timeout_ms: whether all of it was acknowledged. */
 bool board_i2c_write(uint8_t address, const uint8_t *bytes, size_t length, uint32_t timeout_ms);
 bool board_i2c_read(uint8_t address, uint8_t *bytes, size_t length, uint32_t timeout_ms);

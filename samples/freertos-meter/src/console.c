@@ -302,6 +302,55 @@ static void command_selftest(const char *argument)
     answer("selftest", result);
 }
 
+#ifdef CONFIG_CAIRN_KEY_STORE
+#ifdef CONFIG_CAIRN_SIGNER_P256
+#define KEY_ALG "es256"
+#else
+#define KEY_ALG "es256k"
+#endif
+
+static void command_key(const char *argument)
+{
+    uint8_t key[CAIRN_PUBLIC_KEY_BYTES];
+    cairn_status_t status;
+    if (strcmp(argument, "destroy") == 0) {
+        answer("key", cairn_key_destroy(ASK_TIMEOUT_MS));
+        return;
+    }
+    if (*argument != '\0') {
+        refuse("key", "nothing, or destroy?");
+        return;
+    }
+    cairn_result_t result = cairn_public_key(key);
+    if (result == CAIRN_OK) {
+        result = cairn_status(&status);
+    }
+    if (result != CAIRN_OK) {
+        answer("key", result);
+        return;
+    }
+    say_begin("ok key");
+    say_word("alg", KEY_ALG);
+    say_hex("hex", key, sizeof key);
+    say_number("rotation", status.rotation);
+    say_end();
+}
+
+static void command_rotate(const char *argument)
+{
+    uint64_t seq;
+    (void)argument;
+    cairn_result_t result = cairn_rotate(ASK_TIMEOUT_MS, &seq);
+    if (result != CAIRN_OK) {
+        answer("rotate", result);
+        return;
+    }
+    say_begin("ok rotate");
+    say_number("seq", seq);
+    say_end();
+}
+#endif
+
 static void command_release(const char *argument)
 {
     uint64_t batch;
@@ -372,6 +421,10 @@ static const struct {
     {"selftest", command_selftest},
     {"beat", command_beat},
     {"stats", command_stats},
+#ifdef CONFIG_CAIRN_KEY_STORE
+    {"key", command_key},
+    {"rotate", command_rotate},
+#endif
 };
 
 static void execute(char *line)

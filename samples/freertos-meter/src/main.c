@@ -46,6 +46,28 @@ int cairn_port_flash_erase(uint32_t offset, size_t length)
     return board_flash_erase(offset, length);
 }
 
+#if defined(CONFIG_CAIRN_KEY_STORE)
+int cairn_port_key_flash_read(uint32_t offset, void *to, size_t length)
+{
+    return board_key_flash_read(offset, to, length);
+}
+
+int cairn_port_key_flash_program(uint32_t offset, const void *from, size_t length)
+{
+    return board_key_flash_program(offset, from, length);
+}
+
+int cairn_port_key_flash_erase(uint32_t offset, size_t length)
+{
+    return board_key_flash_erase(offset, length);
+}
+
+bool cairn_port_device_secret(uint8_t *secret)
+{
+    return board_device_secret(secret);
+}
+#endif
+
 #if defined(CONFIG_CAIRN_SIGNER_SE050)
 #if defined(CONFIG_CAIRN_SE050_SCP03)
 #error "this sample has no place for a chip's platform keys: unset CONFIG_CAIRN_SE050_SCP03, or supply cairn_port_se_keys"

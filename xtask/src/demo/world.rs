@@ -234,6 +234,17 @@ impl World {
 
     /// Creates and registers a device, with more arguments.
     pub(crate) fn provision_with(&self, name: &str, more: &[&str]) -> Result<Born> {
+        let (factory, made) = self.make(name, more)?;
+        let field = |name: &str| made[name].as_str().map(str::to_owned).with_context(|| format!("no {name} in {made}"));
+        Ok(Born { device: field("deviceId")?, key: field("keyId")?, factory })
+    }
+
+    /// Makes the factory image of a device that draws its key itself. `provision_with` its public key is the next step.
+    pub(crate) fn prepare(&self, name: &str) -> Result<PathBuf> {
+        Ok(self.make(name, &["--key-in-device"])?.0)
+    }
+
+    fn make(&self, name: &str, more: &[&str]) -> Result<(PathBuf, Value)> {
         let factory = self.file(&format!("{name}.factory.bin"));
         let (url, owner, deployment) = (self.chain.url(), text(&self.chain.owner_key()), text(&self.deployment()));
         let (db, output) = (text(&self.db()), text(&factory));
@@ -254,26 +265,19 @@ impl World {
             "--json",
         ];
         let out = self.cairn(&[&arguments[..], more].concat())?;
-        let made: Value = serde_json::from_str(&out).context("cairn provision --json")?;
-        let field = |name: &str| made[name].as_str().map(str::to_owned).with_context(|| format!("no {name} in {out}"));
-        Ok(Born { device: field("deviceId")?, key: field("keyId")?, factory })
+        Ok((factory, serde_json::from_str(&out).context("cairn provision --json")?))
     }
 
     /// Revokes a device's key on the chain. The relay is not told.
     pub(crate) fn revoke(&self, key: &str) -> Result<()> {
-        self.cairn(&[
-            "provision",
-            "revoke",
-            "--rpc",
-            &self.chain.url(),
-            "--key-file",
-            &text(&self.chain.owner_key()),
-            "--deployment",
-            &text(&self.deployment()),
-            "--key",
-            key,
-        ])
-        .map(drop)
+        self.as_owner("revoke", &["--key", key]).map(drop)
+    }
+
+    /// `cairn provision` with a verb of the owner's.
+    pub(crate) fn as_owner(&self, verb: &str, more: &[&str]) -> Result<String> {
+        let (url, owner, deployment) = (self.chain.url(), text(&self.chain.owner_key()), text(&self.deployment()));
+        let arguments = ["provision", verb, "--rpc", &url, "--key-file", &owner, "--deployment", &deployment];
+        self.cairn(&[&arguments[..], more].concat())
     }
 
     /// Starts the relay on its database.
