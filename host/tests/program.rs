@@ -183,6 +183,18 @@ fn provisioning_again_changes_nothing_and_never_mixes_two_devices_up() {
         assert!(output.status.code() == Some(1) && said.contains(word), "{said}");
     };
     refused(bench.provision("born.bin"), "--public-key");
+
+    let in_device = bench.provision("draws.bin") + " --key-in-device";
+    bench.done(&in_device);
+    let prepared = fs::read(bench.path("draws.bin")).unwrap();
+    bench.done(&in_device);
+    assert_eq!(bench.done("provision list --db relay.sqlite").lines().count(), 3, "there is no device yet");
+    let drawn = format!(" --public-key 0x{}", hex::encode(TestDevice::new(8).key.compressed()));
+    bench.done(&(bench.provision("draws.bin") + &drawn));
+    assert_eq!(fs::read(bench.path("draws.bin")).unwrap(), prepared, "the image stays what the device has");
+    assert_eq!(Factory::decode(&prepared).unwrap().private_key, None);
+    assert_eq!(bench.done("provision list --db relay.sqlite").lines().count(), 4);
+    refused(bench.provision("second.bin") + " --key-in-device", "holds a private key");
     refused(bench.provision("other.bin") + &public, "provisioned already");
     refused(bench.provision("second.bin") + " --alg es256", "algorithm");
     for (name, secret) in [("attestation.key", 4), ("other.key", 5)] {
