@@ -137,7 +137,8 @@ fn build_all(context: &Context, log: &mut Log) -> Result<Outcome> {
     }
     build_lock(&context.project, toolchain, log, &[])?;
     passed(format!(
-        "freertos-meter, its control build, one with a key store and {} other signers, freertos-lock with its key in flash, on the SIM and in a secure element",
+        "freertos-meter, its control build, one with a key store and {} other signers; \
+         freertos-lock with its key in flash, on the SIM and in a secure element",
         SIGNERS.len()
     ))
 }

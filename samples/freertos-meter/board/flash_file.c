@@ -10,8 +10,9 @@
  * word that is not blank, stops the board.
  *
  * The name comes with QEMU's -semihosting-config enable=on,target=native,arg=flash=FILE; a file that is not there is made,
- * blank. The key's flash is FILE.keys, and FILE.device-secret stands for a memory that is programmed once. With arg=slow-flash=FILE each word and each piece takes a tick, so that a kill at a random moment often falls into one;
- * and a lamp says on QEMU's standard error what the flash does: p, program; e, erase; a dot, nothing any more. */
+ * blank. The key's flash is FILE.keys, and FILE.device-secret stands for a memory that is programmed once. With
+ * arg=slow-flash=FILE each word and each piece takes a tick, so that a kill at a random moment often falls into one; and a lamp
+ * says on QEMU's standard error what the flash does: p, program; e, erase; a dot, nothing any more. */
 #include "board.h"
 #include "cairn_config.h"
 #include "semihosting.h"
