@@ -151,7 +151,7 @@ const STORAGE_FIXED: usize = if WIDE { 3520 } else { 3392 };
 const STORAGE_SIGNER: usize = if cairn_config::SIGNER_SE050 {
     672
 } else if cairn_config::SIGNER_LIBSECP256K1 {
-    400
+    432
 } else if cairn_config::SIGNER_SIM {
     160
 } else {
