@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Where a device's key is while it runs: the meter's image signs in QEMU, then the whole memory of the machine is read from
 //! outside and searched. Outside the signer's slot there may be no eight bytes of the key in any form in which a computation
-//! holds it. Needs no chain and no relay: nothing has to be sent to be signed.
+//! holds it; after a rotation nothing of the old key anywhere. Needs no chain and no relay: nothing has to be sent to be signed.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead as _, BufReader, Write as _},
     ops::Range,
     os::unix::net::UnixStream,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
@@ -17,7 +18,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::{
-    demo::device::{Device, Flash, Power},
+    demo::{
+        device::{Device, Flash, Power},
+        service::wait_until,
+    },
     process::Log,
     samples::{Meter, build_meter},
     setup::Need,
@@ -28,7 +32,7 @@ use crate::{
 /// Signs, dumps, searches.
 pub(crate) const STAGE: Stage = Stage {
     name: "ram",
-    about: "after signing, nothing of the key is in the machine's memory outside its slot",
+    about: "after signing and rotating, nothing of a key is in the machine's memory outside its slot",
     needs: &[Need::Embedded, Need::Qemu, Need::Python],
     body: scan,
 };
@@ -55,13 +59,24 @@ const WINDOW: usize = 8;
 const SOON: Duration = Duration::from_secs(60);
 
 fn scan(context: &Context, log: &mut Log) -> Result<Outcome> {
-    let image = build_meter(&context.project, context.toolchain()?, log, Meter::Normal)?;
     let folder = context.project.directory("xtask/ram")?;
+    let slot = after_signing(context, log, &folder)?;
+    after_rotating(context, log, &folder)?;
+    let bytes: u64 = MEMORIES.iter().map(|(_, length)| length).sum();
+    passed(format!(
+        "{bytes} bytes of memory: the key is in its slot of {} bytes only, and gone after a rotation",
+        slot.end - slot.start
+    ))
+}
+
+/// Gives where the key is.
+fn after_signing(context: &Context, log: &mut Log, folder: &Path) -> Result<Range<u64>> {
+    let image = build_meter(&context.project, context.toolchain()?, log, Meter::Normal)?;
     let storage = symbol(log, &image, "storage")?;
     let key = Secret::new("key", KEY)?;
     let master = Secret::new("OSCORE master secret", MASTER_SECRET)?;
 
-    let clean = dump(&image, &folder, "clean", &[])?;
+    let clean = Machine::signed(&image, folder, "clean", &[])?.memory()?;
     let slot = clean.slot(&key, &storage)?;
     report(log, &clean.remains(&key, &slot))?;
     report(log, &clean.remains(&master, &(0..0)))?;
@@ -70,14 +85,43 @@ fn scan(context: &Context, log: &mut Log) -> Result<Outcome> {
     let copy = key.forms.get(2).and_then(|form| form.bytes.get(12..12 + WINDOW)).context("a form")?;
     let number = copy.iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     let lay = format!("loader,addr={ELSEWHERE:#x},data={number:#x},data-len=8");
-    let leaky = dump(&image, &folder, "control", &["-device".into(), lay])?;
+    let leaky = Machine::signed(&image, folder, "control", &["-device".into(), lay])?.memory()?;
     let found = leaky.remains(&key, &slot);
     ensure!(
         matches!(&found[..], [one] if one.starts_with(&format!("{ELSEWHERE:#x}: "))),
         "the search does not find the copy that was laid on purpose, or finds more: {found:?}"
     );
-    let bytes: u64 = MEMORIES.iter().map(|(_, length)| length).sum();
-    passed(format!("{bytes} bytes of memory: the key is in its slot of {} bytes only", slot.end - slot.start))
+    Ok(slot)
+}
+
+/// The first key is the factory's, imported into the key store; the second one nobody outside knows, so its slot is looked for.
+fn after_rotating(context: &Context, log: &mut Log, folder: &Path) -> Result<()> {
+    let image = build_meter(&context.project, context.toolchain()?, log, Meter::KeyStore)?;
+    let storage = symbol(log, &image, "storage")?;
+    let old = Secret::new("old key", KEY)?;
+    let mut machine = Machine::signed(&image, folder, "rotated", &[])?;
+    let device = fs::read(folder.join("rotated.flash.device-secret"))?;
+    let device = Secret::new("device's secret", &hex::encode(device.get(..32).context("a short device secret")?))?;
+
+    let before = machine.memory()?;
+    let slot = before.slot(&old, &storage)?;
+    let any = before.any_slot(&storage)?;
+    ensure!(any == KEY, "a key of which nothing is known is not found where the old one is");
+    report(log, &before.remains(&old, &slot))?;
+    report(log, &before.remains(&device, &(0..0)))?;
+
+    machine.rotate()?;
+    // At once, and when the new key was used.
+    let at_once = machine.memory()?;
+    machine.sign(4)?;
+    let new = Secret::new("new key", &at_once.any_slot(&storage)?)?;
+    for after in [at_once, machine.memory()?] {
+        report(log, &after.remains(&old, &(0..0)))?;
+        let slot = after.slot(&new, &storage)?;
+        report(log, &after.remains(&new, &slot))?;
+        report(log, &after.remains(&device, &(0..0)))?;
+    }
+    Ok(())
 }
 
 fn report(log: &mut Log, found: &[String]) -> Result<()> {
@@ -88,42 +132,72 @@ fn report(log: &mut Log, found: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Boots the image, has it sign, and reads all memory.
-fn dump(image: &Path, folder: &Path, name: &str, machine: &[String]) -> Result<Memory> {
-    let file = |end: &str| folder.join(format!("{name}.{end}"));
-    let (factory, flash, socket) = (file("factory.bin"), file("flash"), file("qmp"));
-    fs::write(&factory, hex::decode(FACTORY.split_whitespace().collect::<String>())?)?;
-    for old in [&flash, &socket] {
-        if old.exists() {
-            fs::remove_file(old)?;
+/// A meter whose memory can be read.
+struct Machine {
+    meter: Device,
+    monitor: Monitor,
+    piece: PathBuf,
+}
+
+impl Machine {
+    /// Boots the image with blank flash, and has it do what it does with its key.
+    fn signed(image: &Path, folder: &Path, name: &str, machine: &[String]) -> Result<Self> {
+        let file = |end: &str| folder.join(format!("{name}.{end}"));
+        let (factory, flash, socket) = (file("factory.bin"), file("flash"), file("qmp"));
+        fs::write(&factory, hex::decode(FACTORY.split_whitespace().collect::<String>())?)?;
+        for old in [&flash, &socket, &file("flash.keys"), &file("flash.device-secret")] {
+            if old.exists() {
+                fs::remove_file(old)?;
+            }
         }
+        let mut machine = machine.to_vec();
+        machine.extend(["-qmp".into(), format!("unix:{},server=on,wait=off", socket.display())]);
+        let meter = Device::boot(&Power {
+            image,
+            factory: &factory,
+            flash: Flash::Fast(flash),
+            modem: None,
+            machine,
+            console_log: file("console.log"),
+            show: false,
+        })?;
+        let mut machine = Self { meter, monitor: Monitor::connect(&socket)?, piece: file("memory") };
+        machine.sign(8)?;
+        Ok(machine)
     }
-    let mut machine = machine.to_vec();
-    machine.extend(["-qmp".into(), format!("unix:{},server=on,wait=off", socket.display())]);
-    let mut meter = Device::boot(&Power {
-        image,
-        factory: &factory,
-        flash: Flash::Fast(flash),
-        modem: None,
-        machine,
-        console_log: file("console.log"),
-        show: false,
-    })?;
-    meter.ask("run 8", SOON)?;
-    meter.ask("flush", SOON)?;
-    meter.wait_event("a batch is signed", SOON, |event| event.name == "signed")?;
-    meter.ask("selftest", SOON)?;
-    meter.ask("evidence 3", SOON)?;
-    let mut monitor = Monitor::connect(&socket)?;
-    monitor.ask("stop", &json!({}))?;
-    let mut memory = Memory(Vec::new());
-    for (start, length) in MEMORIES {
-        let piece = file("memory");
-        let arguments = json!({"val": start, "size": length, "filename": piece.display().to_string()});
-        monitor.ask("pmemsave", &arguments)?;
-        memory.0.push((start, fs::read(&piece)?));
+
+    fn sign(&mut self, readings: u32) -> Result<()> {
+        let seen = self.meter.events.len();
+        self.meter.ask(&format!("run {readings}"), SOON)?;
+        self.meter.ask("flush", SOON)?;
+        self.meter.wait_event_after(seen, "a batch is signed", SOON, |event| event.name == "signed")?;
+        self.meter.ask("selftest", SOON)?;
+        self.meter.ask("evidence 3", SOON)?;
+        Ok(())
     }
-    Ok(memory)
+
+    /// Has another key follow.
+    fn rotate(&mut self) -> Result<()> {
+        let old = self.meter.ask("key", SOON)?;
+        self.meter.ask("rotate", SOON)?;
+        wait_until("the next key is the current one", SOON, || {
+            let said = self.meter.ask("key", SOON)?;
+            Ok(said.text("hex")? != old.text("hex")? && said.number("rotation")? == 0)
+        })
+    }
+
+    /// Stops the machine, reads all its memory, and lets it go on.
+    fn memory(&mut self) -> Result<Memory> {
+        self.monitor.ask("stop", &json!({}))?;
+        let mut memory = Memory(Vec::new());
+        for (start, length) in MEMORIES {
+            let arguments = json!({"val": start, "size": length, "filename": self.piece.display().to_string()});
+            self.monitor.ask("pmemsave", &arguments)?;
+            memory.0.push((start, fs::read(&self.piece)?));
+        }
+        self.monitor.ask("cont", &json!({}))?;
+        Ok(memory)
+    }
 }
 
 /// QEMU's monitor (QEMU Machine Protocol).
@@ -227,6 +301,25 @@ impl Memory {
         Ok(at..at + both.len() as u64)
     }
 
+    /// The one key of which a signer holds both copies in the storage, in hexadecimal.
+    fn any_slot(&self, storage: &Range<u64>) -> Result<String> {
+        let mut found = BTreeSet::new();
+        for (start, bytes) in &self.0 {
+            for (_, both) in bytes.windows(64).enumerate().filter(|(at, _)| storage.contains(&(start + *at as u64))) {
+                let (plain, inverted) = both.split_at(32);
+                let copies = plain.iter().zip(inverted).all(|(plain, inverted)| *plain == !inverted);
+                // Memory that is filled with one byte and then with another holds no key.
+                if copies && plain.iter().collect::<BTreeSet<_>>().len() > WINDOW {
+                    found.insert(hex::encode(plain));
+                }
+            }
+        }
+        let Some(key) = found.pop_first().filter(|_| found.is_empty()) else {
+            bail!("there are {} keys with an inverted copy in the storage", found.len())
+        };
+        Ok(key)
+    }
+
     /// Everything of a secret that is not in `slot`: one line for each run of bytes.
     fn remains(&self, secret: &Secret, slot: &Range<u64>) -> Vec<String> {
         let begins = secret.begins();
@@ -310,6 +403,13 @@ mod tests {
         let once = memory(500, &both);
         let slot = once.slot(&key, &storage).unwrap();
         assert_eq!(slot, 0x2000_01f4..0x2000_0234);
+        assert_eq!(once.any_slot(&storage).unwrap(), KEY);
+        assert!(once.any_slot(&(0x2000_0800..0x2000_1000)).is_err(), "it is elsewhere");
+        assert!(memory(500, &plain).any_slot(&storage).is_err(), "half");
+        let fill = [[0; 32], [0xff; 32]].concat();
+        assert!(memory(500, &fill).any_slot(&storage).is_err(), "no key");
+        let two = [&both[..], &both.iter().map(|byte| byte ^ 1).collect::<Vec<u8>>()].concat();
+        assert!(memory(500, &two).any_slot(&storage).is_err(), "two keys");
         assert_eq!(once.remains(&key, &slot), Vec::<String>::new());
         assert!(once.slot(&key, &(0x2000_0800..0x2000_1000)).is_err(), "it is elsewhere");
         assert!(memory(500, &[&both[..], &both].concat()).slot(&key, &storage).is_err(), "twice");

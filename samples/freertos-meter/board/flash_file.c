@@ -34,12 +34,13 @@
 
 /* A flash of its own. */
 struct flash {
-    int32_t file; /* -1 until it is used */
+    int32_t *file; /* -1 until it is used */
     uint32_t bytes;
     const char *ending; /* of the file's name */
 };
 
-static struct flash journal = {.file = -1, .bytes = CONFIG_CAIRN_JOURNAL_BYTES, .ending = ""};
+static int32_t journal_file = -1;
+static const struct flash journal = {.file = &journal_file, .bytes = CONFIG_CAIRN_JOURNAL_BYTES, .ending = ""};
 static bool slow;
 
 static bool seek(int32_t file, uint32_t offset)
@@ -57,14 +58,14 @@ static bool move(enum semihosting_operation operation, int32_t file, uint32_t of
 
 static void write_or_stop(const struct flash *flash, uint32_t offset, const void *bytes, size_t length)
 {
-    if (!move(SYS_WRITE, flash->file, offset, bytes, length)) {
+    if (!move(SYS_WRITE, *flash->file, offset, bytes, length)) {
         board_stop("flash: the host does not write the file");
     }
 }
 
 static void read_or_stop(const struct flash *flash, uint32_t offset, void *bytes, size_t length)
 {
-    if (!move(SYS_READ, flash->file, offset, bytes, length)) {
+    if (!move(SYS_READ, *flash->file, offset, bytes, length)) {
         board_stop("flash: the host does not read the file");
     }
 }
@@ -83,10 +84,11 @@ static const char *name(char *line, size_t capacity, const char *ending)
     if ((!slow && strncmp(line, fast_word, sizeof fast_word - 1) != 0) || *path == '\0') {
         board_stop("no flash: start QEMU with -semihosting-config enable=on,target=native,arg=flash=FILE");
     }
-    if (strlen(line) + strlen(ending) >= capacity) {
+    size_t length = strlen(line), more = strlen(ending);
+    if (more >= capacity - length) {
         board_stop("flash: the file's name is too long");
     }
-    strcat(line, ending);
+    memcpy(line + length, ending, more + 1u);
     return path;
 }
 
@@ -97,20 +99,20 @@ static int32_t open_as(const char *path, uint32_t mode)
 }
 
 /* Opens the file; a new one, or one that was being made when power went, is filled up blank. */
-static void open_once(struct flash *flash)
+static void open_once(const struct flash *flash)
 {
     static char line[512];
     static uint8_t blank[PIECE];
-    if (flash->file != -1) {
+    if (*flash->file != -1) {
         return;
     }
     const char *path = name(line, sizeof line, flash->ending);
-    flash->file = open_as(path, SEMIHOSTING_UPDATE);
-    if (flash->file == -1) {
-        flash->file = open_as(path, SEMIHOSTING_CREATE);
+    *flash->file = open_as(path, SEMIHOSTING_UPDATE);
+    if (*flash->file == -1) {
+        *flash->file = open_as(path, SEMIHOSTING_CREATE);
     }
-    const uint32_t arguments[] = {(uint32_t)flash->file};
-    int32_t length = flash->file == -1 ? -1 : semihosting(SYS_FLEN, arguments);
+    const uint32_t arguments[] = {(uint32_t)*flash->file};
+    int32_t length = *flash->file == -1 ? -1 : semihosting(SYS_FLEN, arguments);
     if (length < 0) {
         board_stop("flash: the host cannot open the file");
     }
@@ -145,7 +147,7 @@ static void check(const struct flash *flash, uint32_t offset, size_t length, siz
     }
 }
 
-static void read(struct flash *flash, uint32_t offset, void *to, size_t length)
+static void read(const struct flash *flash, uint32_t offset, void *to, size_t length)
 {
     open_once(flash);
     check(flash, offset, length, 1, "flash: read outside of the partition");
@@ -167,7 +169,7 @@ static void program_word(const struct flash *flash, uint32_t offset, const uint8
     write_or_stop(flash, offset, word, WORD);
 }
 
-static void program(struct flash *flash, uint32_t offset, const void *from, size_t length)
+static void program(const struct flash *flash, uint32_t offset, const void *from, size_t length)
 {
     open_once(flash);
     check(flash, offset, length, WORD, "flash: program outside of the partition, or of half a word");
@@ -191,7 +193,7 @@ static void erase_piece(const struct flash *flash, uint32_t offset)
     write_or_stop(flash, offset, state, sizeof state);
 }
 
-static void erase(struct flash *flash, uint32_t offset, size_t length)
+static void erase(const struct flash *flash, uint32_t offset, size_t length)
 {
     open_once(flash);
     check(flash, offset, length, CONFIG_CAIRN_FLASH_ERASE_SIZE, "flash: erase outside of the partition, or of half a unit");
@@ -224,7 +226,8 @@ int board_flash_erase(uint32_t offset, size_t length)
 }
 
 #ifdef CONFIG_CAIRN_KEY_STORE
-static struct flash keys = {.file = -1, .bytes = 2u * CONFIG_CAIRN_FLASH_ERASE_SIZE, .ending = ".keys"};
+static int32_t keys_file = -1;
+static const struct flash keys = {.file = &keys_file, .bytes = 2u * CONFIG_CAIRN_FLASH_ERASE_SIZE, .ending = ".keys"};
 
 int board_key_flash_read(uint32_t offset, void *to, size_t length)
 {
@@ -246,7 +249,8 @@ int board_key_flash_erase(uint32_t offset, size_t length)
 
 bool board_device_secret(uint8_t *secret)
 {
-    static struct flash once = {.file = -1, .bytes = PIECE, .ending = ".device-secret"};
+    static int32_t once_file = -1;
+    static const struct flash once = {.file = &once_file, .bytes = PIECE, .ending = ".device-secret"};
     read(&once, 0, secret, DEVICE_SECRET_BYTES);
     /* What is at the end says that it is whole: power may have gone while it was written. */
     uint8_t whole;
