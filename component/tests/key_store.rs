@@ -197,6 +197,27 @@ fn a_plain_key_is_refused_where_keys_are_to_be_sealed() {
 }
 
 #[test]
+fn a_locked_store_gives_and_takes_no_key_but_destroys_what_is_there() {
+    for sealed in [true, false] {
+        let mut flash = MockFlash::<4, 4096, 8192>::new(1);
+        let mut store = KeyStore::open(&mut flash, device(sealed)).unwrap();
+        store.import(Slot::Current, Algorithm::Es256k, &[0x42; 32]).unwrap();
+        drop(store);
+        let mut store = KeyStore::open(&mut flash, AtRest::Locked).unwrap();
+        assert_eq!(store.load(Slot::Current).err(), Some(StoreError::WrongSeal));
+        assert_eq!(store.import(Slot::Next, Algorithm::Es256k, &[0x43; 32]), Err(StoreError::WrongSeal));
+        assert_eq!(store.device(), Ok(None));
+        assert!(!store.was_emptied());
+        store.destroy().unwrap();
+        assert!(store.was_emptied());
+        drop(store);
+        assert!(!flash.cells.windows(4).any(|window| window == [0x42; 4]));
+        let mut store = KeyStore::open(&mut flash, device(sealed)).unwrap();
+        assert!(store.was_emptied() && store.load(Slot::Current).is_ok_and(|key| key.is_none()));
+    }
+}
+
+#[test]
 fn without_entropy_there_is_no_key_and_what_is_no_secret_is_not_stored() {
     let mut flash = MockFlash::<4, 4096, 8192>::new(1);
     let mut store = KeyStore::open(&mut flash, AtRest::Sealed([1; 32])).unwrap();

@@ -632,6 +632,12 @@ typedef struct {
      */
     cairn_result_t last_signer;
     /*
+     Why the next key could not take its turn, while `rotation` is 2 because of it: the flash that keys are in, or the platform's
+     secret. Nothing is sealed meanwhile; it is tried again every minute. `CAIRN_OK` otherwise, and without
+     `CONFIG_CAIRN_KEY_STORE`.
+     */
+    cairn_result_t last_rotation;
+    /*
      `CAIRN_OK`, or why the agent could not start: then it never will until the next boot, but for `CAIRN_E_SIGNER_GONE` and
      `CAIRN_E_SIGNER_TIMEOUT`, after which it tries again every minute.
      */
@@ -1026,9 +1032,12 @@ cairn_result_t cairn_rotate(uint32_t timeout_ms,
 
  Blocks: as said, and for up to three erases. Tasks: any but the agent's. Interrupts and event callback: no.
 
- Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_BUSY, CAIRN_E_TIMEOUT; CAIRN_E_KEY_STORE: nothing was changed;
- CAIRN_E_KEY_NOT_ERASED: the agent stopped, but the flash may still hold the key and must be destroyed otherwise; why the
- agent could not start.
+ Needs neither the platform's secret nor an agent that could start: without one it is done in the calling task, with 3 kB of stack,
+ and CAIRN_E_BUSY means that cairn_poll runs: ask again.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_BUSY, CAIRN_E_TIMEOUT, CAIRN_E_KEY_STORE: nothing was changed;
+ CAIRN_E_KEY_NOT_ERASED: the agent stopped, but the flash may still hold the key and must be destroyed otherwise, or ask again;
+ CAIRN_E_KEY_DESTROYED: it is destroyed already.
  */
 cairn_result_t cairn_key_destroy(uint32_t timeout_ms);
 

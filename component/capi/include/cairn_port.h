@@ -132,7 +132,8 @@ int cairn_port_flash_erase(uint32_t offset, size_t length);
  *
  * Two erase units of CONFIG_CAIRN_FLASH_ERASE_SIZE bytes that nothing else touches, of the journal's kind of flash and with the
  * same rules as cairn_port_flash_read, _program and _erase; `offset` counts from the first one's first byte. An erased unit must hold
- * nothing of what was there: no file system, no wear levelling, no copy on write. */
+ * nothing of what was there: no file system, no wear levelling, no copy on write. Called by the agent's task; when there is no agent, by
+ * the task that calls cairn_key_destroy. Never two at a time. */
 int cairn_port_key_flash_read(uint32_t offset, void *to, size_t length);
 int cairn_port_key_flash_program(uint32_t offset, const void *from, size_t length);
 int cairn_port_key_flash_erase(uint32_t offset, size_t length);

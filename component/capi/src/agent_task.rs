@@ -63,11 +63,12 @@ pub(crate) fn step(instance: &Instance) -> Result<Option<u64>, cairn_result_t> {
     let next = advance(instance, agent, record);
     serve(instance, &mut step);
     let next = next.into_iter().chain(follow(&mut step)).min();
+    let last_rotation = step.follow_failed();
     // What was asked for may have stopped it.
     let Some((agent, ..)) = step.agent() else {
         return Err(refuse_all(instance));
     };
-    publish(instance, agent);
+    publish(instance, agent, last_rotation);
     Ok(next.map(|at| at.since(PortClock.now()).0))
 }
 
@@ -231,8 +232,8 @@ fn why(error: StartError) -> cairn_result_t {
 
 /// The status is large.
 #[inline(never)]
-fn publish(instance: &Instance, agent: &mut DeviceAgent) {
-    let status = cairn_status_t::new(&agent.status());
+fn publish(instance: &Instance, agent: &mut DeviceAgent, last_rotation: cairn_result_t) {
+    let status = cairn_status_t { last_rotation, ..cairn_status_t::new(&agent.status()) };
     let key = agent.key().compressed();
     instance.shared(|shared| (shared.status, shared.public_key) = (status, Some(key)));
 }

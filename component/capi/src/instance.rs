@@ -85,6 +85,9 @@ struct Own {
     /// When the next key of a rotation may try again to take its turn.
     #[cfg(feature = "key-store")]
     follow_not_before: Millis,
+    /// Why it could not.
+    #[cfg(feature = "key-store")]
+    follow_failed: cairn_result_t,
     /// `Instance::agent` is initialised, and has not resumed.
     made: bool,
     /// It is, and has: only then is it used.
@@ -245,6 +248,8 @@ impl Initialising {
             not_before: Millis(0),
             #[cfg(feature = "key-store")]
             follow_not_before: Millis(0),
+            #[cfg(feature = "key-store")]
+            follow_failed: cairn_result_t::CAIRN_OK,
             made: false,
             started: false,
             loans: Loans::default(),
@@ -304,6 +309,20 @@ impl Instance {
             Ok(Step(self))
         })
     }
+
+    /// What another task than the agent's does in a step's place, when the agent could not start or stopped.
+    ///
+    /// # Errors
+    /// `CAIRN_E_BUSY` when a step runs.
+    #[cfg(feature = "key-store")]
+    pub(crate) fn visit(&self) -> Result<Step<'_>, cairn_result_t> {
+        self.shared(|shared| {
+            if core::mem::replace(&mut shared.stepping, true) {
+                return Err(cairn_result_t::CAIRN_E_BUSY);
+            }
+            Ok(Step(self))
+        })
+    }
 }
 
 /// The right to start the agent, with its [`Birth`], which is wiped where it lies when the right is gone: unless it was said that
@@ -356,10 +375,29 @@ impl Step<'_> {
         self.own().follow_not_before
     }
 
-    /// It could not: not before then.
+    /// It could not, and `why`: not before then.
     #[cfg(feature = "key-store")]
-    pub(crate) fn follow_later(&mut self, not_before: Millis) {
-        self.own().follow_not_before = not_before;
+    pub(crate) fn follow_later(&mut self, not_before: Millis, why: cairn_result_t) {
+        let own = self.own();
+        (own.follow_not_before, own.follow_failed) = (not_before, why);
+    }
+
+    /// It took its turn.
+    #[cfg(feature = "key-store")]
+    pub(crate) fn followed(&mut self) {
+        self.own().follow_failed = cairn_result_t::CAIRN_OK;
+    }
+
+    /// Why the next key could not take its turn the last time, while it waits for it.
+    #[cfg(feature = "key-store")]
+    pub(crate) fn follow_failed(&mut self) -> cairn_result_t {
+        self.own().follow_failed
+    }
+
+    /// Without a key store the application has the next key take its turn, and is told itself.
+    #[cfg(not(feature = "key-store"))]
+    pub(crate) const fn follow_failed(&mut self) -> cairn_result_t {
+        cairn_result_t::CAIRN_OK
     }
 
     /// Stops the agent for good, and wipes its key: `why` is what everything answers from now on.

@@ -9,6 +9,8 @@ pub(crate) use stored::{device, follow, secret};
 #[cfg(feature = "key-store")]
 use crate::{
     api::not_in_agent_task,
+    instance::Instance,
+    result::cairn_result_t::{CAIRN_E_KEY_DESTROYED, CAIRN_OK},
     waiters::{Request, Work},
     waiting::ask,
 };
@@ -86,17 +88,26 @@ pub unsafe extern "C" fn cairn_rotate(timeout_ms: u32, seq: *mut u64) -> cairn_r
 ///
 /// Blocks: as said, and for up to three erases. Tasks: any but the agent's. Interrupts and event callback: no.
 ///
-/// Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_BUSY, CAIRN_E_TIMEOUT; CAIRN_E_KEY_STORE: nothing was changed;
-/// CAIRN_E_KEY_NOT_ERASED: the agent stopped, but the flash may still hold the key and must be destroyed otherwise; why the
-/// agent could not start.
+/// Needs neither the platform's secret nor an agent that could start: without one it is done in the calling task, with 3 kB of stack,
+/// and CAIRN_E_BUSY means that cairn_poll runs: ask again.
+///
+/// Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT, CAIRN_E_BUSY, CAIRN_E_TIMEOUT, CAIRN_E_KEY_STORE: nothing was changed;
+/// CAIRN_E_KEY_NOT_ERASED: the agent stopped, but the flash may still hold the key and must be destroyed otherwise, or ask again;
+/// CAIRN_E_KEY_DESTROYED: it is destroyed already.
 #[cfg(feature = "key-store")]
 #[unsafe(no_mangle)]
 pub extern "C" fn cairn_key_destroy(timeout_ms: u32) -> cairn_result_t {
     answered((|| {
         not_in_isr()?;
-        let instance = started()?;
+        let instance = Instance::get()?;
         not_in_agent_task(instance)?;
-        ask(instance, Request::Work(Work(stored::destroy)), timeout_ms).map(drop)
+        let asked = started().and_then(|instance| ask(instance, Request::Work(Work(stored::destroy)), timeout_ms));
+        match instance.shared(|shared| shared.status.start) {
+            CAIRN_OK | CAIRN_E_KEY_DESTROYED => asked,
+            // Nobody is there to ask, and nobody else touches the key's flash.
+            _ => stored::destroy(instance, &mut instance.visit()?),
+        }
+        .map(drop)
     })())
 }
 
@@ -145,11 +156,13 @@ mod stored {
     /// Those of the store; `CAIRN_E_ENTROPY`, `CAIRN_E_KEY_DESTROYED`.
     #[inline(never)]
     pub(crate) fn secret(factory: &Factory) -> Result<StoredKey, cairn_result_t> {
+        if locked()?.was_emptied() {
+            return Err(CAIRN_E_KEY_DESTROYED);
+        }
         let mut store = store()?;
         match store.load(Slot::Current) {
             Ok(Some(key)) if key.alg == ALGORITHM => return Ok(key),
             Ok(Some(_)) => return Err(CAIRN_E_CONFLICT),
-            Ok(None) if store.was_emptied() => return Err(CAIRN_E_KEY_DESTROYED),
             Ok(None) => {}
             // A first writing that was cut: there was no journal yet. Otherwise it is the device's key that rotted.
             Err(StoreError::Damaged) if InFlash::is_fresh(&mut PortFlash).is_ok_and(|fresh| fresh) => {}
@@ -162,9 +175,15 @@ mod stored {
         store.load(Slot::Current)?.ok_or(CAIRN_E_KEY_MISSING)
     }
 
+    /// The store, for what needs no key: the platform's secret is not asked for.
+    #[inline(never)]
+    fn locked() -> Result<Store, cairn_result_t> {
+        Ok(Store::open(PortKeyFlash, AtRest::Locked)?)
+    }
+
     /// The device's id, once a key followed its first.
     pub(crate) fn device() -> Result<Option<DeviceId>, cairn_result_t> {
-        Ok(store()?.device()?)
+        Ok(locked()?.device()?)
     }
 
     #[cfg(not(feature = "key-noise"))]
@@ -230,10 +249,13 @@ mod stored {
         let adopted = adopt(agent);
         wipe::stack_below::<512>();
         match adopted {
-            Ok(()) => Some(PortClock.now()),
-            Err(_) => {
+            Ok(()) => {
+                step.followed();
+                Some(PortClock.now())
+            }
+            Err(why) => {
                 let again = PortClock.now().after(AGAIN);
-                step.follow_later(again);
+                step.follow_later(again, why);
                 Some(again)
             }
         }
@@ -250,9 +272,10 @@ mod stored {
         Ok(())
     }
 
-    /// Does what `cairn_key_destroy` asked for.
+    /// Does what `cairn_key_destroy` asked for, whether the agent started or not. Never inlined: it is rare.
+    #[inline(never)]
     pub(super) fn destroy(_: &Instance, step: &mut Step<'_>) -> Answer {
-        let destroyed = store()?.destroy().map_err(cairn_result_t::from);
+        let destroyed = locked()?.destroy().map_err(cairn_result_t::from);
         match destroyed {
             Ok(()) => step.stop(CAIRN_E_KEY_DESTROYED),
             Err(CAIRN_E_KEY_NOT_ERASED) => step.stop(CAIRN_E_KEY_NOT_ERASED),

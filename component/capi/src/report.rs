@@ -162,6 +162,10 @@ pub struct cairn_status_t {
     pub last_link: cairn_link_t,
     /// Why the signer last refused, `CAIRN_OK` when it never did.
     pub last_signer: cairn_result_t,
+    /// Why the next key could not take its turn, while `rotation` is 2 because of it: the flash that keys are in, or the platform's
+    /// secret. Nothing is sealed meanwhile; it is tried again every minute. `CAIRN_OK` otherwise, and without
+    /// `CONFIG_CAIRN_KEY_STORE`.
+    pub last_rotation: cairn_result_t,
     /// `CAIRN_OK`, or why the agent could not start: then it never will until the next boot, but for `CAIRN_E_SIGNER_GONE` and
     /// `CAIRN_E_SIGNER_TIMEOUT`, after which it tries again every minute.
     pub start: cairn_result_t,
@@ -222,6 +226,7 @@ impl cairn_status_t {
         clock_steps_refused: 0,
         last_link: cairn_link_t::CAIRN_LINK_OK,
         last_signer: cairn_result_t::CAIRN_OK,
+        last_rotation: cairn_result_t::CAIRN_OK,
         start: cairn_result_t::CAIRN_OK,
         last_link_code: 0,
         selftest_failed: 0,
@@ -267,6 +272,7 @@ impl cairn_status_t {
             clock_steps: totals.clock_steps,
             clock_steps_refused: totals.clock_steps_refused,
             last_link,
+            last_rotation: cairn_result_t::CAIRN_OK,
             start: cairn_result_t::CAIRN_OK,
             last_link_code,
             selftest_failed: 0,

@@ -234,6 +234,30 @@ fn a_destroyed_key_is_gone_for_good_also_when_the_factory_still_has_it() {
 }
 
 #[test]
+fn a_key_is_destroyed_without_the_platforms_secret_before_and_after_the_start() {
+    for when in ["before", "after"] {
+        let device = Device::new(&format!("destroyed-{when}"), true, Some(SECRET));
+        device.whole("lives");
+        let output = device.run("destroys_without_secret", 0, &[when]);
+        assert!(output.status.success(), "{when}: {}", String::from_utf8_lossy(&output.stderr));
+        let blank = device.key_flash().chunks(4096).filter(|unit| unit.iter().all(|byte| *byte == 0xff)).count();
+        assert_eq!(blank, 1);
+        // Nothing is left to be opened, so the secret is not asked for.
+        device.refuses(cairn_result_t::CAIRN_E_KEY_DESTROYED, "s");
+    }
+}
+
+#[test]
+fn a_next_key_that_cannot_take_its_turn_is_told_in_the_status_until_it_can() {
+    let device = Device::new("kept-waiting", true, Some(SECRET));
+    let first = device.whole("lives");
+    let after = device.whole("rotates_when_secret_is_back");
+    assert_eq!(after.device, first.device);
+    assert_ne!(after.key, first.key);
+    signed_by(&after);
+}
+
+#[test]
 fn without_the_platforms_secret_or_with_anothers_the_agent_does_not_start_and_writes_nothing() {
     let device = Device::new("secretless", true, None);
     device.refuses(cairn_result_t::CAIRN_E_KEY_SEAL, "s");

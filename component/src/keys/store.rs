@@ -24,6 +24,9 @@ pub enum AtRest {
     Sealed([u8; 32]),
     /// As they are: who reads the flash has the key. For platforms that protect the flash itself, and for trials.
     InsecurelyPlain,
+    /// No matter: the secret is not to be had, or not needed. No key is read or stored, but all can be destroyed, and the device's id
+    /// is read.
+    Locked,
 }
 
 /// Which key.
@@ -56,7 +59,7 @@ pub enum StoreError {
     NotASecret,
     /// No entropy to make a key from.
     Entropy,
-    /// The key was sealed and this device's secret does not open it, or it lies there plain and may not.
+    /// The key was sealed and this device's secret does not open it, or it lies there plain and may not, or the store is locked.
     WrongSeal,
     /// What is in the flash is of a version that this build does not know.
     UnknownVersion,
@@ -204,7 +207,7 @@ impl<F: NorFlash> KeyStore<F> {
     /// Stores a key from outside: in a factory that draws keys elsewhere. The caller erases its copy.
     ///
     /// # Errors
-    /// As [`KeyStore::generate`]; [`StoreError::NotASecret`].
+    /// As [`KeyStore::generate`]; [`StoreError::NotASecret`]; [`StoreError::WrongSeal`] when the store is locked.
     pub fn import(&mut self, slot: Slot, alg: Algorithm, secret: &[u8; 32]) -> Result<(), StoreError> {
         if !alg.is_scalar(secret) {
             return Err(StoreError::NotASecret);
@@ -225,6 +228,7 @@ impl<F: NorFlash> KeyStore<F> {
                 }
                 PLAIN
             }
+            AtRest::Locked => return Err(StoreError::WrongSeal),
         };
         image.put(slot, alg, seal, &blob);
         self.replace(&mut image)

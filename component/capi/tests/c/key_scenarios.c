@@ -103,6 +103,57 @@ static void destroys(char **arguments)
     port_agent_stop();
 }
 
+/* The platform's secret is gone, before the start or after it: the key can be destroyed nevertheless. */
+static void destroys_without_secret(char **arguments)
+{
+    bool before = arguments[4][0] == 'b';
+    port_device_secret_fails = before;
+    begin(arguments);
+    EXPECT(reading_wait(PATIENCE_MS, NULL), before ? CAIRN_E_KEY_SEAL : CAIRN_OK);
+    port_device_secret_fails = true;
+    EXPECT(cairn_rotate(PATIENCE_MS, NULL), CAIRN_E_KEY_SEAL);
+    cairn_result_t destroyed = CAIRN_E_BUSY;
+    for (unsigned i = 0; i < PATIENCE_MS / 5u && destroyed == CAIRN_E_BUSY; i++) {
+        destroyed = cairn_key_destroy(PATIENCE_MS);
+        usleep(5000);
+    }
+    EXPECT(destroyed, CAIRN_OK);
+    EXPECT(cairn_key_destroy(PATIENCE_MS), CAIRN_E_KEY_DESTROYED);
+    EXPECT(cairn_selftest(PATIENCE_MS, NULL), CAIRN_E_KEY_DESTROYED);
+    EXPECT(reading(1), CAIRN_E_KEY_DESTROYED);
+    CHECK(status().start == CAIRN_E_KEY_DESTROYED);
+    port_agent_stop();
+}
+
+static void loses_secret_when_rotated(const cairn_event_t *event, void *context)
+{
+    (void)context;
+    if (event->kind == CAIRN_EVENT_ROTATED) {
+        port_device_secret_fails = true;
+    }
+}
+
+/* The next key cannot take its turn: the status says why, until it can. */
+static void rotates_when_secret_is_back(char **arguments)
+{
+    begin(arguments);
+    EXPECT(cairn_set_event_callback(loses_secret_when_rotated, NULL), CAIRN_OK);
+    EXPECT(reading_wait(PATIENCE_MS, NULL), CAIRN_OK);
+    until_idle();
+    CHECK(status().last_rotation == CAIRN_OK);
+    EXPECT(cairn_rotate(PATIENCE_MS, NULL), CAIRN_OK);
+    for (unsigned i = 0; i < PATIENCE_MS / 5u && status().last_rotation == CAIRN_OK; i++) {
+        usleep(5000);
+    }
+    CHECK(status().last_rotation == CAIRN_E_KEY_SEAL && status().rotation == 2);
+    port_device_secret_fails = false;
+    until_rotated();
+    CHECK(status().last_rotation == CAIRN_OK);
+    said();
+    a_batch();
+    port_agent_stop();
+}
+
 /* The result that `result` names, in argv: it does not start. */
 static void refuses(char **arguments)
 {
@@ -136,6 +187,8 @@ static const struct scenario scenarios[] = {
     {"rotates", rotates},
     {"goes_on", goes_on},
     {"destroys", destroys},
+    {"destroys_without_secret", destroys_without_secret},
+    {"rotates_when_secret_is_back", rotates_when_secret_is_back},
     {"refuses", refuses},
     {"rotates_without_noise", rotates_without_noise},
 };
