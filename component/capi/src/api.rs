@@ -23,8 +23,8 @@ use crate::{
         CAIRN_OK,
     },
     signer,
-    waiters::{Buffer, Request},
-    waiting::{Deadline, ask, wait},
+    waiters::Request,
+    waiting::{Deadline, ask, ask_for_bytes, may_ask, wait},
     wipe,
 };
 
@@ -237,9 +237,7 @@ pub unsafe extern "C" fn cairn_submit_wait(
     seq: *mut u64,
 ) -> cairn_result_t {
     answered((|| {
-        not_in_isr()?;
-        let instance = started()?;
-        not_in_agent_task(instance)?;
+        let instance = may_ask()?;
         // SAFETY: the caller vouches for it.
         let payload = unsafe { bytes(payload, length) }?;
         let record = cairn_record_t::new(kind, priority, payload, PortClock.wall())?;
@@ -353,20 +351,9 @@ pub unsafe extern "C" fn cairn_evidence(
     timeout_ms: u32,
 ) -> cairn_result_t {
     answered((|| {
-        not_in_isr()?;
-        let instance = started()?;
-        not_in_agent_task(instance)?;
-        if buffer.is_null() || length.is_null() {
-            return Err(CAIRN_E_NULL);
-        }
-        // No evidence is longer; and a slice may not be longer than half the address space.
-        let capacity = capacity.min(isize::MAX.unsigned_abs());
-        let buffer = Buffer { start: buffer, capacity };
-        let written = ask(instance, Request::Evidence { seq: SequenceNumber(seq), buffer }, timeout_ms)?;
-        let written = usize::try_from(written).map_err(|_| cairn_result_t::CAIRN_E_BUFFER)?;
-        // SAFETY: not NULL, and the caller vouches for it.
-        unsafe { length.write(written) };
-        Ok(())
+        let request = |buffer| Request::Evidence { seq: SequenceNumber(seq), buffer };
+        // SAFETY: the caller vouches for both.
+        unsafe { ask_for_bytes(may_ask()?, buffer, capacity, length, timeout_ms, request) }
     })())
 }
 
@@ -382,12 +369,8 @@ pub unsafe extern "C" fn cairn_evidence(
 /// why the agent could not start.
 #[unsafe(no_mangle)]
 pub extern "C" fn cairn_release(batch: u32, timeout_ms: u32) -> cairn_result_t {
-    answered((|| {
-        not_in_isr()?;
-        let instance = started()?;
-        not_in_agent_task(instance)?;
-        ask(instance, Request::Release(BatchNumber(batch)), timeout_ms).map(drop)
-    })())
+    let request = Request::Release(BatchNumber(batch));
+    answered(may_ask().and_then(|instance| ask(instance, request, timeout_ms)).map(drop))
 }
 
 /// Has `callback` called at every event from now on, instead of the one before; NULL calls nobody.

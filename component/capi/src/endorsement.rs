@@ -8,11 +8,11 @@ use cairn::{
 };
 
 use crate::{
-    api::{answered, not_in_agent_task, not_in_isr, started},
+    api::answered,
     instance::DeviceAgent,
     result::cairn_result_t::{self, CAIRN_E_BUFFER, CAIRN_E_NULL, CAIRN_E_ROOT},
     waiters::{Answer, Buffer, Request},
-    waiting::ask,
+    waiting::{ask_for_bytes, may_ask},
 };
 
 /// `CAIRN_ENDORSEMENT_MAX` of cairn.h.
@@ -82,20 +82,13 @@ pub unsafe extern "C" fn cairn_endorse(
     timeout_ms: u32,
 ) -> cairn_result_t {
     answered((|| {
-        not_in_isr()?;
-        let instance = started()?;
-        not_in_agent_task(instance)?;
-        if nonce.is_null() || buffer.is_null() || length.is_null() {
+        let instance = may_ask()?;
+        if nonce.is_null() {
             return Err(CAIRN_E_NULL);
         }
-        // No endorsement is longer; and a slice may not be longer than half the address space.
-        let capacity = capacity.min(isize::MAX.unsigned_abs());
-        let buffer = Buffer { start: buffer, capacity };
-        let written = ask(instance, Request::Endorsement { nonce, buffer }, timeout_ms)?;
-        let written = usize::try_from(written).map_err(|_| CAIRN_E_BUFFER)?;
-        // SAFETY: not NULL, and the caller vouches for it.
-        unsafe { length.write(written) };
-        Ok(())
+        let request = |buffer| Request::Endorsement { nonce, buffer };
+        // SAFETY: the caller vouches for both.
+        unsafe { ask_for_bytes(instance, buffer, capacity, length, timeout_ms, request) }
     })())
 }
 

@@ -12,7 +12,7 @@ use crate::{
     instance::Instance,
     result::cairn_result_t::{CAIRN_E_KEY_DESTROYED, CAIRN_OK},
     waiters::{Request, Work},
-    waiting::ask,
+    waiting::{ask, may_ask},
 };
 use crate::{
     api::{answered, not_in_isr, started},
@@ -68,10 +68,7 @@ pub unsafe extern "C" fn cairn_public_key(key: *mut u8) -> cairn_result_t {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cairn_rotate(timeout_ms: u32, seq: *mut u64) -> cairn_result_t {
     answered((|| {
-        not_in_isr()?;
-        let instance = started()?;
-        not_in_agent_task(instance)?;
-        let given = ask(instance, Request::Work(Work(stored::rotate)), timeout_ms)?;
+        let given = ask(may_ask()?, Request::Work(Work(stored::rotate)), timeout_ms)?;
         if !seq.is_null() {
             // SAFETY: not NULL, and the caller vouches for it.
             unsafe { seq.write(given) };

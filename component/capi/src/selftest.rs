@@ -7,11 +7,11 @@ use core::ffi::{CStr, c_char};
 use cairn::selftest::{self, Check, Primitive};
 
 use crate::{
-    api::{answered, not_in_agent_task, not_in_isr, started},
+    api::answered,
     instance::{Instance, Step},
     result::cairn_result_t::{self, CAIRN_E_SELFTEST},
     waiters::{Answer, Request, Work},
-    waiting::ask,
+    waiting::{ask, may_ask},
 };
 
 /// What a self-test tests. `cairn_primitive_name` gives each one's name.
@@ -91,12 +91,8 @@ pub extern "C" fn cairn_primitive_name(primitive: u8) -> *const c_char {
 /// `failed` is NULL or valid for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cairn_selftest(timeout_ms: u32, failed: *mut u8) -> cairn_result_t {
-    let result = (|| {
-        not_in_isr()?;
-        let instance = started()?;
-        not_in_agent_task(instance)?;
-        ask(instance, Request::Work(Work(on_demand)), timeout_ms).map(drop)
-    })();
+    let request = Request::Work(Work(on_demand));
+    let result = may_ask().and_then(|instance| ask(instance, request, timeout_ms)).map(drop);
     if !failed.is_null() && matches!(result, Ok(()) | Err(CAIRN_E_SELFTEST)) {
         let which = Instance::get().map_or(0, |instance| instance.shared(|shared| shared.status.selftest_failed));
         // SAFETY: not NULL, and the caller vouches for it.

@@ -5,11 +5,50 @@
 use cairn::{ports::Clock as _, time::Millis};
 
 use crate::{
+    api::{not_in_agent_task, not_in_isr, started},
     instance::Instance,
     port::{self, PortClock},
-    result::cairn_result_t::CAIRN_E_BUSY,
-    waiters::{Answer, Found, Request},
+    result::cairn_result_t::{self, CAIRN_E_BUFFER, CAIRN_E_BUSY, CAIRN_E_NULL},
+    waiters::{Answer, Buffer, Found, Request},
 };
+
+/// The instance, for a task that is to wait for its agent.
+///
+/// # Errors
+/// `CAIRN_E_NOT_INITIALISED`; `CAIRN_E_CONTEXT` in an interrupt and in the agent's task; why the agent could not start.
+pub(crate) fn may_ask() -> Result<&'static Instance, cairn_result_t> {
+    not_in_isr()?;
+    let instance = started()?;
+    not_in_agent_task(instance)?;
+    Ok(instance)
+}
+
+/// Has the agent write into a caller's buffer, and then says there how much it wrote.
+///
+/// # Errors
+/// `CAIRN_E_NULL`; those of [`ask`].
+///
+/// # Safety
+/// `start` is NULL or valid for writing `capacity` bytes; `length` is NULL or valid for writing.
+pub(crate) unsafe fn ask_for_bytes(
+    instance: &Instance,
+    start: *mut u8,
+    capacity: usize,
+    length: *mut usize,
+    timeout_ms: u32,
+    request: impl FnOnce(Buffer) -> Request,
+) -> Result<(), cairn_result_t> {
+    if start.is_null() || length.is_null() {
+        return Err(CAIRN_E_NULL);
+    }
+    // Nothing that is written is longer; and a slice may not be longer than half the address space.
+    let capacity = capacity.min(isize::MAX.unsigned_abs());
+    let written = ask(instance, request(Buffer { start, capacity }), timeout_ms)?;
+    let written = usize::try_from(written).map_err(|_| CAIRN_E_BUFFER)?;
+    // SAFETY: not NULL, and the caller vouches for it.
+    unsafe { length.write(written) };
+    Ok(())
+}
 
 /// Has the agent do `request`, and waits for its answer.
 pub(crate) fn ask(instance: &Instance, request: Request, timeout_ms: u32) -> Answer {

@@ -15,14 +15,6 @@ static void begin(char **arguments)
     port_agent_start();
 }
 
-static void print_bytes(const uint8_t *bytes, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        printf("%02x", bytes[i]);
-    }
-    printf("\n");
-}
-
 /* Until the agent is idle. Nobody answers its modem's commands: that time is skipped, not waited for. */
 static void until_quiet(void)
 {

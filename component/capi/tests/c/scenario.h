@@ -95,15 +95,21 @@ static inline void until_signed(uint32_t signatures)
     CHECK(status().signatures >= signatures);
 }
 
+/* A line in hexadecimal, for the test that runs the scenario. */
+static inline void print_bytes(const uint8_t *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        printf("%02x", bytes[i]);
+    }
+    printf("\n");
+}
+
 static inline void print_evidence(uint64_t seq)
 {
     static uint8_t out[CAIRN_EVIDENCE_MAX];
     size_t length = 0;
     EXPECT(cairn_evidence(seq, out, sizeof out, &length, PATIENCE_MS), CAIRN_OK);
-    for (size_t i = 0; i < length; i++) {
-        printf("%02x", out[i]);
-    }
-    printf("\n");
+    print_bytes(out, length);
 }
 
 struct scenario {

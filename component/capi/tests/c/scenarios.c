@@ -326,10 +326,7 @@ static void evidence(char **factories)
     /* Released is not gone: nothing needs the space. The bytes are for tests/c_interface.rs to verify. */
     EXPECT(cairn_evidence(3, out, sizeof out, &length, PATIENCE_MS), CAIRN_OK);
     port_agent_stop();
-    for (size_t i = 0; i < length; i++) {
-        printf("%02x", out[i]);
-    }
-    printf("\n");
+    print_bytes(out, length);
 }
 
 /* argv: a factory with an attestation key. */
@@ -351,10 +348,7 @@ static void endorsement(char **factories)
     until_idle();
     CHECK(length == whole && status().next_seq == 1);
     port_agent_stop();
-    for (size_t i = 0; i < length; i++) {
-        printf("%02x", out[i]);
-    }
-    printf("\n");
+    print_bytes(out, length);
 }
 
 /* argv: a factory without an attestation key, or with one for another algorithm. */

@@ -164,10 +164,7 @@ static void psa_provision(char **arguments)
     CHECK(cairn_psa_init() == 0);
     CHECK(cairn_psa_key_generate(CONFIG_CAIRN_PSA_KEY_ID, arguments[0] == NULL ? ALGORITHM : OTHER_ALGORITHM, 0) == 0);
     CHECK(cairn_psa_key_public(CONFIG_CAIRN_PSA_KEY_ID, &alg, xy, &deterministic) == 0);
-    for (size_t i = 0; i < sizeof xy; i++) {
-        printf("%02x", xy[i]);
-    }
-    printf("\n");
+    print_bytes(xy, sizeof xy);
 }
 #endif
 
