@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Where a device's key is while it runs: the meter's image signs in QEMU, then the whole memory of the machine is read from
 //! outside and searched. Outside the signer's slot there may be no eight bytes of the key in any form in which a computation
-//! holds it; after a rotation nothing of the old key anywhere. Needs no chain and no relay: nothing has to be sent to be signed.
+//! holds it; after a rotation nothing of the old key anywhere, and of a destroyed one. Needs no chain and no relay: nothing has to be sent to be signed.
 
 use std::{
     collections::BTreeSet,
@@ -64,7 +64,7 @@ fn scan(context: &Context, log: &mut Log) -> Result<Outcome> {
     after_rotating(context, log, &folder)?;
     let bytes: u64 = MEMORIES.iter().map(|(_, length)| length).sum();
     passed(format!(
-        "{bytes} bytes of memory: the key is in its slot of {} bytes only, and gone after a rotation",
+        "{bytes} bytes of memory: the key is in its slot of {} bytes only, and gone when another followed it or it was destroyed",
         slot.end - slot.start
     ))
 }
@@ -121,7 +121,9 @@ fn after_rotating(context: &Context, log: &mut Log, folder: &Path) -> Result<()>
         report(log, &after.remains(&new, &slot))?;
         report(log, &after.remains(&device, &(0..0)))?;
     }
-    Ok(())
+
+    machine.meter.ask("key destroy", SOON)?;
+    report(log, &machine.memory()?.remains(&new, &(0..0)))
 }
 
 fn report(log: &mut Log, found: &[String]) -> Result<()> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A key's life end to end in QEMU (stage `e2e-rotated`): the meter draws it, the factory registers it, another follows it, the owner
-//! registers that one too and revokes both, one after the other. What was signed when is judged by the chain's times only.
+//! registers that one too and revokes both, one after the other; last it is destroyed. What was signed when is judged by the chain's times only.
 
 use std::{fs, path::Path, thread, time::Duration};
 
@@ -37,6 +37,8 @@ const EXCHANGES: Duration = Duration::from_secs(300);
 const NOT_YET: i32 = 3;
 /// CoAP's 4.03, as an event says it: class and detail (RFC 7252 section 3).
 const FORBIDDEN: u64 = 4 << 5 | 3;
+/// `CAIRN_E_KEY_DESTROYED` of cairn.h.
+const KEY_DESTROYED: u64 = 43;
 
 fn rotated(context: &Context, log: &mut Log) -> Result<Outcome> {
     let cairn = build_cairn(&context.project, log)?;
@@ -84,7 +86,18 @@ fn rotated(context: &Context, log: &mut Log) -> Result<Outcome> {
         verifies(&world, &born, reading, rotations)?;
     }
     no_equivocation(&world)?;
-    passed(format!("one key followed another, both were revoked; a rotation took {stack} bytes of stack"))
+
+    say("the new key is destroyed in the device: a reboot finds none, and draws none");
+    let sealed = fs::read(&at_rest)?;
+    meter.ask("key destroy", SOON)?;
+    ensure!(!holds_of(&sealed, &fs::read(&at_rest)?)?, "something of the destroyed key is in flash");
+    meter.pull_the_plug()?;
+    let mut meter = boot(&world, &image, &factory, &modem)?;
+    ensure!(meter.ask("status", SOON)?.number("start")? == KEY_DESTROYED, "the agent started without its key");
+    verifies(&world, &born, rebooted, 1)?;
+    passed(format!(
+        "one key followed another, both were revoked, the last one destroyed; a rotation took {stack} bytes of stack"
+    ))
 }
 
 /// Switches the meter on with a factory image that says nothing of its key.
@@ -137,17 +150,20 @@ fn rotate(meter: &mut Device, old: &str) -> Result<String> {
 
 /// Nothing of the old key is in its flash any more, sealed or not: one unit is blank, the other has another key.
 fn nothing_is_left(before: &[u8], after: &[u8]) -> Result<()> {
-    // docs/keys.md, At rest: 40 bytes at 12 of the image, which begins a unit.
-    let units = before.len() / 2;
-    let image = before.chunks(units).find(|unit| unit.starts_with(b"CK")).context("no key was in flash")?;
-    let wrapped = image.get(12..52).context("a unit is too short")?;
-    ensure!(after.len() == before.len(), "the key's flash has another size");
-    let left = after.windows(8).any(|window| wrapped.windows(8).any(|part| part == window));
-    ensure!(!left, "something of the old key is in flash");
-    let units: Vec<&[u8]> = after.chunks(units).collect();
+    ensure!(!holds_of(before, after)?, "something of the old key is in flash");
+    let units: Vec<&[u8]> = after.chunks(before.len() / 2).collect();
     ensure!(units.iter().any(|unit| unit.starts_with(b"CK")), "there is no new key in flash");
     ensure!(units.iter().any(|unit| unit.iter().all(|byte| *byte == 0xff)), "no unit is blank");
     Ok(())
+}
+
+/// Whether the key's flash holds eight bytes of what was the current key in it before.
+fn holds_of(before: &[u8], after: &[u8]) -> Result<bool> {
+    // docs/keys.md, At rest: 40 bytes at 12 of the image, which begins a unit.
+    let image = before.chunks(before.len() / 2).find(|unit| unit.starts_with(b"CK")).context("no key was in flash")?;
+    let wrapped = image.get(12..52).context("a unit is too short")?;
+    ensure!(after.len() == before.len(), "the key's flash has another size");
+    Ok(after.windows(8).any(|window| wrapped.windows(8).any(|part| part == window)))
 }
 
 /// The relay takes what the new key signed, and keeps it back until the owner has registered the key.
