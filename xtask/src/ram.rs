@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Where a device's key is while it runs: the meter's image signs in QEMU, then the whole memory of the machine is read from
-//! outside and searched. Outside the signer's slot there may be no eight bytes of the key in any form in which a computation
-//! holds it; after a rotation nothing of the old key anywhere, and of a destroyed one. Needs no chain and no relay: nothing has to be sent to be signed.
+//! Where a device's key is while it runs: the meter's image signs in QEMU, then the whole memory of the machine is read
+//! from outside and searched. Outside the signer's slot there may be no eight bytes of the key in any form in which a
+//! computation holds it; after a rotation nothing of the old key anywhere, and of a destroyed one. Needs no chain and
+//! no relay: nothing has to be sent to be signed.
 
 use std::{
     collections::BTreeSet,

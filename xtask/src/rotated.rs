@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A key's life end to end in QEMU (stage `e2e-rotated`): the meter draws it, the factory registers it, another follows it, the owner
-//! registers that one too and revokes both, one after the other; last it is destroyed. What was signed when is judged by the chain's times only.
+//! A key's life end to end in QEMU (stage `e2e-rotated`): the meter draws it, the factory registers it, another follows
+//! it, the owner registers that one too and revokes both, one after the other; last it is destroyed. What was signed
+//! when is judged by the chain's times only.
 
 use std::{fs, path::Path, thread, time::Duration};
 
