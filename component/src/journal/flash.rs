@@ -55,6 +55,8 @@ pub struct FlashJournal<F, const CAPACITY: usize, const PAYLOAD: usize, const GI
     pub(super) needed: u32,
     /// Where the next entry goes in the newest sector.
     pub(super) offset: u32,
+    /// The sector that is opened next is erased before anything is written to the newest one.
+    pub(super) next_unclear: bool,
     /// What record times in the newest sector are relative to.
     pub(super) base_ms: u64,
     /// Where the cells are in the newest sector.
@@ -134,7 +136,14 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
 
     fn room_to_finish_sealed(&self) -> u64 {
         let since = |batch: u32| u64::from(self.state.next_batch.saturating_sub(batch));
-        let unfinished = since(self.state.count(BatchState::Final)) * Self::finishing();
+        // Only what is still to be said of a batch: what was said took its room.
+        let to_say = |state, length| since(self.state.count(state)) * Self::entry(length);
+        let levels =
+            [BatchState::Sent, BatchState::Stored, BatchState::Included].map(|state| to_say(state, body::LEVEL));
+        let [sent, stored, included] = levels;
+        let unfinished = to_say(BatchState::Signed, body::SIGNATURE)
+            + (sent + stored + included)
+            + to_say(BatchState::Final, body::FINAL);
         let unreleased = since(self.state.reclaim_batch) * Self::entry(body::RELEASE);
         unfinished + unreleased + Self::spending_room(self.state.cells)
     }

@@ -41,9 +41,23 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         if flash.capacity() < CAPACITY {
             return Err(MountError::OtherGeometry);
         }
-        let Mounted { state, newest, oldest, needed, offset, base_ms, cells, kept_seq, kept_batch, .. } =
+        let Mounted { state, newest, oldest, needed, offset, base_ms, cells, kept_seq, kept_batch, opening_was_cut } =
             Mounted::find(&mut flash, &Self::GEOMETRY)?;
-        Ok(Self { flash, state, newest, oldest, needed, offset, base_ms, cells, kept_seq, kept_batch, cursor: None })
+        let (next_unclear, cursor) = (opening_was_cut, None);
+        Ok(Self {
+            flash,
+            state,
+            newest,
+            oldest,
+            needed,
+            offset,
+            next_unclear,
+            base_ms,
+            cells,
+            kept_seq,
+            kept_batch,
+            cursor,
+        })
     }
 }
 
@@ -58,7 +72,7 @@ pub struct Mounted {
     pub oldest: u32,
     /// The oldest sector that may not be given up.
     pub needed: u32,
-    /// Where the next entry goes in the newest sector; at its end the next sector is erased and opened first.
+    /// Where the next entry goes in the newest sector; what does not fit goes to the next.
     pub offset: u32,
     /// What record times in the newest sector are relative to.
     pub base_ms: u64,
@@ -68,7 +82,8 @@ pub struct Mounted {
     pub kept_seq: u64,
     /// The first batch that the oldest sector may hold.
     pub kept_batch: u32,
-    /// Power went away while a sector was opened: that is done again before anything else is written.
+    /// The next sector is not blank where its headers go, and holds none, or not its cells: power went away while it was opened,
+    /// or noise or rot is there. It is erased before anything else is written.
     pub opening_was_cut: bool,
 }
 
@@ -120,9 +135,6 @@ impl Mounted {
         };
         mounted.find_oldest(flash, geometry, &newest.snapshot)?;
         mounted.opening_was_cut |= mounted.next_header_is_torn(flash, geometry)?;
-        if mounted.opening_was_cut {
-            mounted.offset = geometry.sector;
-        }
         Ok(mounted)
     }
 
@@ -166,7 +178,7 @@ impl Mounted {
     }
 
     /// Whether the sector that is opened next has a header that is neither sound nor blank: power went away while it was opened.
-    /// It could read as sound next time, so that nothing may be written before it was opened anew.
+    /// It could read as sound next time, so that nothing may be written before it was erased.
     #[inline(never)]
     fn next_header_is_torn<F: ReadNorFlash>(&self, flash: &mut F, geometry: &Geometry) -> Result<bool, MountError> {
         let Some(next) = self.newest.checked_add(1) else { return Ok(false) };

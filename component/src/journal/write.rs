@@ -73,9 +73,13 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         Self::room_with(u64::from(Self::GEOMETRY.sector - offset), free, self.state.cells)
     }
 
-    /// The same with `rest` bytes in the newest sector and `free` sectors to open.
+    /// The same with `rest` bytes in the newest sector and `free` sectors to open. What a sector's end wastes is at most what is
+    /// left of it: so an entry never takes more of this than its own bytes, wherever it lies.
     fn room_with(rest: u64, free: u32, cells: CellSet) -> u64 {
-        (rest + u64::from(free) * Self::usable(cells)).saturating_sub(u64::from(free) * Self::waste())
+        if free == 0 {
+            return rest;
+        }
+        rest.max(Self::waste()) + u64::from(free) * Self::usable(cells).saturating_sub(Self::waste())
     }
 
     /// Sectors that hold nothing, or nothing needed.
@@ -102,6 +106,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
             if self.offset + self.entry_bytes(item, payload, context.base_of(item.tag())) > Self::GEOMETRY.sector {
                 self.open_next_for(item)?;
             }
+            self.clear_next()?;
             if self.put_here(item, payload, low, run) {
                 self.state.apply(item);
                 return Ok(());
@@ -164,9 +169,21 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
                 return Err(error);
             }
         }
-        (self.newest, self.state.cells) = (generation, cells.set());
+        (self.newest, self.state.cells, self.next_unclear) = (generation, cells.set(), false);
         self.base_ms = self.state.time.unix_ms;
         self.give_up_what_may_go()
+    }
+
+    /// Erases the sector that is opened next when it holds what could read as a header later: what is written to the newest one
+    /// would be gone then.
+    fn clear_next(&mut self) -> Result<(), JournalError> {
+        if !self.next_unclear {
+            return Ok(());
+        }
+        let start = Self::GEOMETRY.address(self.newest.checked_add(1).ok_or(JournalError::Full)?);
+        self.flash.erase(start, start + Self::GEOMETRY.sector).map_err(|_| JournalError::Medium)?;
+        self.next_unclear = false;
+        Ok(())
     }
 
     fn give_up_oldest(&mut self) -> Result<(), JournalError> {
