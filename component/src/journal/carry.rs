@@ -12,7 +12,7 @@ use super::{
     JournalError,
     cell::{BudgetState, CellSet, Spending},
     entry::{Head, Item, body},
-    flash::FlashJournal,
+    flash::{FlashJournal, LogEnd},
     head::Context,
     layout::{Geometry, Header, Snapshot},
     scan::{Place, Seen, look},
@@ -203,17 +203,17 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     pub(super) fn keep_spending(&mut self, spending: Spending) -> Result<(), JournalError> {
         let item = Item::Spending(Some(spending));
         let length = item.entry_bytes(&Self::GEOMETRY, 0, 0);
-        if self.offset + SPENDING_COPIES * length > Self::GEOMETRY.sector {
+        if self.end.offset() + SPENDING_COPIES * length > Self::GEOMETRY.sector {
             self.open_next()?;
         }
         self.put_cell(&item)?;
         for _ in 1..SPENDING_COPIES {
             // The first is there. Another protects it from rot; where there is none, none is missing.
-            let place = Place { generation: self.newest, offset: self.offset };
-            if self.offset + length > Self::GEOMETRY.sector {
+            let place = Place { generation: self.newest, offset: self.end.offset() };
+            if self.end.offset() + length > Self::GEOMETRY.sector {
                 break;
             }
-            self.offset += length;
+            self.end = LogEnd::at(place.offset + length);
             let header = Header { generation: self.newest, geometry: Self::GEOMETRY, snapshot: self.state };
             if say(&mut self.flash, &header, &item, place) {
                 self.cells.note(&item, place.offset, true);
@@ -226,7 +226,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     pub(super) fn put_cell(&mut self, item: &Item) -> Result<(), JournalError> {
         self.put(item, &[])?;
         let length = item.entry_bytes(&Self::GEOMETRY, 0, 0);
-        self.cells.note(item, self.offset - length, false);
+        self.cells.note(item, self.end.offset() - length, false);
         Ok(())
     }
 }

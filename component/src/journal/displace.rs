@@ -123,7 +123,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     /// [`JournalError::Full`] when that does not help: nothing was displaced. [`JournalError::Medium`] when a move that began
     /// could not be ended: records may have been displaced.
     pub(super) fn make_way(&mut self, wanted: &Wanted<'_>, buf: &mut [u8]) -> Result<u32, JournalError> {
-        if self.has_room_for_wanted(self.offset, self.free_sectors(), self.base_ms, wanted, 0) {
+        if self.has_room_for_wanted(self.end.offset(), self.free_sectors(), self.base_ms, wanted, 0) {
             return Ok(0);
         }
         if self.state.displacing.is_none() && !self.something_gives_way()? {
@@ -172,7 +172,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
 
     /// How many of the oldest sectors must be moved for what is wanted to fit.
     fn sectors_to_move(&mut self, wanted: &Wanted<'_>, buf: &mut [u8]) -> Result<u32, JournalError> {
-        let (offset, free) = (self.offset, self.free_sectors());
+        let (offset, free) = (self.end.offset(), self.free_sectors());
         let carried = self.cells()?.bytes(&Self::GEOMETRY);
         let mut pen = Pen::new(Some(End { offset, free, opened: 0, before: 0, carried }));
         for (count, generation) in (1..).zip(self.needed..=self.newest) {
@@ -216,7 +216,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
             return Ok(());
         };
         pen.unsealed = unsealed;
-        let (newest, offset) = (self.newest, self.offset);
+        let (newest, offset) = (self.newest, self.end.offset());
         let mut step = Step::NONE;
         for later in generation + 1..=self.newest {
             let Some(mut walk) = self.walk_over(later)? else { continue };
@@ -445,7 +445,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     fn open(&mut self, pen: &mut Pen) -> Result<(), JournalError> {
         let Some(end) = &mut pen.trial else { return self.open_next() };
         if end.opened == 0 {
-            end.before = end.offset.saturating_sub(self.offset);
+            end.before = end.offset.saturating_sub(self.end.offset());
         }
         end.free = end.free.checked_sub(1).ok_or(JournalError::Full)?;
         // What cells there are is said again behind the header.
@@ -469,7 +469,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     }
 
     fn offset_of(&self, pen: &Pen) -> u32 {
-        pen.trial.map_or(self.offset, |end| end.offset)
+        pen.trial.map_or(self.end.offset(), |end| end.offset)
     }
 
     fn generation_of(&self, pen: &Pen) -> u32 {

@@ -102,7 +102,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         let mut begin = self.oldest;
         if let Some(mut walk) = self.cursor {
             if walk.place.generation == self.newest {
-                walk.limit = self.offset;
+                walk.limit = self.end.offset();
             }
             if let Some(found) = self.copy_within(walk, seq)? {
                 return Ok(Some(found));
@@ -145,7 +145,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         match self.cursor {
             Some(mut walk) if walk.next_seq <= seq.0 && seq.0 - walk.next_seq < NEAR => {
                 if walk.place.generation == self.newest {
-                    walk.limit = self.offset;
+                    walk.limit = self.end.offset();
                 }
                 self.record_within(walk, seq)
             }

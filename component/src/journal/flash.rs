@@ -53,10 +53,8 @@ pub struct FlashJournal<F, const CAPACITY: usize, const PAYLOAD: usize, const GI
     pub(super) oldest: u32,
     /// The oldest sector that may not be given up.
     pub(super) needed: u32,
-    /// Where the next entry goes in the newest sector.
-    pub(super) offset: u32,
-    /// The sector that is opened next is erased before anything is written to the newest one.
-    pub(super) next_unclear: bool,
+    /// Where the log ends in the newest sector.
+    pub(super) end: LogEnd,
     /// What record times in the newest sector are relative to.
     pub(super) base_ms: u64,
     /// Where the cells are in the newest sector.
@@ -66,6 +64,33 @@ pub struct FlashJournal<F, const CAPACITY: usize, const PAYLOAD: usize, const GI
     pub(super) kept_batch: u32,
     /// Before the record read last.
     pub(super) cursor: Option<Walk>,
+}
+
+/// Where the next entry goes in the newest sector, and whether the sector that is opened next must be erased first. Entries
+/// begin at multiples of 8, so that both are one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LogEnd(u32);
+
+impl LogEnd {
+    const NEXT_IS_UNCLEAR: u32 = 1;
+
+    pub(super) const fn at(offset: u32) -> Self {
+        Self(offset)
+    }
+
+    /// As a mount finds it.
+    pub(super) const fn found(offset: u32, next_is_unclear: bool) -> Self {
+        Self(if next_is_unclear { offset | Self::NEXT_IS_UNCLEAR } else { offset })
+    }
+
+    pub(super) const fn offset(self) -> u32 {
+        self.0 & !Self::NEXT_IS_UNCLEAR
+    }
+
+    /// What the sector that is opened next holds could read as its header later.
+    pub(super) const fn next_is_unclear(self) -> bool {
+        self.0 & Self::NEXT_IS_UNCLEAR != 0
+    }
 }
 
 impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: bool>
@@ -178,7 +203,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
 
     /// Bytes of the newest sector that are used.
     pub const fn used(&self) -> u32 {
-        self.offset
+        self.end.offset()
     }
 
     fn known(&self, batch: BatchNumber) -> Result<(), JournalError> {

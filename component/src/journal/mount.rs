@@ -8,7 +8,7 @@ use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use super::{
     carry::{CellPlaces, CellsSeen},
-    flash::FlashJournal,
+    flash::{FlashJournal, LogEnd},
     layout::{Geometry, Header, HeaderSeen, Snapshot},
     sabotage::{Mistake, makes},
     scan::{Step, Walk, WalkError, see_header},
@@ -43,21 +43,8 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         }
         let Mounted { state, newest, oldest, needed, offset, base_ms, cells, kept_seq, kept_batch, opening_was_cut } =
             Mounted::find(&mut flash, &Self::GEOMETRY)?;
-        let (next_unclear, cursor) = (opening_was_cut, None);
-        Ok(Self {
-            flash,
-            state,
-            newest,
-            oldest,
-            needed,
-            offset,
-            next_unclear,
-            base_ms,
-            cells,
-            kept_seq,
-            kept_batch,
-            cursor,
-        })
+        let (end, cursor) = (LogEnd::found(offset, opening_was_cut), None);
+        Ok(Self { flash, state, newest, oldest, needed, end, base_ms, cells, kept_seq, kept_batch, cursor })
     }
 }
 

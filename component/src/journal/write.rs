@@ -9,7 +9,7 @@ use super::{
     carry::{SPENDING_COPIES, open_sector},
     cell::CellSet,
     entry::{Head, Item, Reclaim, Run},
-    flash::FlashJournal,
+    flash::{FlashJournal, LogEnd},
     head::Context,
     layout::{Geometry, HEADER_COPIES, Header, HeaderSeen, Snapshot},
     mount::header_of,
@@ -41,7 +41,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     }
 
     fn has_room_for(&self, item: &Item, payload: &[u8]) -> bool {
-        self.has_room_at(self.offset, self.free_sectors(), self.base_ms, item, payload)
+        self.has_room_at(self.end.offset(), self.free_sectors(), self.base_ms, item, payload)
     }
 
     /// Whether `item` is admitted when the log ends at `offset` of a sector with times relative to `base_ms`, and `free` sectors
@@ -65,7 +65,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
 
     /// Bytes that entries other than records can count on.
     pub(super) fn room(&self) -> u64 {
-        self.room_at(self.offset, self.free_sectors())
+        self.room_at(self.end.offset(), self.free_sectors())
     }
 
     /// The same, when the log ends at `offset` and `free` sectors hold nothing needed.
@@ -103,7 +103,8 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     fn put_as(&mut self, item: &Item, payload: &[u8], low: u8, run: Run) -> Result<(), JournalError> {
         for _ in 0..ATTEMPTS {
             let context = self.context(run);
-            if self.offset + self.entry_bytes(item, payload, context.base_of(item.tag())) > Self::GEOMETRY.sector {
+            if self.end.offset() + self.entry_bytes(item, payload, context.base_of(item.tag())) > Self::GEOMETRY.sector
+            {
                 self.open_next_for(item)?;
             }
             self.clear_next()?;
@@ -122,11 +123,11 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         let context = self.context(run);
         let begin = item.body(context.base_of(item.tag()));
         let head = Head::of(item, &begin, payload, low, &context);
-        let offset = self.offset;
+        let offset = self.end.offset();
         // What a failed write left is seen by reading it back.
         let address = Self::GEOMETRY.address(self.newest) + offset;
         let _: Result<(), _> = program(&mut self.flash, address, &head, &begin, payload);
-        self.offset += Self::GEOMETRY.entry(head.body);
+        self.end = LogEnd::at(offset + Self::GEOMETRY.entry(head.body));
         holds(&mut self.flash, &Self::GEOMETRY, &context, offset, &head)
     }
 
@@ -162,14 +163,14 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         let snapshot = Snapshot { cells: cells.set(), ..self.state };
         let header = Header { generation, geometry: Self::GEOMETRY, snapshot };
         match open_sector(&mut self.flash, &header, &cells) {
-            Ok((places, offset)) => (self.cells, self.offset) = (places, offset),
+            Ok((places, offset)) => (self.cells, self.end) = (places, LogEnd::at(offset)),
             Err(error) => {
                 // A header may be there that reads well later: nothing is written behind its back any more.
-                self.offset = Self::GEOMETRY.sector;
+                self.end = LogEnd::at(Self::GEOMETRY.sector);
                 return Err(error);
             }
         }
-        (self.newest, self.state.cells, self.next_unclear) = (generation, cells.set(), false);
+        (self.newest, self.state.cells) = (generation, cells.set());
         self.base_ms = self.state.time.unix_ms;
         self.give_up_what_may_go()
     }
@@ -177,12 +178,12 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     /// Erases the sector that is opened next when it holds what could read as a header later: what is written to the newest one
     /// would be gone then.
     fn clear_next(&mut self) -> Result<(), JournalError> {
-        if !self.next_unclear {
+        if !self.end.next_is_unclear() {
             return Ok(());
         }
         let start = Self::GEOMETRY.address(self.newest.checked_add(1).ok_or(JournalError::Full)?);
         self.flash.erase(start, start + Self::GEOMETRY.sector).map_err(|_| JournalError::Medium)?;
-        self.next_unclear = false;
+        self.end = LogEnd::at(self.end.offset());
         Ok(())
     }
 
@@ -271,7 +272,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     pub(super) fn walk(&self, header: &Header) -> Walk {
         let mut walk = Walk::new(header, &Self::GEOMETRY);
         if header.generation == self.newest {
-            walk.limit = self.offset;
+            walk.limit = self.end.offset();
         }
         walk
     }
