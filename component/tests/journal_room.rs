@@ -8,6 +8,7 @@
 mod journal_flash;
 
 use cairn::{
+    batch::BatchNumber,
     journal::{BatchState, FlashJournal, Intent, Journal, JournalError, NewRecord},
     merkle::Hash,
     record::{Kind, Priority, StreamId},
@@ -15,10 +16,13 @@ use cairn::{
     time::{TimeQuality, WallTime},
 };
 use embedded_storage::nor_flash::NorFlash as _;
-use journal_flash::{Dice, MockFlash, next_anchor};
+use journal_flash::{Cut, Dice, MockFlash, next_anchor};
 
 /// Restarts with a reservation each that docs/journal.md promises a full journal.
 const RESERVATIONS: u64 = 16;
+
+/// Bytes of the longest entry but records.
+const SIGNATURE_ENTRY: u64 = 160;
 
 /// What a flash held before the format.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +45,8 @@ struct Life {
     /// Whether what is unsealed is sealed, and signed, before the restarts.
     sealed: bool,
     with_data: bool,
+    /// Power goes away while the signature is written, as often as half of the torn entries for which there is room.
+    torn: bool,
     seed: u64,
 }
 
@@ -58,11 +64,43 @@ fn append(journal: &mut impl Journal, dice: &mut Dice) -> Result<(), JournalErro
 /// Seals what is unsealed, if anything is, and signs it.
 fn seal(journal: &mut impl Journal, with_data: bool) -> Result<(), JournalError> {
     let anchor = next_anchor(journal, 7);
+    if anchor.count > 0 {
+        journal.seal(&anchor, with_data)?;
+    }
+    sign(journal)
+}
+
+/// Signs the last batch if it is not.
+fn sign(journal: &mut impl Journal) -> Result<(), JournalError> {
+    match journal.batches().end.0.checked_sub(1).map(BatchNumber) {
+        Some(last) if journal.through(BatchState::Signed) < Some(last) => {
+            journal.attach_signature(last, &Signature([1; 64]))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Seals what is unsealed; power goes away in the signature's last word, or while a sector is opened for it, as often as there is room
+/// for torn entries but one.
+fn seal_and_tear<const W: usize, const E: usize, const CAPACITY: usize>(
+    flash: &mut MockFlash<W, E, CAPACITY>,
+    with_data: bool,
+) -> Result<(), JournalError> {
+    let mut journal = Log::<W, E, CAPACITY>::mount(flash).unwrap();
+    let anchor = next_anchor(&journal, 7);
     if anchor.count == 0 {
         return Ok(());
     }
     journal.seal(&anchor, with_data)?;
-    journal.attach_signature(anchor.batch, &Signature([1; 64]))
+    (1..(CAPACITY / 4096).clamp(2, 16)).for_each(|_| tear_signature(flash));
+    Ok(())
+}
+
+fn tear_signature<const W: usize, const E: usize, const CAPACITY: usize>(flash: &mut MockFlash<W, E, CAPACITY>) {
+    flash.cut_at(SIGNATURE_ENTRY / W as u64 - 1, Cut::Torn);
+    let said = sign(&mut Log::<W, E, CAPACITY>::mount(flash).unwrap());
+    assert!(said.is_err() && flash.dead, "{said:?}");
+    flash.power_on();
 }
 
 /// Takes every batch to its end, one step after the other, each after a restart, and settles what is pending.
@@ -74,10 +112,10 @@ fn finish<const W: usize, const E: usize, const CAPACITY: usize>(
     let batches = Log::<W, E, CAPACITY>::mount(flash).unwrap().batches();
     for batch in batches.start.0..batches.end.0 {
         for state in [BatchState::Sent, BatchState::Stored, BatchState::Included, BatchState::Final] {
-            Log::<W, E, CAPACITY>::mount(flash).unwrap().advance(cairn::batch::BatchNumber(batch), state)?;
+            Log::<W, E, CAPACITY>::mount(flash).unwrap().advance(BatchNumber(batch), state)?;
         }
         if !life.with_data {
-            Log::<W, E, CAPACITY>::mount(flash).unwrap().release(cairn::batch::BatchNumber(batch))?;
+            Log::<W, E, CAPACITY>::mount(flash).unwrap().release(BatchNumber(batch))?;
         }
     }
     if life.cells {
@@ -118,6 +156,9 @@ fn full<const W: usize, const E: usize, const CAPACITY: usize>(life: &Life) -> M
 /// Lives one life; what was refused that must not be.
 fn live<const W: usize, const E: usize, const CAPACITY: usize>(life: &Life) -> Result<(), String> {
     let mut flash = full::<W, E, CAPACITY>(life);
+    if life.torn {
+        seal_and_tear(&mut flash, life.with_data).map_err(|error| format!("sealing: {error:?}"))?;
+    }
     if life.sealed {
         let said = seal(&mut Log::<W, E, CAPACITY>::mount(&mut flash).unwrap(), life.with_data);
         said.map_err(|error| format!("sealing: {error:?}"))?;
@@ -129,11 +170,16 @@ fn live<const W: usize, const E: usize, const CAPACITY: usize>(life: &Life) -> R
         assert!(range.start >= used && range.end >= range.start + 32, "{range:?} after {used}");
         used = range.end;
     }
-    // Whatever more it gives, everything can be finished.
+    // Whatever more it gives, everything can be finished, also when power goes away once more.
     for _ in 0..CAPACITY {
         if Log::<W, E, CAPACITY>::mount(&mut flash).unwrap().reserve_sender_sequence(32).is_err() {
             break;
         }
+    }
+    let journal = Log::<W, E, CAPACITY>::mount(&mut flash).unwrap();
+    let signed = journal.through(BatchState::Signed).map_or(0, |batch| batch.0 + 1);
+    if signed < journal.batches().end.0 {
+        tear_signature(&mut flash);
     }
     finish(&mut flash, life).map_err(|error| format!("finishing: {error:?}"))?;
     let mut journal = Log::<W, E, CAPACITY>::mount(&mut flash).unwrap();
@@ -144,11 +190,11 @@ fn live<const W: usize, const E: usize, const CAPACITY: usize>(life: &Life) -> R
 fn lives() -> impl Iterator<Item = Life> {
     let with = |list: &'static [u64]| list.iter().copied();
     [Before::Blank, Before::Zeroes, Before::Noise].into_iter().flat_map(move |before| {
-        (0..8_u64).flat_map(move |bits| {
-            let (cells, sealed, with_data) = (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0);
+        (0..16_u64).flat_map(move |bits| {
+            let (cells, sealed, with_data, torn) = (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0, bits & 8 > 0);
             with(&[0, 3]).flat_map(move |batch| {
                 with(&[1, 7, 1000]).flat_map(move |restarts| {
-                    (0..3).map(move |seed| Life { before, cells, batch, restarts, sealed, with_data, seed })
+                    (0..3).map(move |seed| Life { before, cells, batch, restarts, sealed, with_data, torn, seed })
                 })
             })
         })

@@ -163,11 +163,10 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         let since = |batch: u32| u64::from(self.state.next_batch.saturating_sub(batch));
         // Only what is still to be said of a batch: what was said took its room.
         let to_say = |state, length| since(self.state.count(state)) * Self::entry(length);
-        let levels =
-            [BatchState::Sent, BatchState::Stored, BatchState::Included].map(|state| to_say(state, body::LEVEL));
-        let [sent, stored, included] = levels;
         let unfinished = to_say(BatchState::Signed, body::SIGNATURE)
-            + (sent + stored + included)
+            + to_say(BatchState::Sent, body::LEVEL)
+            + to_say(BatchState::Stored, body::LEVEL)
+            + to_say(BatchState::Included, body::LEVEL)
             + to_say(BatchState::Final, body::FINAL);
         let unreleased = since(self.state.reclaim_batch) * Self::entry(body::RELEASE);
         unfinished + unreleased + Self::spending_room(self.state.cells)
@@ -383,7 +382,9 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
 
     fn reserve_sender_sequence(&mut self, length: u64) -> Result<Range<u64>, JournalError> {
         let room = self.room();
-        if room < self.room_to_finish() + Self::tears() + Self::entry(body::SENDER_SEQUENCE) {
+        // A device without numbers finishes nothing: room for entries that may tear is of no use to it, but for one while it does.
+        let torn = Self::entry(body::SIGNATURE);
+        if room < self.room_to_finish() + torn + Self::entry(body::SENDER_SEQUENCE) {
             return Err(JournalError::Full);
         }
         let length = if room < self.room_needed() { length.max(LONG_RESERVATION) } else { length };

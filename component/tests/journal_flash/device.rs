@@ -141,12 +141,10 @@ impl Device {
     }
 
     /// Whether the last call may say this. Room for sender sequence numbers can run out while a batch waits: a few are always to be
-    /// had when the journal is full of records, unless what was torn when power went away took their room. Everything else must
-    /// go on.
-    pub fn may_say(&self, said: Result<(), JournalError>, power_was_lost: bool) -> Verdict {
+    /// had when the journal is full of records, also after power went away. Everything else must go on.
+    pub fn may_say(&self, said: Result<(), JournalError>) -> Verdict {
         match said {
             Err(JournalError::Full) if self.doing == RESERVE => Ok(()),
-            Err(JournalError::Full) if self.doing == RESERVE_WHEN_FULL && power_was_lost => Ok(()),
             other => other.map_err(|error| format!("{}: {error:?}", self.doing)),
         }
     }

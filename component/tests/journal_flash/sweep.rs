@@ -108,7 +108,7 @@ impl<const W: usize, const E: usize, const CAPACITY: usize> World<W, E, CAPACITY
         let mut journal = Log::<W, E, CAPACITY>::mount(&mut self.flash).map_err(|error| format!("{error:?}"))?;
         for _ in 0..AFTERMATH {
             let said = self.device.step(&mut journal)?;
-            self.device.may_say(said, true).map_err(|error| format!("after it, {error}"))?;
+            self.device.may_say(said).map_err(|error| format!("after it, {error}"))?;
         }
         self.compared().map_err(|error| format!("at last: {error}"))
     }
@@ -128,7 +128,7 @@ pub fn sweep<const W: usize, const E: usize, const CAPACITY: usize>(
     while tried.generation.0 <= tried.generation.1 {
         let before = world.clone();
         let (generation, said) = world.step()?;
-        world.device.may_say(said, false).map_err(|error| format!("a life without cuts: {error}"))?;
+        world.device.may_say(said).map_err(|error| format!("a life without cuts: {error}"))?;
         let operations = world.flash.operations - before.flash.operations;
         for (at, kind) in every_cut(operations) {
             let which = |error| format!("cut {kind:?} at {at} of {operations}: {error}");
@@ -166,7 +166,7 @@ fn cut_again<const W: usize, const E: usize, const CAPACITY: usize>(
     for call in 0..calls {
         let before = world.clone();
         let (_, said) = world.step()?;
-        world.device.may_say(said, true).map_err(|error| format!("its recovery, {error}"))?;
+        world.device.may_say(said).map_err(|error| format!("its recovery, {error}"))?;
         let operations = world.flash.operations - before.flash.operations;
         let one = (dice.below(operations.max(1)), CUTS[dice.below(3) as usize]);
         let drawn = if seconds == Seconds::Sample { 0 } else { dice.roll() };
@@ -199,7 +199,7 @@ pub fn sweep_formats<const W: usize, const E: usize, const CAPACITY: usize>(seed
     tried += format_cut(&MockFlash::<W, E, CAPACITY>::new(seed), &Spending::default(), |_| true)?;
     let mut world = World::<W, E, CAPACITY>::new(seed)?;
     for age in 1..=150 {
-        world.step()?.1.or_else(|said| world.device.may_say(Err(said), false))?;
+        world.step()?.1.or_else(|said| world.device.may_say(Err(said)))?;
         if age % 30 == 0 {
             let mut flash = world.flash.clone();
             let mut journal = Log::<W, E, CAPACITY>::mount(&mut flash).map_err(|error| format!("{error:?}"))?;

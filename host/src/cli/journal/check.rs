@@ -114,7 +114,7 @@ fn next_write(journal: &Journal, findings: &Findings) -> String {
     let (mounted, geometry) = (&findings.mounted, &journal.place.geometry);
     let next = (u64::from(mounted.newest) + 1) % u64::from(geometry.sectors);
     if mounted.opening_was_cut {
-        return format!("power was lost while sector {next} was opened: it is erased and opened anew first");
+        return format!("sector {next} was not opened whole: it is erased first");
     }
     if mounted.offset >= geometry.sector {
         return format!("sector {next} is erased and opened first");
