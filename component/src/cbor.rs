@@ -1,8 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Numbers out of CBOR, for the uplink, the factory blob and Cairn's own records. minicbor has a reader of its own for every
-//! width of integer, some 400 bytes of flash each: these read the widest and narrow it, and so take and refuse the same.
+//! CBOR for the uplink, the factory blob and Cairn's own records: numbers out of it, and payloads written into vectors. minicbor
+//! has a reader of its own for every width of integer, some 400 bytes of flash each: these read the widest and narrow it, and
+//! so take and refuse the same.
 
-use minicbor::{Decoder, data::Type, decode::Error};
+use minicbor::{Decoder, data::Type, decode::Error, encode::Write};
+
+/// A payload that is being written.
+pub(crate) struct PayloadWriter<const N: usize>(pub(crate) heapless::Vec<u8, N>);
+
+impl<const N: usize> Write for PayloadWriter<N> {
+    type Error = heapless::CapacityError;
+
+    fn write_all(&mut self, buf: &[u8]) -> Result<(), Self::Error> {
+        self.0.extend_from_slice(buf)
+    }
+}
 
 /// Reads an unsigned integer into whatever it fits.
 ///

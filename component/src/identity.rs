@@ -6,7 +6,7 @@ use minicbor::{Decoder, Encoder, encode::Write};
 
 use crate::{
     batch::Commitment,
-    cbor,
+    cbor::{self, PayloadWriter},
     signer::{Algorithm, DeviceId, PublicKey},
 };
 
@@ -83,16 +83,6 @@ impl Identity {
                 _ => Some(Commitment(d.bytes()?.try_into().map_err(|_| refused())?)),
             },
         })
-    }
-}
-
-struct PayloadWriter(IdentityPayload);
-
-impl Write for PayloadWriter {
-    type Error = heapless::CapacityError;
-
-    fn write_all(&mut self, buf: &[u8]) -> Result<(), Self::Error> {
-        self.0.extend_from_slice(buf)
     }
 }
 

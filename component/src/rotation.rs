@@ -6,7 +6,7 @@
 use minicbor::{Decoder, Encoder, encode::Write};
 
 use crate::{
-    cbor,
+    cbor::{self, PayloadWriter},
     record::{SequenceNumber, StreamId},
     sha256::{Digest as _, Sha256},
     signer::{Algorithm, DeviceId, Digest, PublicKey, Signature},
@@ -125,16 +125,6 @@ impl RotationFields {
             public_key: d.bytes()?.try_into().map_err(|_| refused())?,
             proof: Signature(d.bytes()?.try_into().map_err(|_| refused())?),
         })
-    }
-}
-
-struct PayloadWriter(RotationPayload);
-
-impl Write for PayloadWriter {
-    type Error = heapless::CapacityError;
-
-    fn write_all(&mut self, buf: &[u8]) -> Result<(), Self::Error> {
-        self.0.extend_from_slice(buf)
     }
 }
 
