@@ -199,6 +199,8 @@ fn configure_meter(project: &Project, toolchain: Toolchain, log: &mut Log, meter
     python.push(python::interpreter(project));
     let mut configure = Command::new("cmake");
     configure.args(["-G", "Ninja", "-S"]).arg(&sample).arg("-B").arg(&build).args([kernel, python]);
+    // A build directory from before features were read from the .config has this in its cache, and would be refused.
+    configure.arg("-UCAIRN_FEATURES");
     configure.arg(format!("-DCAIRN_DOTCONFIG={}", dotconfig(project, log, &build, meter)?.display()));
     if matches!(meter, Meter::Psa | Meter::Signer(&PSA_SIGNER)) {
         configure.arg(format!("-DMETER_MBEDTLS={}", mbedtls_path(project, log)?.display()));
