@@ -12,13 +12,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
 
 use crate::{
     demo::{
         self, build_cairn,
         scenario::say,
-        service::Service,
+        service::{Service, events},
         world::{Born, Said, Weather, World, text},
     },
     e2e::FAST,
@@ -233,9 +232,7 @@ impl Stay<'_> {
 
     /// The lock in QEMU, with a factory blob and a nonce or as it was soldered. Its flash is a file in the folder it runs in.
     fn boot(&self, given: Option<(&Path, &Path)>, chip: u16, modem: u16) -> Result<Service> {
-        let mut qemu = Command::new("qemu-system-arm");
-        qemu.current_dir(&self.folder).args(["-M", "mps2-an385", "-display", "none", "-monitor", "none"]);
-        qemu.args(["-icount", "shift=6,align=off,sleep=on", "-semihosting-config", "enable=on,target=native"]);
+        let mut qemu = samples::lock_in_qemu(&self.folder);
         let places = given.map(|(factory, nonce)| [(factory, "0x21000000"), (nonce, "0x21001000")]);
         for (file, address) in places.into_iter().flatten() {
             qemu.arg("-device").arg(format!("loader,file={},addr={address},force-raw=on", file.display()));
@@ -247,13 +244,6 @@ impl Stay<'_> {
         }
         Service::start("QEMU", &qemu, &self.folder.join("lock.console.log"))
     }
-}
-
-/// The lines of a log with this event.
-fn events(log: &Path, event: &str) -> Result<Vec<Value>> {
-    let said = fs::read_to_string(log).with_context(|| log.display().to_string())?;
-    let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    Ok(lines.filter(|line| line["event"] == event).collect())
 }
 
 /// That every fault of `plan` happened, as the chip tells it; gives their number.

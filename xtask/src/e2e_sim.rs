@@ -2,16 +2,15 @@
 //! End to end with the key on the SIM (stage `e2e-sim`): the lock in QEMU signs through the modem that also carries its
 //! datagrams, with a card that makes mistakes; what it anchored verifies. The device's image and factory blob hold no key.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
 
 use crate::{
     demo::{
         self, build_cairn,
         scenario::say,
-        service::Service,
+        service::{Service, events},
         world::{Weather, World},
     },
     e2e::FAST,
@@ -93,18 +92,15 @@ fn one_night(world: &mut World, folder: &Path, image: &Path, way: &Way) -> Resul
 
 /// The modem tells which key is on its SIM.
 fn public_key(log: &Path) -> Result<String> {
-    let text = fs::read_to_string(log).with_context(|| log.display().to_string())?;
-    let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let line = lines.find(|line| line["event"] == "sim").context("the modem says nothing of its SIM")?;
+    let said = events(log, "sim")?;
+    let line = said.first().context("the modem says nothing of its SIM")?;
     Ok(line["text"].as_str().context("no key")?.to_owned())
 }
 
 /// Every command line the modem was given.
 fn commands(log: &Path) -> Result<String> {
-    let text = fs::read_to_string(log).with_context(|| log.display().to_string())?;
-    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let commands = lines.filter(|line| line["event"] == "command");
-    Ok(commands.filter_map(|line| line["text"].as_str().map(|text| format!("{text}\n"))).collect())
+    let commands = events(log, "command")?;
+    Ok(commands.iter().filter_map(|line| line["text"].as_str().map(|text| format!("{text}\n"))).collect())
 }
 
 /// The key on the card is neither in the image nor in what the factory wrote.
@@ -124,9 +120,7 @@ fn ensure_secret_is_nowhere(key: &Path, files: &[&Path]) -> Result<()> {
 
 /// The lock in QEMU. Its flash is a file in the folder it runs in.
 fn boot(folder: &Path, image: &Path, factory: &Path, port: u16) -> Result<Service> {
-    let mut qemu = Command::new("qemu-system-arm");
-    qemu.current_dir(folder).args(["-M", "mps2-an385", "-display", "none", "-monitor", "none"]);
-    qemu.args(["-icount", "shift=6,align=off,sleep=on", "-semihosting-config", "enable=on,target=native"]);
+    let mut qemu = samples::lock_in_qemu(folder);
     qemu.arg("-device").arg(format!("loader,file={},addr=0x21000000,force-raw=on", factory.display()));
     qemu.arg("-kernel").arg(image).args(["-serial", "stdio", "-serial"]).arg(format!("tcp:127.0.0.1:{port}"));
     Service::start("QEMU", &qemu, &folder.join("lock.console.log"))

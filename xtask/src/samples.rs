@@ -212,6 +212,14 @@ fn configure_meter(project: &Project, toolchain: Toolchain, log: &mut Log, meter
     Ok(build)
 }
 
+/// The machine of the sample in Rust, without image and serial lines. Its flash is a file in `folder`.
+pub(crate) fn lock_in_qemu(folder: &Path) -> Command {
+    let mut qemu = Command::new("qemu-system-arm");
+    qemu.current_dir(folder).args(["-M", "mps2-an385", "-display", "none", "-monitor", "none"]);
+    qemu.args(["-icount", "shift=6,align=off,sleep=on", "-semihosting-config", "enable=on,target=native"]);
+    qemu
+}
+
 /// Builds an image and gives its path.
 pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log, meter: Meter) -> Result<PathBuf> {
     let build = configure_meter(project, toolchain, log, meter)?;

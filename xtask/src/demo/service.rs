@@ -12,8 +12,16 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
 
 use crate::process::{copy_into, shown};
+
+/// The lines of a program's log of JSON that tell of `event`.
+pub(crate) fn events(log: &Path, event: &str) -> Result<Vec<Value>> {
+    let said = fs::read_to_string(log).with_context(|| log.display().to_string())?;
+    let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    Ok(lines.filter(|line| line["event"] == event).collect())
+}
 
 /// How often a log or a port is looked at.
 const GLANCE: Duration = Duration::from_millis(20);
