@@ -8,6 +8,7 @@ mod journal_flash;
 use cairn::{
     batch::{Anchor, AnchorFlags, BatchNumber, Commitment},
     journal::entry::body,
+    journal::layout::{HEADER_BYTES, Header, HeaderRead, Snapshot},
     journal::{BatchState, FlashJournal, Intent, Journal, JournalError, MountError, NewRecord, Spending},
     merkle::Hash,
     record::{Entry, Kind, LossReason, Priority, SequenceNumber, StreamId},
@@ -402,4 +403,32 @@ fn a_new_stream_knows_the_last_commitment_and_the_nonces_of_the_old_one_also_whe
 fn the_journal_in_ram_is_small_whatever_the_flash() {
     type Large<'a> = FlashJournal<&'a mut MockFlash<1, 4096, 16_777_216>, 16_777_216, 1024>;
     assert!(size_of::<Large<'_>>() - size_of::<usize>() <= 256, "{}", size_of::<Large<'_>>());
+}
+
+/// No rot makes a header whose checksum is right, but a journal that took one would accept records and not find them again.
+#[test]
+fn a_header_that_says_more_than_the_one_after_it_is_refused() {
+    let mut flash = formatted();
+    let mut journal = Log::mount(&mut flash).unwrap();
+    append(&mut journal).unwrap();
+    seal(&mut journal, 1, true).unwrap();
+    while journal.generation() == 0 {
+        append(&mut journal).unwrap();
+    }
+    let more: [fn(&mut Snapshot); 3] = [
+        |s| s.next_seq = 500,
+        |s| s.next_batch = 9,
+        |s| {
+            (s.next_batch, s.reached[0]) = (1, 1);
+        },
+    ];
+    for say_more in more {
+        let mut flash = flash.clone();
+        let bytes: [u8; HEADER_BYTES] = flash.cells[..HEADER_BYTES].try_into().unwrap();
+        let HeaderRead::Valid(mut header) = Header::decode(&bytes) else { panic!("a journal was there") };
+        say_more(&mut header.snapshot);
+        flash.cells[..HEADER_BYTES].copy_from_slice(&header.encode());
+        assert_eq!(Log::mount(&mut flash).map(drop), Err(MountError::UnknownVersion));
+    }
+    assert!(Log::mount(&mut flash).is_ok());
 }

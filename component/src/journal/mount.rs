@@ -7,6 +7,7 @@ use core::ops::Range;
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use super::{
+    BatchState,
     carry::{CellPlaces, CellsSeen},
     flash::{FlashJournal, LogEnd},
     layout::{Geometry, Header, HeaderSeen, Snapshot},
@@ -20,8 +21,8 @@ use crate::record::StreamId;
 pub enum MountError {
     /// There is no journal.
     NotFormatted,
-    /// The journal is of another version of the format, or has sound entries that this build does not know or that contradict
-    /// one another: no rot and no power cut makes such.
+    /// The journal is of another version of the format, or has sound headers or entries that this build does not know or that
+    /// contradict one another: no rot and no power cut makes such.
     UnknownVersion,
     /// The journal was made for another division of the flash, or the flash is too small for it.
     OtherGeometry,
@@ -137,7 +138,8 @@ impl Mounted {
         let first = (self.newest + 1).saturating_sub(geometry.sectors);
         let full = self.newest + 1 >= geometry.sectors;
         // Where the sector after the one looked at begins.
-        let (mut next_seq, mut next_batch) = (newest.next_seq, newest.next_batch);
+        let (mut next_seq, mut next_batch, mut signed) =
+            (newest.next_seq, newest.next_batch, newest.count(BatchState::Signed));
         // What was moved does not count, whatever is left of it.
         let mut header = Header::NONE;
         for generation in (first.max(self.state.moved)..self.newest).rev() {
@@ -153,7 +155,13 @@ impl Mounted {
                 self.needed = generation;
             }
             if readable {
-                (next_seq, next_batch) = (header.snapshot.next_seq, header.snapshot.next_batch);
+                let begin = &header.snapshot;
+                let count = begin.count(BatchState::Signed);
+                if begin.next_seq > next_seq || begin.next_batch > next_batch || count > signed {
+                    // Sectors are looked for by these numbers: with one that goes back, later records would not be found.
+                    return Err(MountError::UnknownVersion);
+                }
+                (next_seq, next_batch, signed) = (begin.next_seq, begin.next_batch, count);
                 (self.kept_seq, self.kept_batch) = (next_seq, next_batch);
             } else {
                 // Both copies of its header rotted; what it held that is needed reads as damaged.

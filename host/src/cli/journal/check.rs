@@ -51,9 +51,10 @@ pub(super) fn print(out: &mut impl Write, journal: &Journal, as_json: bool) -> a
             return Ok(code);
         }
         Err(MountError::NotFormatted) => (exit::NO_JOURNAL, "no sector begins with a header that is its own"),
-        Err(MountError::UnknownVersion) => {
-            (exit::JOURNAL_REFUSED, "a header or an entry is of a version that this build does not know")
-        }
+        Err(MountError::UnknownVersion) => (
+            exit::JOURNAL_REFUSED,
+            "headers or entries are of a version that this build does not know, or contradict one another",
+        ),
         Err(MountError::OtherGeometry) => (exit::JOURNAL_REFUSED, "it was made for another division of the flash"),
         Err(MountError::Medium) => bail!("the image ends before the journal does"),
     };
