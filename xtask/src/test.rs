@@ -66,6 +66,7 @@ const STAGES: &[&Stage] = &[
     &kills::STAGE,
     &fuzz::STAGE,
     &zephyr::STAGE,
+    &zephyr::END_TO_END,
 ];
 
 /// `cargo xtask test`.

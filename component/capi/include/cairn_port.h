@@ -102,6 +102,27 @@ bool cairn_port_entropy(uint8_t *out, size_t length);
 size_t cairn_port_uart_read(uint8_t *buffer, size_t capacity);
 size_t cairn_port_uart_write(const uint8_t *bytes, size_t length);
 
+/* ---- datagrams, for builds with the transport CoAP over UDP ----
+ *
+ * One socket at a time, connected to the relay. All four are called by the agent's task only, and none waits. When a
+ * datagram came, cairn_port_wait must return. */
+
+/* What send and receive answer when nothing can be done now, and when the socket is of no more use. */
+#define CAIRN_UDP_LATER (-1)
+#define CAIRN_UDP_FAILED (-2)
+
+/* Opens a socket to an IPv4 address, most significant byte first, and a port. False when there is no network. */
+bool cairn_port_udp_open(const uint8_t address[4], uint16_t port);
+
+/* Sends one datagram: its length, CAIRN_UDP_LATER or CAIRN_UDP_FAILED. */
+int cairn_port_udp_send(const uint8_t *bytes, size_t length);
+
+/* Takes one datagram that came from the relay, cut to capacity: its length, CAIRN_UDP_LATER or CAIRN_UDP_FAILED. */
+int cairn_port_udp_receive(uint8_t *bytes, size_t capacity);
+
+/* Closes the socket. */
+void cairn_port_udp_close(void);
+
 /* ---- the journal's flash, supplied by the product ----
  *
  * A partition of CONFIG_CAIRN_JOURNAL_BYTES bytes of NOR flash that nothing else touches; `offset` counts from its

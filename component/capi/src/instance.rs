@@ -136,20 +136,23 @@ pub(crate) struct Instance {
 
 /// The modem as its users share it. Both are the agent's task's, so that a cell without a lock will do.
 #[cfg(feature = "signer-sim")]
-type SharedModem = core::cell::RefCell<transport::Modem>;
+type SharedModem = core::cell::RefCell<transport::Stack>;
 
 /// `CAIRN_STORAGE_SIZE` of cairn.h, the same formula over the same configuration: what depends on the configuration,
 /// plus what does not, rounded up. `tests/` compares it with the C compiler's.
 pub const CAIRN_STORAGE_SIZE: usize = (cairn_config::UPLINK_MAX
     + 2 * transport::TX
-    + 5 * cairn_config::AT_LINE_MAX / 2
+    + STORAGE_MODEM
     + 2 * cairn_config::PAYLOAD_MAX
     + STORAGE_FIXED
     + STORAGE_SIGNER
     + STORAGE_WAITER * cairn_config::WAITERS)
     .next_multiple_of(16);
 const WIDE: bool = size_of::<usize>() == 8;
-const STORAGE_FIXED: usize = if WIDE { 3520 } else { 3392 };
+const STORAGE_FIXED: usize = if WIDE { 2304 } else { 2240 };
+/// What the modem takes; a socket is the port's.
+const STORAGE_MODEM: usize =
+    if cairn_config::AT_MODEM { 5 * cairn_config::AT_LINE_MAX / 2 + if WIDE { 1216 } else { 1152 } } else { 0 };
 /// What the signer has over a software signer.
 const STORAGE_SIGNER: usize = if cairn_config::SIGNER_SE050 {
     672
@@ -503,7 +506,7 @@ impl Lent<'_> {
     /// What the link sends through.
     #[cfg(not(feature = "signer-sim"))]
     pub(crate) fn port(&mut self) -> transport::Port {
-        transport::modem()
+        transport::stack()
     }
 
     /// A handle to the modem, which is made in place the first time.
@@ -512,7 +515,7 @@ impl Lent<'_> {
         let cell = self.instance.modem.get();
         if !self.loans.modem_made {
             // SAFETY: `modem_made` lets this run once, before anybody was given a reference into the cell.
-            place(unsafe { &mut *cell }, || SharedModem::new(transport::modem()));
+            place(unsafe { &mut *cell }, || SharedModem::new(transport::stack()));
             self.loans.modem_made = true;
         }
         // SAFETY: `modem_made` says that it is initialised, and no exclusive reference to it is made from then on. The instance

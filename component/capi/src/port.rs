@@ -2,6 +2,9 @@
 //! The functions of include/cairn_port.h, which the RTOS glue or the integrator supplies in C, behind safe names.
 //! Everything the C interface asks of the outside passes here.
 
+#[cfg(feature = "udp")]
+mod udp;
+
 use core::ffi::{c_int, c_void};
 
 #[cfg(feature = "monotonic")]
@@ -16,6 +19,8 @@ use embedded_storage::nor_flash::{
 };
 
 use crate::record::cairn_record_t;
+#[cfg(feature = "udp")]
+pub(crate) use udp::PortUdp;
 
 /// cbindgen:ignore
 mod c {

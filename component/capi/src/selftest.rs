@@ -122,16 +122,7 @@ const OWN: &[Check] = &[
 ];
 
 /// Those of the channel to the relay.
-const CHANNEL: &[Check] = {
-    #[cfg(feature = "at-modem")]
-    {
-        cairn_coap::oscore::selftest::CHECKS
-    }
-    #[cfg(not(feature = "at-modem"))]
-    {
-        &[]
-    }
-};
+const CHANNEL: &[Check] = cairn_coap::oscore::selftest::CHECKS;
 
 /// The signer over libsecp256k1, with a context of its own.
 #[cfg(feature = "signer-libsecp256k1")]

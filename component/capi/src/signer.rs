@@ -10,8 +10,9 @@ use crate::result::cairn_result_t;
 /// Whether each feature is what the configuration says: a library made of one and a header made of the other would not be
 /// the same program.
 const _: () = {
-    const SAME: [(bool, bool); 17] = [
+    const SAME: [(bool, bool); 18] = [
         (cfg!(feature = "at-modem"), cairn_config::AT_MODEM),
+        (cfg!(feature = "udp"), cairn_config::UDP),
         (cfg!(feature = "modem-bc66"), cairn_config::MODEM_BC66),
         (cfg!(feature = "monotonic"), cairn_config::MONOTONIC),
         (cfg!(feature = "key-store"), cairn_config::KEY_STORE),

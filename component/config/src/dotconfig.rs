@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::symbols::{CHOICES, Kind, SYMBOLS, Symbol};
+use crate::symbols::{CHOICES, Kind, OF_THE_GLUE, SYMBOLS, Symbol};
 
 /// Uplink bytes that are not records: the anchor, its signature, the batch key, a record's time and kind; rounded up.
 const UPLINK_OVERHEAD: u64 = 256;
@@ -24,6 +24,7 @@ pub(crate) const OWN_PAYLOAD: u64 = 138;
 /// that its features are those of its configuration.
 const FEATURES: &[(&str, &str)] = &[
     ("AT_MODEM", "at-modem"),
+    ("UDP", "udp"),
     ("MODEM_BC66", "modem-bc66"),
     ("MONOTONIC", "monotonic"),
     ("KEY_STORE", "key-store"),
@@ -176,6 +177,9 @@ fn quoted_bytes(text: &str) -> Option<Vec<u8>> {
 /// The symbol a `.config` calls `name`; `None` when it is another component's.
 fn find(name: &str) -> Result<Option<&'static Symbol>, String> {
     let Some(own) = name.strip_prefix(PREFIX) else { return Ok(None) };
+    if OF_THE_GLUE.contains(&own) || own.starts_with("LOG_LEVEL") {
+        return Ok(None);
+    }
     match SYMBOLS.iter().find(|symbol| symbol.name == own) {
         Some(symbol) => Ok(Some(symbol)),
         None => Err(format!("{name}: Cairn has no such option; was the file made for another version?")),
@@ -223,9 +227,6 @@ fn contradictions(values: &Values) -> Vec<String> {
                 choice.join(&format!(", {PREFIX}"))
             ));
         }
-    }
-    if !set(values, "AT_MODEM") {
-        errors.push(format!("{PREFIX}AT_MODEM is not set: there is no other link to the relay in C builds"));
     }
     if let (Some(Value::Int(payload)), Some(Value::Int(uplink))) = (values.get("PAYLOAD_MAX"), values.get("UPLINK_MAX"))
         && set(values, "UPLOAD_DATA")

@@ -215,11 +215,13 @@ fn signers_that_contradict_the_rest_are_refused_with_the_reason() {
     ] {
         assert!(errors(&changed(&lines)).contains(why), "{lines:?}: {}", errors(&changed(&lines)));
     }
+    assert!(errors(&changed(&["CONFIG_CAIRN_UDP=y"])).contains("CONFIG_CAIRN_UDP must be y, 2 are"));
     let rest: Vec<_> =
         DEFAULT.lines().filter(|line| !line.contains("CAIRN_AT_") && !line.contains("CAIRN_MODEM_")).collect();
     let no_link = format!("{}\n# CONFIG_CAIRN_AT_MODEM is not set\n", rest.join("\n"));
-    let said = errors(&no_link);
-    assert!(said.contains("CONFIG_CAIRN_AT_MODEM is not set: there is no other link to the relay"), "{said}");
+    assert!(errors(&no_link).contains("CONFIG_CAIRN_UDP must be y, 0 are"), "{}", errors(&no_link));
+    let udp = no_link.replace("# CONFIG_CAIRN_UDP is not set", "CONFIG_CAIRN_UDP=y");
+    assert!(Config::parse(&udp).expect("datagrams of the port").features().contains(&"udp"));
 }
 
 #[test]

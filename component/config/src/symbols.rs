@@ -109,6 +109,7 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     int("COAP_ACK_TIMEOUT_MS", "u32", 1000, 60_000, "ACK_TIMEOUT of RFC 7252 section 4.8, in milliseconds."),
     int("COAP_MAX_RETRANSMIT", "u8", 0, 8, "MAX_RETRANSMIT of RFC 7252 section 4.8."),
     boolean("AT_MODEM", "CoAP goes over an NB-IoT modem on the port's UART."),
+    boolean("UDP", "CoAP goes over the port's datagrams."),
     boolean("MODEM_BC660K", "The modem is a Quectel BC660K-GL.").with(MODEM),
     boolean("MODEM_BC66", "The modem is a Quectel BC66.").with(MODEM),
     int("AT_LINE_MAX", "usize", 64, 4096, "Longest line taken from the modem, in bytes without line end.").with(MODEM),
@@ -133,7 +134,7 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     boolean("KEY_P256", "The element's key is on P-256.").with(ELEMENT),
     int("PSA_KEY_ID", "u32", 1, 0x3fff_ffff, "Identifier of PSA Crypto's persistent key.").with(&["SIGNER_PSA"]),
     boolean("PSA_HASH", "SHA-256 is PSA Crypto's."),
-    boolean("PSA_AEAD", "AES-CCM of the channel is PSA Crypto's.").with(MODEM),
+    boolean("PSA_AEAD", "AES-CCM of the channel is PSA Crypto's."),
     hex("SE050_KEY_ID", "u32", 1, 0x7fff_0000, "Object identifier of the ledger key on the chip.").with(SE050),
     hex("SE050_I2C_ADDRESS", "u8", 0x08, 0x77, "Address of the chip on the bus, seven bits.").with(SE050),
     int("SE050_I2C_KHZ", "u16", 10, 1000, "Clock of the bus, in kilohertz.").with(SE050),
@@ -155,10 +156,16 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     boolean("ROOT_SE050", "The secure element vouches for the device's key.").with(SE050),
 ];
 
+/// Options that only one RTOS's glue reads (kconfig/Kconfig.zephyr): no part of a configuration, and not in its hash. Those of the
+/// log's template begin with `LOG_LEVEL`.
+pub(crate) const OF_THE_GLUE: &[&str] =
+    &["CARGO_OFFLINE", "INSECURE_ENTROPY", "SHELL", "ZEPHYR_SOCKETS", "ZEPHYR_UART"];
+
 /// Symbols of which exactly one is set, where the configuration has a use for the first.
 pub(crate) const CHOICES: &[&[&str]] = &[
     &["JOURNAL_FULL_REFUSE", "JOURNAL_FULL_DISPLACE"],
     &["UPLOAD_DATA", "UPLOAD_HASH_ONLY"],
+    &["AT_MODEM", "UDP"],
     &["MODEM_BC660K", "MODEM_BC66"],
     &["SIGNER_SOFTWARE", "SIGNER_P256", "SIGNER_LIBSECP256K1", "SIGNER_PSA", "SIGNER_SE050", "SIGNER_SIM"],
     &["KEY_AT_REST_SEALED", "KEY_AT_REST_INSECURELY_PLAIN"],

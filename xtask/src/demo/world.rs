@@ -115,6 +115,8 @@ pub(crate) struct World {
     /// The chain.
     pub(crate) chain: Chain,
     relay_port: u16,
+    /// Where factory images say the relay is.
+    relay_address: String,
     relay: Option<Service>,
 }
 
@@ -145,6 +147,7 @@ impl World {
             pace: pace.clone(),
             chain,
             relay_port: free_udp_port()?,
+            relay_address: RELAY_ADDRESS.to_owned(),
             relay: None,
         };
         let (url, owner) = (world.chain.url(), text(&world.chain.owner_key()));
@@ -227,6 +230,12 @@ impl World {
         Ok(said)
     }
 
+    /// Devices have an IP stack of their own and reach this machine at `host`: factory images made from now on name the relay's
+    /// real port.
+    pub(crate) fn is_reached_at(&mut self, host: &str) {
+        self.relay_address = format!("{host}:{}", self.relay_port);
+    }
+
     /// Creates and registers a device.
     pub(crate) fn provision(&self, name: &str) -> Result<Born> {
         self.provision_with(name, &[])
@@ -259,7 +268,7 @@ impl World {
             "--db",
             &db,
             "--relay",
-            RELAY_ADDRESS,
+            &self.relay_address,
             "--output",
             &output,
             "--json",

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* What the files of this folder tell each other. */
+#ifndef CAIRN_ZEPHYR_INTERNAL_H
+#define CAIRN_ZEPHYR_INTERNAL_H
+
+#include "cairn.h"
+
+#define CAIRN_FACTORY_MAX 256u
+
+#include <stdbool.h>
+
+/* Makes what cairn_port_wake and cairn_port_wait need. False when the system has no room for it. */
+bool cairn_zephyr_prepare_wake(void);
+
+/* Reads the factory image from the partition cairn,factory. False when there is none, or the flash does not answer. */
+bool cairn_zephyr_read_factory(uint8_t image[CAIRN_FACTORY_MAX]);
+
+#endif /* CAIRN_ZEPHYR_INTERNAL_H */
