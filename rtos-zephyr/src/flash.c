@@ -2,6 +2,7 @@
 /* The journal's flash of cairn_port.h: the partition that the devicetree chose as cairn,journal. Called by the agent's
  * thread only; neither caches nor delays. */
 #include "cairn_port.h"
+#include "internal.h"
 
 #include <zephyr/device.h>
 #include <zephyr/devicetree.h>
@@ -45,3 +46,30 @@ int cairn_port_flash_erase(uint32_t offset, size_t length)
 {
 	return flash_erase(device, (off_t)(OFFSET + offset), length);
 }
+
+#if DT_NODE_HAS_COMPAT(DT_PARENT(MEMORY), zephyr_sim_flash)
+
+/* Flash comes from its maker erased, RAM that simulates it comes as zeros: what is all zeros was never a flash. Called once, before
+ * the agent looks at it. */
+bool cairn_zephyr_prepare_flash(void)
+{
+	for (off_t at = 0; at < CONFIG_CAIRN_JOURNAL_BYTES; at += sizeof(uint32_t)) {
+		uint32_t word;
+		if (flash_read(device, OFFSET + at, &word, sizeof(word)) != 0) {
+			return false;
+		}
+		if (word != 0) {
+			return true;
+		}
+	}
+	return flash_erase(device, OFFSET, CONFIG_CAIRN_JOURNAL_BYTES) == 0;
+}
+
+#else
+
+bool cairn_zephyr_prepare_flash(void)
+{
+	return device_is_ready(device);
+}
+
+#endif

@@ -12,6 +12,9 @@
 /* Makes what cairn_port_wake and cairn_port_wait need. False when the system has no room for it. */
 bool cairn_zephyr_prepare_wake(void);
 
+/* Whether the journal's flash is there. */
+bool cairn_zephyr_prepare_flash(void);
+
 /* Reads the factory image from the partition cairn,factory. False when there is none, or the flash does not answer. */
 bool cairn_zephyr_read_factory(uint8_t image[CAIRN_FACTORY_MAX]);
 

@@ -57,6 +57,10 @@ cairn_result_t cairn_zephyr_start(const cairn_config_t *config)
 			LOG_ERR("no eventfd: raise CONFIG_ZVFS_EVENTFD_MAX and CONFIG_ZVFS_OPEN_MAX");
 			return CAIRN_E_MEDIUM;
 		}
+		if (!cairn_zephyr_prepare_flash()) {
+			LOG_ERR("the flash of cairn,journal does not answer");
+			return CAIRN_E_MEDIUM;
+		}
 		prepared = true;
 	}
 	uint8_t image[CAIRN_FACTORY_MAX];
