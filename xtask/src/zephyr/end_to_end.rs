@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Runs twister over twister-tests/ when there is a Zephyr workspace on this machine; it is too large to install for a
-//! test.
+//! The samples on Zephyr against a relay and a chain, from the reading to the verified evidence.
 
 use std::{
-    env,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 
+use super::workspace::{NO_WORKSPACE, in_workspace, workspace};
 use crate::{
     demo::{self, build_cairn, scenario::say, service::Service, world::World},
     e2e::FAST,
@@ -18,39 +17,6 @@ use crate::{
     stage::{Outcome, passed},
     suite::{Context, Stage},
 };
-
-/// twister, or why not.
-pub(crate) const STAGE: Stage =
-    Stage { name: "zephyr", about: "twister, when there is a Zephyr workspace", needs: &[], body: twister };
-
-const NO_WORKSPACE: &str = "no Zephyr workspace: neither ZEPHYR_BASE nor ~/zephyrproject/zephyr is one";
-
-fn workspace() -> Option<PathBuf> {
-    let named = env::var_os("ZEPHYR_BASE").map(PathBuf::from);
-    let usual = env::var_os("HOME").map(|home| PathBuf::from(home).join("zephyrproject/zephyr"));
-    named.into_iter().chain(usual).find(|base| base.join("scripts/twister").is_file())
-}
-
-fn twister(context: &Context, log: &mut Log) -> Result<Outcome> {
-    let tests = context.project.path("twister-tests");
-    if std::fs::read_dir(&tests).map_or(true, |mut entries| entries.next().is_none()) {
-        return Ok(Outcome::Skipped("this version has no twister tests".to_owned()));
-    }
-    let Some(base) = workspace() else {
-        return Ok(Outcome::Skipped(NO_WORKSPACE.to_owned()));
-    };
-    let mut twister = Command::new(base.join("scripts/twister"));
-    twister.arg("--testsuite-root").arg(&tests).arg("--outdir").arg(context.project.directory("twister")?);
-    // With Debian's compiler twister would otherwise drop the board without a word.
-    twister.args(["--force-toolchain", "--integration"]).env("ZEPHYR_TOOLCHAIN_VARIANT", "gnuarmemb");
-    twister.env("GNUARMEMB_TOOLCHAIN_PATH", "/usr").env("ZEPHYR_BASE", &base);
-    twister.env("ZEPHYR_EXTRA_MODULES", context.project.path(""));
-    let said = log.run(&mut twister)?;
-    if said.contains("0 of 0 ") {
-        bail!("twister ran no test");
-    }
-    passed(said.lines().find(|line| line.contains(" passed")).unwrap_or_default())
-}
 
 /// A reading of the Zephyr meter on qemu_cortex_m3, anchored and verified.
 pub(crate) const END_TO_END: Stage = Stage {
@@ -108,17 +74,6 @@ fn build_meter(context: &Context, log: &mut Log, base: &Path) -> Result<PathBuf>
     ninja.arg("--build").arg(&build);
     log.run(in_workspace(&mut ninja, base))?;
     Ok(build.join("zephyr/zephyr.elf"))
-}
-
-/// With the workspace's Python, Debian's compiler, and cargo's directories of its own.
-fn in_workspace<'a>(command: &'a mut Command, base: &Path) -> &'a mut Command {
-    // Where Zephyr's getting-started guide has west and what it needs installed.
-    let venv = base.parent().map(|top| top.join(".venv/bin")).filter(|bin| bin.is_dir());
-    let path = env::var_os("PATH").unwrap_or_default();
-    let path = env::join_paths(venv.into_iter().chain(env::split_paths(&path))).unwrap_or(path);
-    command.env("PATH", path);
-    command.env("ZEPHYR_BASE", base).env("ZEPHYR_TOOLCHAIN_VARIANT", "gnuarmemb");
-    command.env("GNUARMEMB_TOOLCHAIN_PATH", "/usr").env_remove("CARGO_TARGET_DIR")
 }
 
 fn boot(folder: &Path, image: &Path, factory: &Path) -> Result<Service> {

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Stages on Zephyr: they run where there is a workspace, and say so where there is none.
+
+mod end_to_end;
+mod twister;
+mod workspace;
+
+pub(crate) use end_to_end::END_TO_END;
+pub(crate) use twister::STAGE;
