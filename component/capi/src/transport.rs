@@ -15,6 +15,8 @@ use cairn_coap::{
     oscore::{Context, DeriveError, Secrets},
 };
 
+#[cfg(feature = "signer-sim")]
+pub(crate) use chosen::Stack;
 pub(crate) use chosen::{Port, TX, stack};
 use chosen::{RX, TRANSMISSION};
 
