@@ -46,6 +46,10 @@ fn fuzz(context: &Context, log: &mut Log) -> Result<Outcome> {
         run.arg(target).arg(corpus).arg(directory.join("seeds").join(target)).arg("--");
         run.arg(format!("-max_total_time={}", context.fuzz_seconds)).arg("-print_final_stats=1");
         run.arg(format!("-artifact_prefix={}/", artifacts.display()));
+        // A change is judged by what it did, not by a new roll of the dice: those are for long runs.
+        if !context.long {
+            run.arg(format!("-seed={}", context.seed.unwrap_or(1)));
+        }
         let said = log.run_within(&mut run, Duration::from_secs(context.fuzz_seconds) + MARGIN)?;
         let count = executions(&said).with_context(|| format!("{target} does not say how often it ran"))?;
         if count == 0 {

@@ -138,7 +138,8 @@ fn features_that_are_not_the_configurations_do_not_build_and_say_why() {
         ("at-modem,signer-software,endorsement", mismatch),
         ("at-modem,signer-software,monotonic", mismatch),
         ("at-modem,signer-software,es256", "the cargo feature es256 is for keys on P-256"),
-        ("signer-software", "cairn-capi needs a transport"),
+        ("signer-software", "no transport: cairn-capi takes exactly one"),
+        ("at-modem,udp,signer-software", "two transports: cairn-capi takes exactly one"),
     ] {
         let said = refusal(features);
         assert!(said.contains(why), "{features}: {said}");
