@@ -15,7 +15,10 @@
 #   CAIRN_CARGO_ARGS        more arguments for the device build, a list; for instance -Zbuild-std=core,alloc
 #   CAIRN_CARGO_TARGET_DIR  where cargo builds                       default: <build>/cairn
 #   CAIRN_HOST_TARGET_DIR   where cargo builds cairn-config          default: <build>/cairn-host
+#   CAIRN_CARGO_OFFLINE     ON: cargo does not ask the network       default: OFF; needs its cache warm, or vendored crates
 #   CAIRN_RUST_TARGET       the Rust target triple                   default: from the C compiler
+#   CAIRN_PREBUILT_DIR      a folder that `cargo xtask prebuilt`     default: none, cargo builds
+#                           made: no Rust is needed then
 #   CAIRN_CFLAGS            flags for the C that cargo compiles      default: below; used with CONFIG_CAIRN_SIGNER_LIBSECP256K1,
 #                           before those that .cargo/config.toml has for the target
 #
@@ -32,7 +35,7 @@ elseif(NOT DEFINED CAIRN_DOTCONFIG)
 endif()
 
 # ---- which Rust target the C compiler's flags mean
-# -----------------------------------------------------------------------
+include("${CMAKE_CURRENT_LIST_DIR}/../component/capi/cairn_rust_target.cmake")
 function(_cairn_rust_target out)
   separate_arguments(flags UNIX_COMMAND "${CMAKE_C_FLAGS}")
   get_directory_property(options COMPILE_OPTIONS)
@@ -42,30 +45,10 @@ function(_cairn_rust_target out)
   if(failed)
     message(FATAL_ERROR "Cairn: cannot ask ${CMAKE_C_COMPILER} what it compiles for; set CAIRN_RUST_TARGET.\n${error}")
   endif()
-  set(float "")
-  if(macros MATCHES "#define __ARM_PCS_VFP 1")
-    set(float "hf")
-  endif()
-  if(macros MATCHES "#define __ARM_ARCH_6M__ 1")
-    set(target "thumbv6m-none-eabi")
-  elseif(macros MATCHES "#define __ARM_ARCH_7M__ 1")
-    set(target "thumbv7m-none-eabi")
-  elseif(macros MATCHES "#define __ARM_ARCH_7EM__ 1")
-    set(target "thumbv7em-none-eabi${float}")
-  elseif(macros MATCHES "#define __ARM_ARCH_8M_BASE__ 1")
-    set(target "thumbv8m.base-none-eabi")
-  elseif(macros MATCHES "#define __ARM_ARCH_8(_1)?M_MAIN__ 1")
-    set(target "thumbv8m.main-none-eabi${float}")
-  elseif(macros MATCHES "#define __riscv_xlen 32")
-    if(NOT macros MATCHES "#define __riscv_float_abi_soft 1")
-      message(FATAL_ERROR "Cairn: RISC-V with a hard-float ABI: set CAIRN_RUST_TARGET")
-    elseif(macros MATCHES "#define __riscv_atomic ")
-      set(target "riscv32imac-unknown-none-elf")
-    else()
-      set(target "riscv32imc-unknown-none-elf")
-    endif()
-  else()
-    message(FATAL_ERROR "Cairn: no Rust target is known for what ${CMAKE_C_COMPILER} compiles for; set CAIRN_RUST_TARGET")
+  cairn_rust_target_of_macros(target "${macros}")
+  if(NOT target)
+    message(FATAL_ERROR "Cairn: no Rust target is known for what ${CMAKE_C_COMPILER} compiles for. ${CAIRN_TARGETS_KNOWN}. "
+      "Set CAIRN_RUST_TARGET.")
   endif()
   set(${out} "${target}" PARENT_SCOPE)
 endfunction()
@@ -76,6 +59,11 @@ elseif(NOT CAIRN_RUST_TARGET)
   _cairn_rust_target(CAIRN_RUST_TARGET)
 endif()
 
+foreach(name CAIRN_CARGO_OFFLINE CAIRN_PREBUILT_DIR)
+  if(NOT DEFINED ${name})
+    set(${name} "$ENV{${name}}" CACHE STRING "See rtos-freertos/cairn.cmake")
+  endif()
+endforeach()
 set(CAIRN_PANIC panic-handler)
 include("${CMAKE_CURRENT_LIST_DIR}/../component/capi/cairn_library.cmake")
 

@@ -24,6 +24,7 @@ mod header;
 mod host;
 mod kconfig;
 mod kills;
+mod library;
 mod lint;
 mod process;
 mod project;

@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    contracts, cport, device, e2e, e2e_psa, e2e_se, e2e_sim, endorsed, fuzz, header, host, kconfig, kills, lint, psa,
-    ram, rotated, samples, signing,
+    contracts, cport, device, e2e, e2e_psa, e2e_se, e2e_sim, endorsed, fuzz, header, host, kconfig, kills, library,
+    lint, psa, ram, rotated, samples, signing,
     suite::{self, Effort, Stage},
     zephyr,
 };
@@ -52,6 +52,7 @@ const STAGES: &[&Stage] = &[
     &lint::CLIPPY_HOST,
     &lint::CLIPPY_DEVICE,
     &cport::STAGE,
+    &library::STAGE,
     &device::STAGE,
     &signing::STAGE,
     &samples::STAGE,

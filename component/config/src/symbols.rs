@@ -159,7 +159,7 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
 /// Options that only one RTOS's glue reads (kconfig/Kconfig.zephyr): no part of a configuration, and not in its hash. Those of the
 /// log's template begin with `LOG_LEVEL`.
 pub(crate) const OF_THE_GLUE: &[&str] =
-    &["CARGO_OFFLINE", "INSECURE_ENTROPY", "SHELL", "ZEPHYR_SOCKETS", "ZEPHYR_UART"];
+    &["CARGO_OFFLINE", "INSECURE_ENTROPY", "PREBUILT", "PREBUILT_DIR", "SHELL", "ZEPHYR_SOCKETS", "ZEPHYR_UART"];
 
 /// Symbols of which exactly one is set, where the configuration has a use for the first.
 pub(crate) const CHOICES: &[&[&str]] = &[
