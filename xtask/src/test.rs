@@ -68,6 +68,7 @@ const STAGES: &[&Stage] = &[
     &fuzz::STAGE,
     &zephyr::STAGE,
     &zephyr::END_TO_END,
+    &zephyr::END_TO_END_NATIVE,
 ];
 
 /// `cargo xtask test`.

@@ -32,7 +32,7 @@ const JITTER_LIMIT_NS: u64 = 100_000;
 /// Beats that must fall inside each signature.
 const BEATS_INSIDE: u64 = 3;
 /// Most bytes of stack that the agent's task may ever have used: what a Cortex-M3 with the default signer is promised.
-const STACK_LIMIT_BYTES: u64 = 6_144;
+pub(crate) const STACK_LIMIT_BYTES: u64 = 6_144;
 /// UDP payload of a hash-only exchange.
 const HASH_ONLY_LIMIT: (u64, u64) = (300, 80);
 
@@ -289,15 +289,21 @@ pub(crate) fn every_reading_verifies(world: &World, readings: &[Reading], born: 
     let mut seen = std::collections::BTreeSet::new();
     for reading in readings {
         ensure!(seen.insert(reading.seq), "sequence number {} was given twice", reading.seq);
-        let file = world.evidence(&born.device, reading.seq, "each.cbor")?;
-        let said = world.verify(&file, &["--device", &born.device, "--json"])?;
-        ensure!(said.code == 0, "reading {} is refused: {}{}", reading.seq, said.out, said.err);
-        let verdict: serde_json::Value = serde_json::from_str(&said.out)?;
-        let payload = verdict["record"]["payload"].as_str().unwrap_or_default().trim_start_matches("0x");
-        let wh = cbor_unsigned(&hex::decode(payload)?).with_context(|| format!("payload {payload}"))?;
-        ensure!(wh == reading.wh, "reading {} is {wh} Wh on chain and was {} Wh", reading.seq, reading.wh);
+        reading_verifies(world, reading, born)?;
     }
     say(&format!("all {} readings of the day verified, one by one", readings.len()));
+    Ok(())
+}
+
+/// A reading is in a batch on chain, and says what the device's console said.
+pub(crate) fn reading_verifies(world: &World, reading: &Reading, born: &Born) -> Result<()> {
+    let file = world.evidence(&born.device, reading.seq, "each.cbor")?;
+    let said = world.verify(&file, &["--device", &born.device, "--json"])?;
+    ensure!(said.code == 0, "reading {} is refused: {}{}", reading.seq, said.out, said.err);
+    let verdict: serde_json::Value = serde_json::from_str(&said.out)?;
+    let payload = verdict["record"]["payload"].as_str().unwrap_or_default().trim_start_matches("0x");
+    let wh = cbor_unsigned(&hex::decode(payload)?).with_context(|| format!("payload {payload}"))?;
+    ensure!(wh == reading.wh, "reading {} is {wh} Wh on chain and was {} Wh", reading.seq, reading.wh);
     Ok(())
 }
 

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The samples on Zephyr against a relay and a chain, from the reading to the verified evidence.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
+use std::{fs, path::Path, process::Command, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{
+    sample::{self, Build},
+    workspace::{NO_WORKSPACE, workspace},
 };
-
-use anyhow::{Result, ensure};
-
-use super::workspace::{NO_WORKSPACE, in_workspace, workspace};
 use crate::{
-    demo::{self, build_cairn, scenario::say, service::Service, world::World},
+    demo::{
+        self, build_cairn,
+        scenario::{STACK_LIMIT_BYTES, say},
+        service::{Service, wait_until},
+        world::World,
+    },
     e2e::FAST,
     process::Log,
     stage::{Outcome, passed},
@@ -33,13 +37,22 @@ const HOST: &str = "10.0.2.2";
 /// Two batches a minute apart, and a busy machine.
 const NIGHT: Duration = Duration::from_secs(300);
 const BATCHES: u64 = 2;
+/// Readings to verify, from the first on.
+const READINGS: usize = 40;
+const CONSOLE: &str = "meter.console.log";
 
 fn end_to_end(context: &Context, log: &mut Log) -> Result<Outcome> {
     let Some(base) = workspace() else {
         return Ok(Outcome::Skipped(NO_WORKSPACE.to_owned()));
     };
     let cairn = build_cairn(&context.project, log)?;
-    let image = build_meter(context, log, &base)?;
+    let build = Build {
+        board: "qemu_cortex_m3",
+        directory: "samples/zephyr-meter",
+        configuration: "fast.conf;stack.conf",
+        toolchain: "gnuarmemb",
+    };
+    let image = build.run(context, log, &base)?.join("zephyr.elf");
     let folder = context.project.target().join("e2e-zephyr");
     let mut world = World::create(&context.project, &folder, &cairn, &FAST)?;
     world.is_reached_at(HOST);
@@ -52,28 +65,41 @@ fn end_to_end(context: &Context, log: &mut Log) -> Result<Outcome> {
         meter.wait_for(&format!("batch {batch} stored"), NIGHT)?;
     }
     world.wait_final(BATCHES)?;
+    // Everything that the agent does was done: what the analyzer says next is the most that it took.
+    let console = folder.join(CONSOLE);
+    let looked = stacks(&console)?.len();
+    wait_until("the thread analyzer looks again", NIGHT, || {
+        meter.check_alive()?;
+        Ok(stacks(&console)?.len() > looked)
+    })?;
     drop(meter);
-    for seq in [1, 2, 30] {
-        let evidence = world.evidence(&born.device, seq, &format!("reading-{seq}.cbor"))?;
-        let said = world.verify(&evidence, &[])?;
-        ensure!(said.code == 0, "record {seq} does not verify: {}{}", said.out, said.err);
-    }
-    passed(format!("{BATCHES} batches over Zephyr's sockets"))
+    let stack = stack_holds(stacks(&console)?.last().copied().context("no line of the thread analyzer")?)?;
+    let readings = sample::readings(&console)?;
+    sample::verify(&world, readings.get(..READINGS).context("too few readings")?, &born, READINGS)?;
+    passed(format!("{BATCHES} batches over Zephyr's sockets, {stack} bytes of stack"))
 }
 
-/// The sample with its clock for tests.
-fn build_meter(context: &Context, log: &mut Log, base: &Path) -> Result<PathBuf> {
-    let sample = context.project.path("samples/zephyr-meter");
-    let build = context.project.directory("samples/zephyr-meter")?;
-    let mut configure = Command::new("cmake");
-    configure.args(["-G", "Ninja", "-S"]).arg(&sample).arg("-B").arg(&build);
-    configure.args(["-DBOARD=qemu_cortex_m3", "-DEXTRA_CONF_FILE=fast.conf"]);
-    configure.arg(format!("-DZEPHYR_EXTRA_MODULES={}", context.project.path("").display()));
-    log.run(in_workspace(&mut configure, base))?;
-    let mut ninja = Command::new("cmake");
-    ninja.arg("--build").arg(&build);
-    log.run(in_workspace(&mut ninja, base))?;
-    Ok(build.join("zephyr/zephyr.elf"))
+/// What the thread analyzer said of the agent's thread, each time: bytes used, bytes there.
+fn stacks(console: &Path) -> Result<Vec<(u64, u64)>> {
+    let said = fs::read_to_string(console).with_context(|| console.display().to_string())?;
+    Ok(said.lines().filter_map(stack).collect())
+}
+
+/// ` cairn               : STACK: unused 2376 usage 4792 / 7168 (66 %); CPU: 3 %`
+fn stack(line: &str) -> Option<(u64, u64)> {
+    let (name, rest) = line.split_once(": STACK: ")?;
+    // The console may have put a line's end to something else before it.
+    name.trim_end().ends_with("cairn").then_some(())?;
+    let (used, rest) = rest.split_once("usage ")?.1.split_once(" / ")?;
+    Some((used.parse().ok()?, rest.split_once(' ')?.0.parse().ok()?))
+}
+
+/// The agent's thread used some of its stack, no more than is promised, and a quarter of that is there besides.
+fn stack_holds((used, there): (u64, u64)) -> Result<u64> {
+    ensure!(used > 0 && used < there, "{used} of {there} bytes of stack used: it overflowed, or nothing ran");
+    ensure!(used <= STACK_LIMIT_BYTES, "the agent's thread used {used} bytes of stack, limit {STACK_LIMIT_BYTES}");
+    ensure!(there * 4 >= used * 5, "{there} bytes of stack are less than a quarter more than the {used} used");
+    Ok(used)
 }
 
 fn boot(folder: &Path, image: &Path, factory: &Path) -> Result<Service> {
@@ -81,5 +107,28 @@ fn boot(folder: &Path, image: &Path, factory: &Path) -> Result<Service> {
     qemu.current_dir(folder).args(["-M", "lm3s6965evb", "-cpu", "cortex-m3", "-display", "none", "-monitor", "none"]);
     qemu.args(["-nic", "user,model=stellaris", "-serial", "stdio", "-kernel"]).arg(image);
     qemu.arg("-device").arg(format!("loader,file={},addr={FACTORY_ADDRESS},force-raw=on", factory.display()));
-    Service::start("QEMU", &qemu, &folder.join("meter.console.log"))
+    Service::start("QEMU", &qemu, &folder.join(CONSOLE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{stack, stack_holds};
+
+    #[test]
+    fn the_analyzers_line_of_the_agent_is_read_and_no_other() {
+        assert_eq!(
+            stack(" cairn               : STACK: unused 2376 usage 4792 / 7168 (66 %); CPU: 3 %"),
+            Some((4792, 7168))
+        );
+        assert_eq!(stack(" main                : STACK: unused 1000 usage 1048 / 2048 (51 %); CPU: 0 %"), None);
+        assert_eq!(stack(" cairn               : STACK: unused 2376 usage 47"), None);
+    }
+
+    #[test]
+    fn a_stack_without_a_quarter_over_is_refused() {
+        assert!(stack_holds((4792, 7168)).is_ok());
+        for refused in [(0, 7168), (6145, 10_000), (7168, 7168), (5735, 7168)] {
+            assert!(stack_holds(refused).is_err(), "{refused:?}");
+        }
+    }
 }

@@ -2,8 +2,11 @@
 //! Stages on Zephyr: they run where there is a workspace, and say so where there is none.
 
 mod end_to_end;
+mod native;
+mod sample;
 mod twister;
 mod workspace;
 
 pub(crate) use end_to_end::END_TO_END;
+pub(crate) use native::END_TO_END_NATIVE;
 pub(crate) use twister::STAGE;
