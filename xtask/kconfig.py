@@ -6,7 +6,12 @@ kconfig.py variant FILE BASE NAME=VALUE...
                           writes what menuconfig would after these choices, CAIRN_ left out, in the configuration BASE
 kconfig.py symbols        prints what `cairn-config symbols` prints: name, then 'bool', 'int MIN MAX', 'hex MIN MAX' or 'string',
                           and after 'needs' what one of must be set
+kconfig.py zephyr-symbols prints the names of kconfig/Kconfig.zephyr, those of Zephyr's log template too; Zephyr is zephyr-stubs/
+kconfig.py zephyr FILE CHOSEN NAME=VALUE...
+                          writes what a build for Zephyr has after these choices, with the nodes that the devicetree chose:
+                          'cairn,journal=65536;cairn,modem=0'
 """
+import os
 import sys
 
 import kconfiglib
@@ -19,6 +24,8 @@ HEADER = """\
 
 
 PREFIX = "CAIRN_"
+# What may be chosen of Zephyr's own.
+ZEPHYRS_OWN = ("RUST", "SHELL", "TEST_RANDOM_GENERATOR", "LOG")
 
 
 def kind(symbol):
@@ -38,19 +45,45 @@ def needs(symbol):
     return sorted(found)
 
 
+def zephyr(root, nodes):
+    """The tree of Kconfig.zephyr, with stubs for Zephyr itself."""
+    stubs = f"{root}/xtask/zephyr-stubs"
+    sys.path.insert(0, stubs)
+    os.environ.update(srctree=stubs, CAIRN_ROOT=root, CAIRN_STUB_CHOSEN=nodes, KCONFIG_FUNCTIONS="devicetree",
+                      KCONFIG_WARN_UNDEF="y")
+    return kconfiglib.Kconfig("Kconfig", warn_to_stderr=False)
+
+
+def choose(kconf, choices):
+    """Sets what menuconfig would; what is not offered is a warning."""
+    for choice in choices:
+        name, value = choice.split("=")
+        symbol = kconf.syms[name if name in ZEPHYRS_OWN else PREFIX + name]
+        symbol.set_value(value)
+        if symbol.str_value != value:
+            kconf.warnings.append(f"{choice} is not offered: {name} stays {symbol.str_value or 'hidden'}")
+
+
 def main(root, verb, *rest):
-    kconf = kconfiglib.Kconfig(f"{root}/kconfig/Kconfig.freertos", warn_to_stderr=False)
-    if verb == "default":
+    root = root.rstrip("/")
+    if verb.startswith("zephyr"):
+        kconf = zephyr(root, rest[1] if rest else "cairn,journal=65536")
+    else:
+        kconf = kconfiglib.Kconfig(f"{root}/kconfig/Kconfig.freertos", warn_to_stderr=False)
+    if verb == "zephyr-symbols":
+        for symbol in kconf.unique_defined_syms:
+            if symbol.name.startswith(PREFIX):
+                print(f"CONFIG_{symbol.name}")
+    elif verb == "zephyr":
+        kconf.syms["CAIRN"].set_value("y")
+        choose(kconf, rest[2:])
+        kconf.write_config(rest[0], header=HEADER, save_old=False)
+    elif verb == "default":
         kconf.write_config(rest[0], header=HEADER, save_old=False)
     elif verb == "variant":
         out, base, *choices = rest
         kconf.load_config(base)
-        for choice in choices:
-            name, value = choice.split("=")
-            symbol = kconf.syms[PREFIX + name]
-            symbol.set_value(value)
-            if symbol.str_value != value:
-                kconf.warnings.append(f"{choice} is not offered: {name} stays {symbol.str_value or 'hidden'}")
+        choose(kconf, choices)
         kconf.write_config(out, header=HEADER, save_old=False)
     elif verb == "symbols":
         for symbol in kconf.unique_defined_syms:

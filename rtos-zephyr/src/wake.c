@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* How the agent's thread sleeps without sockets: on a semaphore. With sockets it is wake_socket.c. Interrupts may wake. */
+/* How the agent's thread sleeps without sockets of its own: on a semaphore. With them it is udp.c. Interrupts may wake. */
 #include "cairn_port.h"
 #include "internal.h"
 

@@ -102,10 +102,11 @@ bool cairn_port_entropy(uint8_t *out, size_t length);
 size_t cairn_port_uart_read(uint8_t *buffer, size_t capacity);
 size_t cairn_port_uart_write(const uint8_t *bytes, size_t length);
 
-/* ---- datagrams, for builds with the transport CoAP over UDP ----
+/* ---- datagrams: builds with CONFIG_CAIRN_UDP, where Zephyr's glue supplies them over its sockets, or with
+ * CONFIG_CAIRN_TRANSPORT_CUSTOM, where the product does ----
  *
  * One socket at a time, connected to the relay. All four are called by the agent's task only, and none waits. When a
- * datagram came, cairn_port_wait must return. */
+ * datagram came, cairn_port_wait must return: a product calls cairn_wake or cairn_wake_from_isr. */
 
 /* What send and receive answer when nothing can be done now, and when the socket is of no more use. */
 #define CAIRN_UDP_LATER (-1)
@@ -200,6 +201,22 @@ bool cairn_port_se_power(bool on);
  * only. Asked each time the agent tries to start; the library keeps what it needs of them for as long as the signer
  * lives. False when the product has none: the agent then does not start, with CAIRN_E_SIGNER_LOCKED. */
 bool cairn_port_se_keys(uint8_t *version, uint8_t *enc, uint8_t *mac);
+
+/* ---- the product's own signer: builds with CONFIG_CAIRN_SIGNER_CUSTOM only ----
+ *
+ * Whatever holds the key and signs with it: ECDSA over the curve that CONFIG_CAIRN_KEY_SECP256K1 or CONFIG_CAIRN_KEY_P256 chooses.
+ * Both are called by the agent's task only, never two at a time, in a step that signs or starts the agent, and may block as long
+ * as a signature takes: meanwhile nothing is journaled. They answer a cairn_result_t: CAIRN_OK, CAIRN_E_SIGNER_NOT_PROVISIONED,
+ * CAIRN_E_SIGNER_LOCKED, CAIRN_E_SIGNER_GONE or CAIRN_E_SIGNER_TIMEOUT; anything else counts as CAIRN_E_SIGNER_FAULT. At a start the
+ * agent looks again a minute after GONE and TIMEOUT, and stays stopped after the others. */
+
+/* Writes the public key to xy[0 .. 63]: X, then Y, each 32 bytes, most significant byte first. Asked once for each try to start. A key
+ * that is no point of the curve counts as CAIRN_E_SIGNER_NOT_PROVISIONED. */
+int cairn_port_signer_public_key(uint8_t xy[64]);
+
+/* Signs digest[0 .. 31] as it is, without hashing it again, and writes the signature to signature[0 .. 63]: r, then s, as above; s may be
+ * in either half, the library makes it low. The library verifies every signature with the public key, and sends none that is wrong. */
+int cairn_port_signer_sign(const uint8_t digest[32], uint8_t signature[64]);
 
 #ifdef __cplusplus
 }

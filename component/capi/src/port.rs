@@ -2,6 +2,8 @@
 //! The functions of include/cairn_port.h, which the RTOS glue or the integrator supplies in C, behind safe names.
 //! Everything the C interface asks of the outside passes here.
 
+#[cfg(feature = "signer-custom")]
+mod signer;
 #[cfg(feature = "udp")]
 mod udp;
 
@@ -19,6 +21,8 @@ use embedded_storage::nor_flash::{
 };
 
 use crate::record::cairn_record_t;
+#[cfg(feature = "signer-custom")]
+pub(crate) use signer::PortSigner;
 #[cfg(feature = "udp")]
 pub(crate) use udp::PortUdp;
 

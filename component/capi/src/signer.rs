@@ -10,9 +10,9 @@ use crate::result::cairn_result_t;
 /// Whether each feature is what the configuration says: a library made of one and a header made of the other would not be
 /// the same program.
 const _: () = {
-    const SAME: [(bool, bool); 18] = [
+    const SAME: [(bool, bool); 19] = [
         (cfg!(feature = "at-modem"), cairn_config::AT_MODEM),
-        (cfg!(feature = "udp"), cairn_config::UDP),
+        (cfg!(feature = "udp"), cairn_config::UDP || cairn_config::TRANSPORT_CUSTOM),
         (cfg!(feature = "modem-bc66"), cairn_config::MODEM_BC66),
         (cfg!(feature = "monotonic"), cairn_config::MONOTONIC),
         (cfg!(feature = "key-store"), cairn_config::KEY_STORE),
@@ -24,6 +24,7 @@ const _: () = {
         (cfg!(feature = "signer-psa"), cairn_config::SIGNER_PSA),
         (cfg!(feature = "signer-se050"), cairn_config::SIGNER_SE050),
         (cfg!(feature = "signer-sim"), cairn_config::SIGNER_SIM),
+        (cfg!(feature = "signer-custom"), cairn_config::SIGNER_CUSTOM),
         (cfg!(feature = "psa-hash"), cairn_config::PSA_HASH),
         (cfg!(feature = "psa-aead"), cairn_config::PSA_AEAD),
         (cfg!(feature = "endorsement"), cairn_config::ROOT_FACTORY_KEY),
@@ -60,6 +61,12 @@ const _: () = {
     all(feature = "signer-psa", feature = "signer-se050"),
     all(feature = "signer-psa", feature = "signer-sim"),
     all(feature = "signer-se050", feature = "signer-sim"),
+    all(feature = "signer-custom", feature = "signer-software"),
+    all(feature = "signer-custom", feature = "signer-p256"),
+    all(feature = "signer-custom", feature = "signer-libsecp256k1"),
+    all(feature = "signer-custom", feature = "signer-psa"),
+    all(feature = "signer-custom", feature = "signer-se050"),
+    all(feature = "signer-custom", feature = "signer-sim"),
 ))]
 compile_error!("two signers: cairn-capi takes exactly one of the features that begin with signer-, signer-fast apart");
 
@@ -70,6 +77,7 @@ compile_error!("two signers: cairn-capi takes exactly one of the features that b
     feature = "signer-psa",
     feature = "signer-se050",
     feature = "signer-sim",
+    feature = "signer-custom",
 )))]
 compile_error!("no signer: cairn-capi takes exactly one of the features that begin with signer-, signer-fast apart");
 
@@ -292,5 +300,24 @@ mod chosen {
         let mut signer = SimSigner::new(SimCard::new(lent.port(), PortNaps, ACCESS), APPLET);
         signer.public_key()?;
         Ok(signer)
+    }
+}
+
+#[cfg(feature = "signer-custom")]
+mod chosen {
+    use cairn::factory::Factory;
+
+    use crate::{instance::Lent, port::PortSigner, result::cairn_result_t};
+
+    /// Signs where the product does.
+    pub(crate) type Signer = PortSigner;
+
+    /// Reads the public key.
+    ///
+    /// # Errors
+    /// Those of the signer.
+    #[inline(never)]
+    pub(crate) fn open(_: &Factory, _: &mut Lent<'_>) -> Result<Signer, cairn_result_t> {
+        Ok(Signer::open(super::ALGORITHM)?)
     }
 }

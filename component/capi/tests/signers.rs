@@ -4,7 +4,7 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UdpSocket},
     path::PathBuf,
     process::Command,
     sync::{Arc, Mutex},
@@ -18,14 +18,14 @@ use cairn::{
     factory::{AttestationKey, Factory},
     ports::{Entropy, NoEntropy},
     signer::{
-        Algorithm, PublicKey, Signer as _,
+        Algorithm, Digest, PublicKey, Signer,
         se050::{ChipCurve, GateError, ObjectId, PlatformKeys, PowerGate, Se050, Settings},
         software::{P256, P256Signer, Secp256k1, SoftwareSigner},
     },
 };
 use cairn_capi::result::cairn_result_t::{
     self, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_KEY_MISSING, CAIRN_E_KEY_UNWANTED, CAIRN_E_SIGNER_LOCKED,
-    CAIRN_E_SIGNER_NOT_PROVISIONED, CAIRN_OK,
+    CAIRN_E_SIGNER_FAULT, CAIRN_E_SIGNER_NOT_PROVISIONED, CAIRN_E_SIGNER_TIMEOUT, CAIRN_OK,
 };
 use cairn_evidence::signature;
 use cairn_se_sim::{
@@ -96,6 +96,19 @@ impl Device {
         signature::check(attester, &token.digest(&[]), &token.signature).expect("the attestation key signed");
     }
 
+    /// The product's signer does not give its key, for this reason.
+    fn has_no_key(&self, signer: Option<(&str, u16)>, why: cairn_result_t) {
+        self.does_not_start(Algorithm::Es256k, signer, &[], why);
+    }
+
+    /// The product's signer gives its key and no signature.
+    fn is_refused(&self, signer: Option<(&str, u16)>, why: cairn_result_t) {
+        let blob = blob(&self.build.directory, "refuses.bin", &factory(Algorithm::Es256k, None));
+        let mut scenario = self.scenario("refuses");
+        scenario.arg(blob).arg((why as u32).to_string());
+        succeed(scenario.envs(signer.map(|(name, port)| (name, port.to_string()))));
+    }
+
     fn does_not_start(&self, alg: Algorithm, element: Option<(&str, u16)>, more: &[(&str, &str)], why: cairn_result_t) {
         let blob = blob(&self.build.directory, "no_start.bin", &factory(alg, None));
         let mut scenario = self.scenario("no_start");
@@ -137,9 +150,12 @@ fn features_that_are_not_the_configurations_do_not_build_and_say_why() {
         ("at-modem,signer-software,signer-fast", mismatch),
         ("at-modem,signer-software,endorsement", mismatch),
         ("at-modem,signer-software,monotonic", mismatch),
+        ("at-modem,signer-custom,signer-sim", "two signers: cairn-capi takes exactly one"),
+        ("at-modem,signer-custom", mismatch),
+        ("udp,signer-software", mismatch),
+        ("at-modem,udp,signer-software", "two transports: cairn-capi takes exactly one"),
         ("at-modem,signer-software,es256", "the cargo feature es256 is for keys on P-256"),
         ("signer-software", "no transport: cairn-capi takes exactly one"),
-        ("at-modem,udp,signer-software", "two transports: cairn-capi takes exactly one"),
     ] {
         let said = refusal(features);
         assert!(said.contains(why), "{features}: {said}");
@@ -404,4 +420,129 @@ fn iot_safe_signs_with_the_containers_that_the_configuration_names() {
     with_card(elsewhere, |modem| {
         device.does_not_start(Algorithm::Es256, modem, &[], CAIRN_E_SIGNER_NOT_PROVISIONED);
     });
+}
+
+/// What plays the product's own signer: a key, or what it answers instead of a signature.
+struct Product<S> {
+    signer: S,
+    /// The public key it gives.
+    xy: [u8; 64],
+    /// Answered with the key, and with a signature.
+    results: [u8; 2],
+    /// Gives s in the higher half of the group's order, as half of all signers do half of the time.
+    high: bool,
+    /// Signs something else.
+    wrong: bool,
+}
+
+impl<S: Signer + Send + 'static> Product<S> {
+    fn new(mut signer: S) -> Self {
+        let xy = signer.public_key().unwrap().xy;
+        Self { signer, xy, results: [0, 0], high: false, wrong: false }
+    }
+
+    /// Serves one program, and gives the port to it.
+    fn run(mut self, run: impl FnOnce(Option<(&str, u16)>)) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let (mut letter, mut digest) = ([0], [0; 32]);
+            while stream.read(&mut letter).is_ok_and(|read| read == 1) {
+                let (result, bytes) = if letter == *b"K" {
+                    (self.results[0], self.xy)
+                } else {
+                    stream.read_exact(&mut digest).unwrap();
+                    (self.results[1], self.signature(digest))
+                };
+                // The program may have ended.
+                let _ = stream.write_all(&[&[result][..], &bytes].concat());
+            }
+        });
+        run(Some(("SIGNER_PORT", port)));
+        server.join().unwrap();
+    }
+
+    fn signature(&mut self, mut digest: [u8; 32]) -> [u8; 64] {
+        digest[31] ^= u8::from(self.wrong);
+        let mut signature = self.signer.sign(&Digest(digest)).unwrap().0;
+        if self.high {
+            let alg = self.signer.public_key().unwrap().alg;
+            let s: [u8; 32] = signature[32..].try_into().unwrap();
+            signature[32..].copy_from_slice(&order_less(alg, s));
+        }
+        signature
+    }
+}
+
+/// The group's order less `s`: signs alike.
+fn order_less(alg: Algorithm, s: [u8; 32]) -> [u8; 32] {
+    let order = match alg {
+        Algorithm::Es256k => "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141",
+        Algorithm::Es256 => "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
+    };
+    let (mut out, mut borrow) = ([0; 32], 0_i16);
+    for (at, n) in hex::decode(order).unwrap().into_iter().enumerate().rev() {
+        let digit = i16::from(n) - i16::from(s[at]) - borrow;
+        borrow = i16::from(digit < 0);
+        out[at] = digit.rem_euclid(256) as u8;
+    }
+    out
+}
+
+#[test]
+fn a_signer_of_the_product_signs_on_both_curves_and_is_believed_nothing() {
+    let choices = [("SIGNER_SOFTWARE", "n"), ("SIGNER_CUSTOM", "y"), ("KEY_SECP256K1", "y"), ("KEY_P256", "n")];
+    let device = Device::new("custom", &choices);
+    let unsupported = CAIRN_E_FACTORY_UNSUPPORTED;
+    device.refuses([CAIRN_E_KEY_UNWANTED, CAIRN_OK, unsupported, unsupported]);
+    let product = || Product::new(SoftwareSigner::new(&SECRET).unwrap());
+    let key = SoftwareSigner::new(&SECRET).unwrap().public_key().unwrap();
+    product().run(|it| device.signs("signs", None, it, 3, &key));
+    Product { high: true, ..product() }.run(|it| device.signs("signs", None, it, 3, &key));
+    product().run(|it| device.signs("comes_back", None, it, 3, &key));
+    product().run(|it| device.signs("goes_away", None, it, 1, &key));
+
+    for why in [CAIRN_E_SIGNER_NOT_PROVISIONED, CAIRN_E_SIGNER_LOCKED, CAIRN_E_SIGNER_TIMEOUT, CAIRN_E_SIGNER_FAULT] {
+        if why != CAIRN_E_SIGNER_TIMEOUT {
+            // After a time-out the agent would look again.
+            let no_key = Product { results: [why as u8, 0], ..product() };
+            no_key.run(|it| device.has_no_key(it, why));
+        }
+        let refusing = Product { results: [0, why as u8], ..product() };
+        refusing.run(|it| device.is_refused(it, why));
+    }
+    // A number that is no result of a signer's.
+    Product { results: [0, 99], ..product() }.run(|it| device.is_refused(it, CAIRN_E_SIGNER_FAULT));
+    Product { wrong: true, ..product() }.run(|it| device.is_refused(it, CAIRN_E_SIGNER_FAULT));
+    let elsewhere = Product { xy: [5; 64], ..product() };
+    elsewhere.run(|it| device.has_no_key(it, CAIRN_E_SIGNER_NOT_PROVISIONED));
+
+    let choices = [("SIGNER_SOFTWARE", "n"), ("SIGNER_CUSTOM", "y"), ("KEY_SECP256K1", "n"), ("KEY_P256", "y")];
+    let device = Device::new("custom-p256", &choices);
+    device.refuses([unsupported, unsupported, CAIRN_E_KEY_UNWANTED, CAIRN_OK]);
+    let key = P256Signer::new(&SECRET).unwrap().public_key().unwrap();
+    let product = Product { high: true, ..Product::new(P256Signer::new(&SECRET).unwrap()) };
+    product.run(|it| device.signs("signs", None, it, 3, &key));
+}
+
+#[test]
+fn datagrams_of_the_product_carry_an_exchange() {
+    let no_modem = ["MODEM_BC660K", "MODEM_BC66", "AT_LINE_MAX", "AT_RX_BYTES"].map(|name| (name, ""));
+    let device = Device::new("custom-transport", &[&no_modem[..], &[("AT_MODEM", "n"), ("TRANSPORT_CUSTOM", "y")]].concat());
+    let relay = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = relay.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        let mut datagram = [0; 1500];
+        let (length, from) = relay.recv_from(&mut datagram).unwrap();
+        // What cannot be verified: a reset.
+        relay.send_to(&[0x70, 0, datagram[2], datagram[3]], from).unwrap();
+        datagram[..length].to_vec()
+    });
+    let blob = blob(&device.build.directory, "exchanges.bin", &factory(Algorithm::Es256k, Some(SECRET)));
+    succeed(device.scenario("exchanges").arg(blob).env("RELAY_PORT", port.to_string()));
+    let datagram = server.join().unwrap();
+    // A confirmable POST (RFC 7252 section 3), of an anchor's length.
+    assert_eq!((datagram[0] & 0xf0, datagram[1]), (0x40, 0x02));
+    assert!((200..600).contains(&datagram.len()), "{} bytes", datagram.len());
 }

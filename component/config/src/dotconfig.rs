@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::symbols::{CHOICES, Kind, OF_THE_GLUE, SYMBOLS, Symbol};
+use crate::symbols::{CHECKED_ONLY, CHOICES, Kind, OF_THE_GLUE, OFFERED_BY_SOME, SYMBOLS, Symbol};
 
 /// Uplink bytes that are not records: the anchor, its signature, the batch key, a record's time and kind; rounded up.
 const UPLINK_OVERHEAD: u64 = 256;
@@ -25,6 +25,7 @@ pub(crate) const OWN_PAYLOAD: u64 = 138;
 const FEATURES: &[(&str, &str)] = &[
     ("AT_MODEM", "at-modem"),
     ("UDP", "udp"),
+    ("TRANSPORT_CUSTOM", "udp"),
     ("MODEM_BC66", "modem-bc66"),
     ("MONOTONIC", "monotonic"),
     ("KEY_STORE", "key-store"),
@@ -38,6 +39,7 @@ const FEATURES: &[(&str, &str)] = &[
     ("PSA_AEAD", "psa-aead"),
     ("SIGNER_SE050", "signer-se050"),
     ("SIGNER_SIM", "signer-sim"),
+    ("SIGNER_CUSTOM", "signer-custom"),
     ("KEY_P256", "es256"),
     ("SIM_IOT_SAFE", "es256"),
     ("ROOT_FACTORY_KEY", "endorsement"),
@@ -108,10 +110,10 @@ impl Config {
     }
 
     /// First 8 hex digits of SHA-256 over the sorted lines `CONFIG_CAIRN_NAME=value\n` of what is set, numbers in decimal:
-    /// the order, comments and other components' lines of the file do not matter.
+    /// the order, comments and other components' lines of the file do not matter, and [`CHECKED_ONLY`] does not either.
     pub(crate) fn hash(&self) -> String {
         let mut lines = String::new();
-        for (name, value) in &self.values {
+        for (name, value) in self.values.iter().filter(|(name, _)| !CHECKED_ONLY.contains(*name)) {
             let _ = match value {
                 Value::Bool(true) => writeln!(lines, "{PREFIX}{name}=y"),
                 Value::Bool(false) => Ok(()),
@@ -198,7 +200,8 @@ fn met(values: &Values, symbol: &Symbol) -> bool {
 }
 
 fn missing(values: &Values) -> Vec<String> {
-    let missing = SYMBOLS.iter().filter(|symbol| met(values, symbol) && !values.contains_key(symbol.name));
+    let wanted = SYMBOLS.iter().filter(|symbol| met(values, symbol) && !OFFERED_BY_SOME.contains(&symbol.name));
+    let missing = wanted.filter(|symbol| !values.contains_key(symbol.name));
     let say = |symbol: &Symbol| {
         format!("{PREFIX}{} is missing; make the file anew from kconfig/ ({})", symbol.name, symbol.about)
     };
@@ -237,8 +240,21 @@ fn contradictions(values: &Values) -> Vec<String> {
             payload.max(&OWN_PAYLOAD) + UPLINK_OVERHEAD
         ));
     }
+    errors.extend(ledger_contradiction(values));
     errors.extend(flash_contradictions(values));
     errors
+}
+
+/// Direct mode is the contract's: it recovers the key from the signature, which it can on secp256k1 only. A relay in direct mode
+/// would put such a device's anchors under a root, and nobody would have been told.
+fn ledger_contradiction(values: &Values) -> Option<String> {
+    let p256 = ["SIGNER_P256", "KEY_P256", "SIM_IOT_SAFE"].into_iter().find(|name| set(values, name))?;
+    set(values, "LEDGER_DIRECT").then(|| {
+        format!(
+            "{PREFIX}LEDGER_DIRECT: a contract cannot recover the key of {PREFIX}{p256}, which is on P-256; choose \
+             {PREFIX}LEDGER_ROOT, or a signer on secp256k1"
+        )
+    })
 }
 
 /// What the journal asks of its flash; docs/journal.md says why. Whether two batches fit is checked when the library is

@@ -155,6 +155,9 @@ const IOT_SAFE: [&str; 4] = [
 ];
 const PSA: [&str; 3] = [NO_SOFTWARE, "CONFIG_CAIRN_SIGNER_PSA=y", "CONFIG_CAIRN_PSA_KEY_ID=7"];
 
+const CUSTOM_SIGNER: [&str; 2] = [NO_SOFTWARE, "CONFIG_CAIRN_SIGNER_CUSTOM=y"];
+const LEDGER: [&str; 2] = ["# CONFIG_CAIRN_LEDGER_ROOT is not set", "CONFIG_CAIRN_LEDGER_DIRECT=y"];
+
 #[test]
 fn each_choice_turns_on_its_cargo_features() {
     let features = |lines: &[&str]| match Config::parse(&changed(lines)) {
@@ -175,6 +178,9 @@ fn each_choice_turns_on_its_cargo_features() {
         (&its_own_root, "at-modem,signer-se050,se050-attestation"),
         (&[&SIM[..], &CAIRN_K1].concat(), "at-modem,signer-sim"),
         (&[&SIM[..], &IOT_SAFE].concat(), "at-modem,signer-sim,es256"),
+        (&[&CUSTOM_SIGNER[..], &ON_SECP256K1].concat(), "at-modem,signer-custom"),
+        (&[&CUSTOM_SIGNER[..], &ON_P256].concat(), "at-modem,signer-custom,es256"),
+        (&[LEDGER[0], LEDGER[1]], "at-modem,signer-software"),
         (&["CONFIG_CAIRN_MONOTONIC=y"], "at-modem,monotonic,signer-software"),
         (
             &["# CONFIG_CAIRN_MODEM_BC660K is not set", "CONFIG_CAIRN_MODEM_BC66=y"],
@@ -197,8 +203,8 @@ fn signers_that_contradict_the_rest_are_refused_with_the_reason() {
     let two = [&["CONFIG_CAIRN_SIGNER_P256=y"][..]].concat();
     let sim = [&SIM[..], &CAIRN_K1].concat();
     for (lines, why) in [
-        (two, "CONFIG_CAIRN_SIGNER_SIM must be y, 2 are"),
-        (vec![NO_SOFTWARE], "CONFIG_CAIRN_SIGNER_SIM must be y, 0 are"),
+        (two, "CONFIG_CAIRN_SIGNER_CUSTOM must be y, 2 are"),
+        (vec![NO_SOFTWARE], "CONFIG_CAIRN_SIGNER_CUSTOM must be y, 0 are"),
         ([&sim[..], &no_modem].concat(), "CONFIG_CAIRN_SIGNER_SIM is set, which needs CONFIG_CAIRN_AT_MODEM"),
         (PSA.to_vec(), "CONFIG_CAIRN_KEY_SECP256K1 is missing"),
         ([&PSA[..], &["CONFIG_CAIRN_KEY_SECP256K1=y", "CONFIG_CAIRN_KEY_P256=y"]].concat(), "2 are"),
@@ -215,13 +221,48 @@ fn signers_that_contradict_the_rest_are_refused_with_the_reason() {
     ] {
         assert!(errors(&changed(&lines)).contains(why), "{lines:?}: {}", errors(&changed(&lines)));
     }
-    assert!(errors(&changed(&["CONFIG_CAIRN_UDP=y"])).contains("CONFIG_CAIRN_UDP must be y, 2 are"));
-    let rest: Vec<_> =
-        DEFAULT.lines().filter(|line| !line.contains("CAIRN_AT_") && !line.contains("CAIRN_MODEM_")).collect();
-    let no_link = format!("{}\n# CONFIG_CAIRN_AT_MODEM is not set\n", rest.join("\n"));
-    assert!(errors(&no_link).contains("CONFIG_CAIRN_UDP must be y, 0 are"), "{}", errors(&no_link));
-    let udp = no_link.replace("# CONFIG_CAIRN_UDP is not set", "CONFIG_CAIRN_UDP=y");
-    assert!(Config::parse(&udp).expect("datagrams of the port").features().contains(&"udp"));
+}
+
+/// The default configuration without its transport, and `chosen` instead.
+fn over(chosen: &str) -> String {
+    let kept = DEFAULT.lines().filter(|line| !line.contains("CAIRN_AT_") && !line.contains("CAIRN_MODEM_"));
+    let kept: Vec<_> = kept.filter(|line| !line.contains("CAIRN_TRANSPORT_")).collect();
+    format!("{}\n# CONFIG_CAIRN_AT_MODEM is not set\n{chosen}\n", kept.join("\n"))
+}
+
+#[test]
+fn one_transport_is_chosen_and_sockets_only_where_the_glue_has_them() {
+    const NO_CUSTOM: &str = "# CONFIG_CAIRN_TRANSPORT_CUSTOM is not set\n";
+    assert!(
+        errors(&changed(&["CONFIG_CAIRN_UDP=y"])).contains("CONFIG_CAIRN_TRANSPORT_CUSTOM must be y, 2 are"),
+        "two"
+    );
+    assert!(errors(&over(NO_CUSTOM)).contains("CONFIG_CAIRN_TRANSPORT_CUSTOM must be y, 0 are"), "none");
+    let features = |text: &str| Config::parse(text).expect("one transport").features().join(",");
+    // A line for CONFIG_CAIRN_UDP is there with Zephyr only; both answers mean the same library.
+    assert_eq!(features(&over("CONFIG_CAIRN_TRANSPORT_CUSTOM=y")), "udp,signer-software");
+    assert_eq!(features(&over(&format!("{NO_CUSTOM}CONFIG_CAIRN_UDP=y"))), "udp,signer-software");
+    // The C glue differs, so their headers do.
+    let hash = |text: &str| Config::parse(text).expect("one transport").hash();
+    assert_ne!(
+        hash(&over("CONFIG_CAIRN_TRANSPORT_CUSTOM=y")),
+        hash(&over(&format!("{NO_CUSTOM}CONFIG_CAIRN_UDP=y")))
+    );
+}
+
+#[test]
+fn direct_mode_is_refused_with_every_signer_on_p256_and_changes_no_library() {
+    let p256 = [NO_SOFTWARE, "CONFIG_CAIRN_SIGNER_P256=y"];
+    let others = [&PSA[..], &ON_P256].concat();
+    let sim = [&SIM[..], &IOT_SAFE].concat();
+    for (signer, named) in [(&p256[..], "SIGNER_P256"), (&others, "KEY_P256"), (&sim, "SIM_IOT_SAFE")] {
+        let said = errors(&changed(&[signer, &LEDGER].concat()));
+        assert!(said.contains("CONFIG_CAIRN_LEDGER_DIRECT: a contract cannot recover the key"), "{said}");
+        assert!(said.contains(named), "{said}");
+        Config::parse(&changed(signer)).expect("under a root either curve will do");
+    }
+    let direct = Config::parse(&changed(&LEDGER)).expect("secp256k1");
+    assert_eq!(direct.hash(), Config::parse(DEFAULT).expect("default.config").hash());
 }
 
 #[test]

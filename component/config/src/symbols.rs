@@ -74,7 +74,7 @@ const fn boolean(name: &'static str, about: &'static str) -> Symbol {
 }
 
 const MODEM: &[&str] = &["AT_MODEM"];
-const ELEMENT: &[&str] = &["SIGNER_PSA", "SIGNER_SE050"];
+const ELEMENT: &[&str] = &["SIGNER_PSA", "SIGNER_SE050", "SIGNER_CUSTOM"];
 const SE050: &[&str] = &["SIGNER_SE050"];
 const SIM: &[&str] = &["SIGNER_SIM"];
 
@@ -109,7 +109,8 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     int("COAP_ACK_TIMEOUT_MS", "u32", 1000, 60_000, "ACK_TIMEOUT of RFC 7252 section 4.8, in milliseconds."),
     int("COAP_MAX_RETRANSMIT", "u8", 0, 8, "MAX_RETRANSMIT of RFC 7252 section 4.8."),
     boolean("AT_MODEM", "CoAP goes over an NB-IoT modem on the port's UART."),
-    boolean("UDP", "CoAP goes over the port's datagrams."),
+    boolean("UDP", "CoAP goes over datagrams of the RTOS's own IP stack, through the glue's sockets."),
+    boolean("TRANSPORT_CUSTOM", "CoAP goes over datagrams that the product supplies."),
     boolean("MODEM_BC660K", "The modem is a Quectel BC660K-GL.").with(MODEM),
     boolean("MODEM_BC66", "The modem is a Quectel BC66.").with(MODEM),
     int("AT_LINE_MAX", "usize", 64, 4096, "Longest line taken from the modem, in bytes without line end.").with(MODEM),
@@ -121,6 +122,7 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     boolean("SIGNER_PSA", "A key of the platform's PSA Crypto."),
     boolean("SIGNER_SE050", "A key in a secure element of NXP's SE050 family on the port's I2C bus."),
     boolean("SIGNER_SIM", "A key on the SIM in the modem.").with(MODEM),
+    boolean("SIGNER_CUSTOM", "A key behind the product's own functions."),
     boolean("SIGNER_FAST", "The software signer has twice the table in flash.")
         .with(&["SIGNER_SOFTWARE", "SIGNER_P256"]),
     boolean("KEY_STORE", "The key is in flash of its own, where another may follow it.")
@@ -150,6 +152,8 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     bytes("SIM_PUBLIC_KEY_ID", 1, 20, "Identifier of the public key's container.").with(&["SIM_IOT_SAFE"]),
     boolean("SIM_CHANNELS", "The modem has AT+CCHO, AT+CGLA and AT+CCHC.").with(SIM),
     boolean("SIM_CSIM", "The modem has AT+CSIM.").with(SIM),
+    boolean("LEDGER_ROOT", "Anchors get to the ledger under a root of the relay's."),
+    boolean("LEDGER_DIRECT", "A contract recovers the device's key from each anchor: secp256k1 only."),
     boolean("ROOT_NONE", "Nobody vouches for the device's key."),
     boolean("ROOT_FACTORY_KEY", "A key of the factory's in the factory blob vouches for the device's key."),
     boolean("ROOT_PSA", "PSA initial attestation vouches for the device's key."),
@@ -158,16 +162,31 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
 
 /// Options that only one RTOS's glue reads (kconfig/Kconfig.zephyr): no part of a configuration, and not in its hash. Those of the
 /// log's template begin with `LOG_LEVEL`.
-pub(crate) const OF_THE_GLUE: &[&str] =
-    &["CARGO_OFFLINE", "INSECURE_ENTROPY", "PREBUILT", "PREBUILT_DIR", "SHELL", "ZEPHYR_SOCKETS", "ZEPHYR_UART"];
+pub(crate) const OF_THE_GLUE: &[&str] = &[
+    "CARGO_OFFLINE",
+    "INSECURE_ENTROPY",
+    "PREBUILT",
+    "PREBUILT_DIR",
+    "RTOS_SOCKETS",
+    "SHELL",
+    "ZEPHYR_SOCKETS",
+    "ZEPHYR_UART",
+];
+
+/// Offered only where the glue has what it stands for (`CONFIG_CAIRN_RTOS_SOCKETS`): a `.config` of another RTOS has no line for it.
+pub(crate) const OFFERED_BY_SOME: &[&str] = &["UDP"];
+
+/// Checked, and no part of what is built: not in the configuration's hash, so that one library is good for each answer.
+pub(crate) const CHECKED_ONLY: &[&str] = &["LEDGER_ROOT", "LEDGER_DIRECT"];
 
 /// Symbols of which exactly one is set, where the configuration has a use for the first.
 pub(crate) const CHOICES: &[&[&str]] = &[
     &["JOURNAL_FULL_REFUSE", "JOURNAL_FULL_DISPLACE"],
     &["UPLOAD_DATA", "UPLOAD_HASH_ONLY"],
-    &["AT_MODEM", "UDP"],
+    &["AT_MODEM", "UDP", "TRANSPORT_CUSTOM"],
     &["MODEM_BC660K", "MODEM_BC66"],
-    &["SIGNER_SOFTWARE", "SIGNER_P256", "SIGNER_LIBSECP256K1", "SIGNER_PSA", "SIGNER_SE050", "SIGNER_SIM"],
+    &["SIGNER_SOFTWARE", "SIGNER_P256", "SIGNER_LIBSECP256K1", "SIGNER_PSA", "SIGNER_SE050", "SIGNER_SIM", "SIGNER_CUSTOM"],
+    &["LEDGER_ROOT", "LEDGER_DIRECT"],
     &["KEY_AT_REST_SEALED", "KEY_AT_REST_INSECURELY_PLAIN"],
     &["KEY_SECP256K1", "KEY_P256"],
     &["SIM_CAIRN_K1", "SIM_IOT_SAFE"],

@@ -16,6 +16,7 @@ volatile unsigned element_asked;
 
 static int chip = -1;
 static int modem = -1;
+static int signer = -1;
 
 static void must(bool done, const char *what)
 {
@@ -43,6 +44,7 @@ void element_connect(void)
 {
     chip = connected("CHIP_PORT");
     modem = connected("MODEM_PORT");
+    signer = connected("SIGNER_PORT");
 }
 
 /* Whether the chip acknowledged; its bytes then go to `into`. */
@@ -129,3 +131,81 @@ size_t cairn_port_uart_write(const uint8_t *bytes, size_t length)
     }
     return length;
 }
+
+#if defined(CONFIG_CAIRN_SIGNER_CUSTOM)
+/* A letter and what is signed go there, a cairn_result_t and 64 bytes come back. */
+static int told(const uint8_t *request, size_t length, uint8_t answer[64])
+{
+    uint8_t result;
+    element_asked++;
+    if (signer < 0 || element_is_away) {
+        return CAIRN_E_SIGNER_GONE;
+    }
+    must(send(signer, request, length, MSG_NOSIGNAL) == (ssize_t)length, "signer");
+    must(recv(signer, &result, 1, MSG_WAITALL) == 1 && recv(signer, answer, 64, MSG_WAITALL) == 64, "signer");
+    return result;
+}
+
+int cairn_port_signer_public_key(uint8_t xy[64])
+{
+    return told((const uint8_t *)"K", 1, xy);
+}
+
+int cairn_port_signer_sign(const uint8_t digest[32], uint8_t signature[64])
+{
+    uint8_t request[1 + 32] = {'S'};
+    memcpy(request + 1, digest, 32);
+    return told(request, sizeof request, signature);
+}
+#endif
+
+#if defined(CONFIG_CAIRN_TRANSPORT_CUSTOM)
+volatile int element_sockets;
+static volatile int datagrams = -1;
+
+bool cairn_port_udp_open(const uint8_t address[4], uint16_t port)
+{
+    static const uint8_t of_the_factory_blob[] = {192, 0, 2, 1};
+    must(memcmp(address, of_the_factory_blob, 4) == 0 && port == 5683, "another relay");
+    if (element_is_away) {
+        return false;
+    }
+    const char *relay = getenv("RELAY_PORT");
+    must(relay != NULL && element_sockets == 0, "one socket at a time");
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(relay))};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    datagrams = socket(AF_INET, SOCK_DGRAM, 0);
+    must(datagrams >= 0 && connect(datagrams, (struct sockaddr *)&to, sizeof to) == 0, "relay");
+    element_sockets = 1;
+    return true;
+}
+
+int cairn_port_udp_send(const uint8_t *bytes, size_t length)
+{
+    return send(datagrams, bytes, length, MSG_DONTWAIT) == (ssize_t)length ? (int)length : CAIRN_UDP_FAILED;
+}
+
+int cairn_port_udp_receive(uint8_t *bytes, size_t capacity)
+{
+    ssize_t n = recv(datagrams, bytes, capacity, MSG_DONTWAIT);
+    return n >= 0 ? (int)n : CAIRN_UDP_LATER;
+}
+
+void cairn_port_udp_close(void)
+{
+    must(element_sockets == 1 && close(datagrams) == 0, "close");
+    element_sockets = 0;
+    datagrams = -1;
+}
+
+bool element_heard(void)
+{
+    uint8_t byte;
+    int from = datagrams;
+    if (from < 0 || recv(from, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 1) {
+        return false;
+    }
+    (void)cairn_wake();
+    return true;
+}
+#endif

@@ -168,6 +168,57 @@ static void psa_provision(char **arguments)
 }
 #endif
 
+#if defined(CONFIG_CAIRN_SIGNER_CUSTOM)
+/* argv: a good factory, why the signer refuses. What is journaled waits; nothing is signed. */
+static void refuses(char **arguments)
+{
+    uint64_t seq;
+    init(arguments[0]);
+    element_connect();
+    port_agent_start();
+    EXPECT(reading_wait(PATIENCE_MS, &seq), CAIRN_OK);
+    EXPECT(cairn_flush(), CAIRN_OK);
+    for (unsigned i = 0; i < PATIENCE_MS / 5u && status().signer_failures == 0; i++) {
+        usleep(5000);
+    }
+    CHECK(status().last_signer == (cairn_result_t)atoi(arguments[1]) && status().signatures == 0);
+    EXPECT(reading_wait(PATIENCE_MS, &seq), CAIRN_OK);
+    port_agent_stop();
+}
+#endif
+
+#if defined(CONFIG_CAIRN_TRANSPORT_CUSTOM)
+/* argv: a good factory. One exchange goes out and is answered with what cannot be verified; then there is no network. */
+static void exchanges(char **arguments)
+{
+    uint64_t seq;
+    init(arguments[0]);
+    element_connect();
+    port_agent_start();
+    EXPECT(reading_wait(PATIENCE_MS, &seq), CAIRN_OK);
+    EXPECT(cairn_flush(), CAIRN_OK);
+    for (unsigned i = 0; i < PATIENCE_MS / 5u && status().exchange_failures == 0; i++) {
+        usleep(5000);
+        /* Only once the answer was taken does time pass: retransmissions, and the end. */
+        if (!element_heard() && status().datagrams_down > 0) {
+            port_add_time(5000);
+            (void)cairn_wake();
+        }
+    }
+    CHECK(status().exchange_failures == 1 && status().connections == 1);
+    CHECK(status().datagrams_up > 0 && status().datagrams_down == 1 && element_sockets == 0);
+    CHECK(status().last_link != CAIRN_LINK_DOWN);
+    element_is_away = true;
+    port_add_time(3600u * 1000u * 24u);
+    EXPECT(cairn_flush(), CAIRN_OK);
+    for (unsigned i = 0; i < PATIENCE_MS / 5u && status().exchange_failures == 1; i++) {
+        usleep(5000);
+    }
+    CHECK(status().exchange_failures >= 2 && status().last_link == CAIRN_LINK_DOWN && element_sockets == 0);
+    port_agent_stop();
+}
+#endif
+
 static const struct scenario scenarios[] = {
     {"signs", signs},
 #if defined(CONFIG_CAIRN_ROOT_SE050)
@@ -178,6 +229,12 @@ static const struct scenario scenarios[] = {
     {"comes_back", comes_back},
     {"goes_away", goes_away},
     {"endorses", endorses},
+#if defined(CONFIG_CAIRN_SIGNER_CUSTOM)
+    {"refuses", refuses},
+#endif
+#if defined(CONFIG_CAIRN_TRANSPORT_CUSTOM)
+    {"exchanges", exchanges},
+#endif
 #if defined(CONFIG_CAIRN_SIGNER_PSA)
     {"psa_provision", psa_provision},
 #endif

@@ -68,7 +68,7 @@ fn ask_config(target: &Path) -> Command {
     cargo
 }
 
-/// The default configuration with other values for some symbols, named without `CONFIG_CAIRN_`.
+/// The default configuration with other values for some symbols, named without `CONFIG_CAIRN_`; an empty value takes the line out.
 pub(crate) fn configuration(changes: &[(&str, &str)]) -> String {
     let default = fs::read_to_string(here().join("../config/default.config")).unwrap();
     let is_changed = |line: &str| {
@@ -77,7 +77,8 @@ pub(crate) fn configuration(changes: &[(&str, &str)]) -> String {
         })
     };
     let kept = default.lines().filter(|line| !is_changed(line)).map(str::to_owned);
-    let changed = changes.iter().map(|(name, value)| format!("CONFIG_CAIRN_{name}={value}"));
+    let changed = changes.iter().filter(|(_, value)| !value.is_empty());
+    let changed = changed.map(|(name, value)| format!("CONFIG_CAIRN_{name}={value}"));
     kept.chain(changed).flat_map(|line| [line, "\n".to_owned()]).collect()
 }
 
