@@ -93,6 +93,8 @@ def main(root, verb, *rest):
                 kconf.warnings.append(f"{symbol.name} has no help text")
     else:
         sys.exit(__doc__)
+    if any("undefined symbol" in warning for warning in kconf.warnings):
+        kconf.warnings.append("A symbol of Zephyr's that Kconfig.zephyr names needs its lines in xtask/zephyr-stubs/Kconfig.")
     if kconf.warnings:
         sys.exit("\n".join(kconf.warnings))
 

@@ -154,12 +154,7 @@ fn failed(instance: &Instance, primitive: Primitive) -> cairn_result_t {
 ///
 /// # Errors
 /// `CAIRN_E_SELFTEST`; the signer's own when it does not answer.
-#[cfg(any(
-    feature = "signer-psa",
-    feature = "signer-se050",
-    feature = "signer-sim",
-    feature = "signer-custom"
-))]
+#[cfg(any(feature = "signer-psa", feature = "signer-se050", feature = "signer-sim", feature = "signer-custom"))]
 #[inline(never)]
 fn own_key(instance: &Instance, step: &mut Step<'_>) -> Result<(), cairn_result_t> {
     use cairn::signer::SignerError;
@@ -171,12 +166,7 @@ fn own_key(instance: &Instance, step: &mut Step<'_>) -> Result<(), cairn_result_
     }
 }
 
-#[cfg(not(any(
-    feature = "signer-psa",
-    feature = "signer-se050",
-    feature = "signer-sim",
-    feature = "signer-custom"
-)))]
+#[cfg(not(any(feature = "signer-psa", feature = "signer-se050", feature = "signer-sim", feature = "signer-custom")))]
 #[allow(clippy::unnecessary_wraps, reason = "as of a signer that may fail")]
 const fn own_key(_: &Instance, _: &mut Step<'_>) -> Result<(), cairn_result_t> {
     Ok(())

@@ -24,8 +24,8 @@ use cairn::{
     },
 };
 use cairn_capi::result::cairn_result_t::{
-    self, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_KEY_MISSING, CAIRN_E_KEY_UNWANTED, CAIRN_E_SIGNER_LOCKED,
-    CAIRN_E_SIGNER_FAULT, CAIRN_E_SIGNER_NOT_PROVISIONED, CAIRN_E_SIGNER_TIMEOUT, CAIRN_OK,
+    self, CAIRN_E_FACTORY_UNSUPPORTED, CAIRN_E_KEY_MISSING, CAIRN_E_KEY_UNWANTED, CAIRN_E_SIGNER_FAULT,
+    CAIRN_E_SIGNER_LOCKED, CAIRN_E_SIGNER_NOT_PROVISIONED, CAIRN_E_SIGNER_TIMEOUT, CAIRN_OK,
 };
 use cairn_evidence::signature;
 use cairn_se_sim::{
@@ -529,7 +529,8 @@ fn a_signer_of_the_product_signs_on_both_curves_and_is_believed_nothing() {
 #[test]
 fn datagrams_of_the_product_carry_an_exchange() {
     let no_modem = ["MODEM_BC660K", "MODEM_BC66", "AT_LINE_MAX", "AT_RX_BYTES"].map(|name| (name, ""));
-    let device = Device::new("custom-transport", &[&no_modem[..], &[("AT_MODEM", "n"), ("TRANSPORT_CUSTOM", "y")]].concat());
+    let device =
+        Device::new("custom-transport", &[&no_modem[..], &[("AT_MODEM", "n"), ("TRANSPORT_CUSTOM", "y")]].concat());
     let relay = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = relay.local_addr().unwrap().port();
     let server = thread::spawn(move || {

@@ -244,10 +244,7 @@ fn one_transport_is_chosen_and_sockets_only_where_the_glue_has_them() {
     assert_eq!(features(&over(&format!("{NO_CUSTOM}CONFIG_CAIRN_UDP=y"))), "udp,signer-software");
     // The C glue differs, so their headers do.
     let hash = |text: &str| Config::parse(text).expect("one transport").hash();
-    assert_ne!(
-        hash(&over("CONFIG_CAIRN_TRANSPORT_CUSTOM=y")),
-        hash(&over(&format!("{NO_CUSTOM}CONFIG_CAIRN_UDP=y")))
-    );
+    assert_ne!(hash(&over("CONFIG_CAIRN_TRANSPORT_CUSTOM=y")), hash(&over(&format!("{NO_CUSTOM}CONFIG_CAIRN_UDP=y"))));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::{fmt::Write as _, fs, path::Path, process::ExitCode};
 
 use dotconfig::{Config, PREFIX, Value};
-use symbols::{Kind, SYMBOLS};
+use symbols::{Kind, OF_THE_GLUE, SYMBOLS};
 
 mod dotconfig;
 mod symbols;
@@ -19,6 +19,7 @@ cairn-config header <.config> <cairn_config.h>    writes it as a C header, when 
 cairn-config features <.config>                   prints the cargo features of cairn-capi that it chooses, with commas
 cairn-config symbols                              prints every symbol: name, then 'bool', 'int MIN MAX', 'hex MIN MAX' or
                                                   'string', and after 'needs' what one of must be set
+cairn-config glue                                 prints the symbols that only one RTOS's glue reads
 ";
 
 fn main() -> ExitCode {
@@ -30,6 +31,10 @@ fn main() -> ExitCode {
         ["features", dotconfig] => read(dotconfig).map(|config| println!("{}", config.features().join(","))),
         ["symbols"] => {
             print!("{}", symbols());
+            Ok(())
+        }
+        ["glue"] => {
+            OF_THE_GLUE.iter().for_each(|name| println!("{PREFIX}{name}"));
             Ok(())
         }
         ["--help" | "-h" | "help"] => {

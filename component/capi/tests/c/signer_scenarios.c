@@ -207,14 +207,14 @@ static void exchanges(char **arguments)
     }
     CHECK(status().exchange_failures == 1 && status().connections == 1);
     CHECK(status().datagrams_up > 0 && status().datagrams_down == 1 && element_sockets == 0);
-    CHECK(status().last_link != CAIRN_LINK_DOWN);
+    CHECK(status().last_link != CAIRN_LINK_UNREACHABLE);
     element_is_away = true;
     port_add_time(3600u * 1000u * 24u);
     EXPECT(cairn_flush(), CAIRN_OK);
     for (unsigned i = 0; i < PATIENCE_MS / 5u && status().exchange_failures == 1; i++) {
         usleep(5000);
     }
-    CHECK(status().exchange_failures >= 2 && status().last_link == CAIRN_LINK_DOWN && element_sockets == 0);
+    CHECK(status().exchange_failures >= 2 && status().last_link == CAIRN_LINK_UNREACHABLE && element_sockets == 0);
     port_agent_stop();
 }
 #endif
