@@ -485,7 +485,7 @@ fn order_less(alg: Algorithm, s: [u8; 32]) -> [u8; 32] {
     for (at, n) in hex::decode(order).unwrap().into_iter().enumerate().rev() {
         let digit = i16::from(n) - i16::from(s[at]) - borrow;
         borrow = i16::from(digit < 0);
-        out[at] = digit.rem_euclid(256) as u8;
+        out[at] = u8::try_from(digit.rem_euclid(256)).unwrap();
     }
     out
 }
