@@ -10,6 +10,7 @@ use cairn::{
         factory_key::{FACTORY_TOKEN_MAX, Software},
     },
     factory::{AttestationKey, FACTORY_MAX, Factory},
+    firmware::Firmware,
     merkle::Hash,
     record::{BatchKey, Kind, SequenceNumber, StreamId},
     rotation::Rotation as Says,
@@ -256,6 +257,12 @@ proptest! {
     }
 
     #[test]
+    fn firmware_payloads_match_the_cddl(version in "[ -~]{1,24}", hash in any::<[u8; 32]>(), slot in any::<u8>()) {
+        let firmware = Firmware::new(version.as_bytes(), hash, slot).expect("a version");
+        matches("firmwarePayload", &firmware.payload())?;
+    }
+
+    #[test]
     fn factory_images_match_the_cddl(image in factory()) {
         prop_assert_eq!(&image[..4], b"CAIR");
         let body = usize::from(u16::from_be_bytes([image[4], image[5]]));
@@ -317,6 +324,7 @@ fn the_cddl_refuses_other_lengths_types_and_fields() {
         "anchor",
         "rotation",
         "rotationPayload",
+        "firmwarePayload",
         "factory",
         "endorsement",
         "factoryToken",

@@ -6,13 +6,14 @@
 //! Here: construction, `poll`, the inbox. [`open_batch`]: what will be sealed next. [`sealing`]: seal and sign.
 //! [`exchange`]: uplinks and downlinks. [`evidence`]: what the device itself can prove. [`endorsement`]: whose key it is.
 //! [`giving_way`]: an urgent record in a full journal. [`clock_step`]: the wall clock. [`loss`]: what rotted after it was
-//! sealed. [`retention`]: what is old enough to go. [`rotation`]: a key follows another. [`succession`]: which key signs, as the
-//! journal has it. [`status`]: what is told to the outside.
+//! sealed. [`retention`]: what is old enough to go. [`firmware`]: which image runs. [`rotation`]: a key follows another.
+//! [`succession`]: which key signs, as the journal has it. [`status`]: what is told to the outside.
 
 mod clock_step;
 mod endorsement;
 mod evidence;
 mod exchange;
+mod firmware;
 mod giving_way;
 mod loss;
 mod open_batch;
@@ -24,6 +25,7 @@ mod succession;
 
 pub use evidence::{EvidenceError, evidence_max};
 pub use exchange::uplink_min;
+pub use firmware::Confirmed;
 pub use rotation::{AdoptError, RotateError, RotationState};
 pub use status::{Activity, Event, Status, Totals};
 pub use succession::{NamedKey, Succession, succession};

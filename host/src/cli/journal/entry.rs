@@ -3,6 +3,7 @@
 
 use cairn::{
     batch::Anchor,
+    firmware::Firmware,
     identity::Identity,
     journal::{
         BatchState,
@@ -157,6 +158,7 @@ pub(super) fn reason_name(reason: LossReason) -> String {
 fn own(kind: Kind, payload: &[u8]) -> Option<String> {
     match kind {
         Kind::IDENTITY => identity(payload),
+        Kind::FIRMWARE => firmware(payload),
         Kind::CLOCK_STEP => clock_step(payload),
         Kind::LOSS => loss(payload),
         Kind::ROTATION => rotation(payload),
@@ -172,6 +174,11 @@ fn identity(payload: &[u8]) -> Option<String> {
         None => "no stream before that it knows of".into(),
     };
     Some(format!("device 0x{device}, key 0x{key} ({}), {before}", show::algorithm(identity.alg)))
+}
+
+fn firmware(payload: &[u8]) -> Option<String> {
+    let image = Firmware::from_payload(payload).ok()?;
+    Some(format!("firmware {} in slot {}, SHA-256 0x{}", image.version(), image.slot(), hex::encode(image.hash())))
 }
 
 /// `[old, new, source, recent block hash or null]`.
@@ -231,7 +238,12 @@ mod tests {
             own(Kind::ROTATION, &rotation).unwrap(),
             format!("device 0x{}, next key 0x02{} (ES256)", "11".repeat(32), "22".repeat(32))
         );
-        for kind in [Kind::IDENTITY, Kind::CLOCK_STEP, Kind::LOSS, Kind::ROTATION] {
+        let image = [&[0x83, 0x65][..], b"1.2.3", &[0x58, 32], &[0xab; 32], &[0]].concat();
+        assert_eq!(
+            own(Kind::FIRMWARE, &image).unwrap(),
+            format!("firmware 1.2.3 in slot 0, SHA-256 0x{}", "ab".repeat(32))
+        );
+        for kind in [Kind::IDENTITY, Kind::FIRMWARE, Kind::CLOCK_STEP, Kind::LOSS, Kind::ROTATION] {
             for payload in [&[][..], &[0x83], &[0x84, 0x01], &[0x19, 1, 0]] {
                 assert_eq!(own(kind, payload), None);
             }
