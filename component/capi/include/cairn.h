@@ -28,7 +28,7 @@
 #define CAIRN_DATAGRAM_MAX (CONFIG_CAIRN_UPLINK_MAX + 86u)
 #define CAIRN_STORAGE_MODEM 0u
 #endif
-#define CAIRN_STORAGE_FIXED (sizeof(void *) == 8u ? 2304u : 2240u)
+#define CAIRN_STORAGE_FIXED (sizeof(void *) == 8u ? 2400u : 2336u)
 #if defined(CONFIG_CAIRN_SIGNER_SE050)
 #define CAIRN_STORAGE_SIGNER 672u
 #elif defined(CONFIG_CAIRN_SIGNER_LIBSECP256K1)
@@ -71,6 +71,16 @@ extern const uint8_t CAIRN_CONFIG_SYMBOL;
  Bytes of a verifier's nonce.
  */
 #define CAIRN_NONCE_BYTES 32
+
+/*
+ Most characters of a firmware's version.
+ */
+#define CAIRN_FIRMWARE_VERSION_MAX 24
+
+/*
+ Bytes of a firmware's hash, SHA-256.
+ */
+#define CAIRN_FIRMWARE_HASH_BYTES 32
 
 /*
  Bytes of a compressed public key.
@@ -992,6 +1002,28 @@ cairn_result_t cairn_endorse(const uint8_t *nonce,
                              size_t capacity,
                              size_t *length,
                              uint32_t timeout_ms);
+
+/*
+ Says that the boot loader confirmed the image that runs: a firmware record `[version, hash, slot]` goes into the journal, once.
+ Call it at every start and after each confirmation; an image that the newest firmware record in the journal names makes no other
+ (docs/wire.md). One that the journal does not take, because it is full, is tried again later, and counted in the status each
+ time. It goes with the next batch; the radio is not woken for it. The image confirmed last counts.
+
+ @param version What its maker calls it: 1 to CAIRN_FIRMWARE_VERSION_MAX printable ASCII characters and a NUL. Copied.
+ @param hash    CAIRN_FIRMWARE_HASH_BYTES bytes, SHA-256 of the image as the boot loader checks it. Copied.
+ @param slot    The slot it runs from, in the boot loader's numbers.
+
+ Blocks: never; the agent's task reads the journal for it, 128 records a step. Tasks: any, and the event callback. Interrupts: no.
+
+ Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt, CAIRN_E_NULL, CAIRN_E_ARGUMENT for such a version; why the
+ agent could not start.
+
+ # Safety
+ `version` is NULL or a C string; `hash` is NULL or valid for reading CAIRN_FIRMWARE_HASH_BYTES bytes.
+ */
+cairn_result_t cairn_firmware_confirmed(const char *version,
+                                        const uint8_t *hash,
+                                        uint8_t slot);
 
 /*
  Gives the public key that signs, compressed (SEC 1): what `cairn provision` registers.

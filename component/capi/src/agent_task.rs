@@ -15,6 +15,7 @@ use cairn::{
 
 use crate::{
     endorsement::{self, Birthmark},
+    firmware,
     instance::{Birth, DeviceAgent, InFlash, Instance, Journal, Start, Step, Wishes},
     port::{self, PortClock, PortFlash},
     record::cairn_record_t,
@@ -62,7 +63,8 @@ pub(crate) fn step(instance: &Instance) -> Result<Option<u64>, cairn_result_t> {
     };
     let next = advance(instance, agent, record);
     serve(instance, &mut step);
-    let next = next.into_iter().chain(follow(&mut step)).min();
+    let more = firmware::follow(instance, &mut step).then(|| PortClock.now());
+    let next = next.into_iter().chain(follow(&mut step)).chain(more).min();
     let last_rotation = step.follow_failed();
     // What was asked for may have stopped it.
     let Some((agent, ..)) = step.agent() else {

@@ -22,6 +22,7 @@ use cairn::{
 use crate::{
     api::cairn_event_callback_t,
     endorsement::Birthmark,
+    firmware,
     port::{self, PortClock, PortFlash},
     record::cairn_record_t,
     report::cairn_status_t,
@@ -74,6 +75,8 @@ pub(crate) struct Shared {
     pub(crate) agent_task: *const c_void,
     /// The key that signs, compressed, once the agent started.
     pub(crate) public_key: Option<[u8; 33]>,
+    /// The firmware image that was confirmed last.
+    pub(crate) firmware: Option<firmware::Statement>,
 }
 
 /// What only the agent's task touches, in a [`Step`].
@@ -149,7 +152,7 @@ pub const CAIRN_STORAGE_SIZE: usize = (cairn_config::UPLINK_MAX
     + STORAGE_WAITER * cairn_config::WAITERS)
     .next_multiple_of(16);
 const WIDE: bool = size_of::<usize>() == 8;
-const STORAGE_FIXED: usize = if WIDE { 2304 } else { 2240 };
+const STORAGE_FIXED: usize = if WIDE { 2400 } else { 2336 };
 /// What the modem takes; a socket is the port's.
 const STORAGE_MODEM: usize =
     if cairn_config::AT_MODEM { 5 * cairn_config::AT_LINE_MAX / 2 + if WIDE { 1216 } else { 1152 } } else { 0 };
@@ -244,6 +247,7 @@ impl Initialising {
             stepping: false,
             agent_task: ptr::null(),
             public_key: None,
+            firmware: None,
         };
         let birthmark = Birthmark::of(&birth.factory);
         let own = Own {

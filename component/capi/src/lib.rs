@@ -14,6 +14,7 @@
 //! | [`keys`] | `cairn_rotate`, `cairn_key_destroy`, `cairn_public_key`, and the key in flash |
 //! | [`record`] | what lies in the queue |
 //! | [`report`] | status and events as C sees them |
+//! | [`firmware`] | `cairn_firmware_confirmed` |
 //! | [`selftest`] | `cairn_selftest`, and which primitives this build has |
 //! | [`result`] | `cairn_result_t` and its texts |
 //! | [`transport`] | which link the features chose |
@@ -28,6 +29,7 @@ extern crate std;
 mod agent_task;
 pub mod api;
 pub mod endorsement;
+pub mod firmware;
 pub mod instance;
 pub mod keys;
 mod port;

@@ -19,7 +19,9 @@ use cairn::{
     cose::{Kid, Sign1},
     endorsement::{Endorsement, possession_digest},
     factory::{AttestationKey, FACTORY_MAX, Factory},
+    firmware::Firmware,
     journal::layout::{FORMAT_VERSION, Geometry, Header, Snapshot},
+    record::Kind,
     signer::{Algorithm, Signer as _, software::SoftwareSigner},
 };
 use cairn_capi::result::cairn_result_t;
@@ -186,6 +188,22 @@ fn flash_file(name: &str, image: &[u8]) -> PathBuf {
     let mut cells = vec![0xff; cairn_config::JOURNAL_BYTES];
     cells[..image.len()].copy_from_slice(image);
     write_blob(name, &cells)
+}
+
+#[test]
+fn a_confirmed_image_is_journaled_once_over_reboots_and_is_in_the_evidence() {
+    let flash = flash_file("firmware.flash", &[]);
+    run_flash("firmware_before", &[&flash], &[]);
+    let given = run_flash("firmware_after", &[&flash], &[]);
+    let of = |line: &str| {
+        let evidence = cairn_evidence::cbor::decode(&hex::decode(line).unwrap()).expect("what docs/wire.cddl says");
+        assert_eq!(evidence.record.kind, Kind::FIRMWARE);
+        Firmware::from_payload(&evidence.record.payload).unwrap()
+    };
+    assert_eq!(of(&given[0]), Firmware::new(b"255.255.65535+4294967295", [0xab; 32], 1).unwrap());
+    let mut hash = [0xab; 32];
+    hash[31] = 0xac;
+    assert_eq!(of(&given[1]), Firmware::new(b"2", hash, 0).unwrap());
 }
 
 #[test]

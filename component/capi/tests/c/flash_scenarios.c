@@ -81,6 +81,75 @@ static void formatted_flash(char **arguments)
     port_agent_stop();
 }
 
+/* Waits until the next record has the number seq, and checks that it stays so. */
+static void next_is(uint64_t seq)
+{
+    for (unsigned i = 0; i < PATIENCE_MS / 5u && status().next_seq < seq; i++) {
+        usleep(5000);
+    }
+    until_idle();
+    CHECK(status().next_seq == seq);
+}
+
+static const char version[] = "255.255.65535+4294967295";
+
+/* argv: factory, flash. An image is confirmed, and the power goes. */
+static void firmware_before(char **arguments)
+{
+    uint8_t hash[CAIRN_FIRMWARE_HASH_BYTES];
+    memset(hash, 0xab, sizeof hash);
+    port_flash_file(arguments[1]);
+    init(arguments[0]);
+    EXPECT(cairn_set_upload(CAIRN_UPLOAD_HASH_ONLY), CAIRN_OK);
+    /* Before the agent runs, as at a start. */
+    EXPECT(cairn_firmware_confirmed(version, hash, 1), CAIRN_OK);
+    port_agent_start();
+    next_is(2);
+    EXPECT(cairn_firmware_confirmed(version, hash, 1), CAIRN_OK);
+    next_is(2);
+    /* A worn flash does not take the next image; later it does, without being told again. */
+    hash[31] = 0xac;
+    port_flash_is_worn = true;
+    EXPECT(cairn_firmware_confirmed(version, hash, 1), CAIRN_OK);
+    for (unsigned i = 0; i < PATIENCE_MS / 5u && status().refused == 0; i++) {
+        usleep(5000);
+    }
+    port_flash_is_worn = false;
+    EXPECT(cairn_wake(), CAIRN_OK);
+    next_is(2);
+    CHECK(status().refused == 1);
+    port_add_time(601000);
+    EXPECT(cairn_wake(), CAIRN_OK);
+    next_is(3);
+    CHECK(status().accepted == 0);
+    _exit(0);
+}
+
+/* argv: factory, flash of the scenario before. The image is known; another is not. */
+static void firmware_after(char **arguments)
+{
+    uint8_t hash[CAIRN_FIRMWARE_HASH_BYTES];
+    memset(hash, 0xab, sizeof hash);
+    hash[31] = 0xac;
+    port_flash_file(arguments[1]);
+    init(arguments[0]);
+    EXPECT(cairn_set_upload(CAIRN_UPLOAD_HASH_ONLY), CAIRN_OK);
+    port_agent_start();
+    EXPECT(cairn_firmware_confirmed(version, hash, 1), CAIRN_OK);
+    /* What comes later has the number after it. */
+    uint64_t seq = 0;
+    EXPECT(reading_wait(PATIENCE_MS, &seq), CAIRN_OK);
+    until_idle();
+    CHECK(seq == 3 && status().next_seq == 4);
+    EXPECT(cairn_firmware_confirmed("2", hash, 0), CAIRN_OK);
+    next_is(5);
+    EXPECT(cairn_flush(), CAIRN_OK);
+    until_signed(1);
+    print_evidence(1);
+    print_evidence(4);
+    port_agent_stop();
+}
+
 static void failing_flash(char **factories)
 {
     init(factories[0]);
@@ -116,6 +185,7 @@ static void unreachable_flash(char **factories)
 
 static const struct scenario scenarios[] = {
     {"reboot_before", reboot_before},     {"reboot_after", reboot_after},   {"refused_flash", refused_flash},
+    {"firmware_before", firmware_before}, {"firmware_after", firmware_after},
     {"formatted_flash", formatted_flash}, {"failing_flash", failing_flash}, {"unreachable_flash", unreachable_flash},
 };
 

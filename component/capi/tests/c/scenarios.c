@@ -24,6 +24,7 @@ static void before_init(char **unused)
     EXPECT(cairn_flush(), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_set_upload(CAIRN_UPLOAD_DATA), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_radio_hint(1000), CAIRN_E_NOT_INITIALISED);
+    EXPECT(cairn_firmware_confirmed("1.0", payload, 0), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_status(&out), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_evidence(0, &byte, 1, &length, 0), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_endorse(nonce, &byte, 1, &length, 0), CAIRN_E_NOT_INITIALISED);
@@ -101,6 +102,12 @@ static void wrong_submissions(char **factories)
     }
     EXPECT(cairn_set_upload(2), CAIRN_E_ARGUMENT);
     EXPECT(cairn_status(NULL), CAIRN_E_NULL);
+    EXPECT(cairn_firmware_confirmed(NULL, payload, 0), CAIRN_E_NULL);
+    EXPECT(cairn_firmware_confirmed("1.0", NULL, 0), CAIRN_E_NULL);
+    EXPECT(cairn_firmware_confirmed("", payload, 0), CAIRN_E_ARGUMENT);
+    EXPECT(cairn_firmware_confirmed("1.0\n", payload, 0), CAIRN_E_ARGUMENT);
+    EXPECT(cairn_firmware_confirmed("1234567890123456789012345", payload, 0), CAIRN_E_ARGUMENT);
+    EXPECT(cairn_firmware_confirmed("a version that is very much longer than any", payload, 0), CAIRN_E_ARGUMENT);
     uint8_t byte;
     size_t length;
     EXPECT(cairn_evidence(0, NULL, 1, &length, 0), CAIRN_E_NULL);
@@ -118,6 +125,7 @@ static void wrong_submissions(char **factories)
     EXPECT(cairn_flush(), CAIRN_E_CONTEXT);
     EXPECT(cairn_set_upload(CAIRN_UPLOAD_DATA), CAIRN_E_CONTEXT);
     EXPECT(cairn_radio_hint(1), CAIRN_E_CONTEXT);
+    EXPECT(cairn_firmware_confirmed("1.0", payload, 0), CAIRN_E_CONTEXT);
     EXPECT(cairn_status(&out), CAIRN_E_CONTEXT);
     EXPECT(cairn_evidence(0, &byte, 1, &length, 0), CAIRN_E_CONTEXT);
     EXPECT(cairn_endorse(nonce, &byte, 1, &length, 0), CAIRN_E_CONTEXT);
