@@ -18,4 +18,10 @@ bool cairn_zephyr_prepare_flash(void);
 /* Reads the factory image from the partition cairn,factory. False when there is none, or the flash does not answer. */
 bool cairn_zephyr_read_factory(uint8_t image[CAIRN_FACTORY_MAX]);
 
+/* Starts the thread that asks for the time. Builds with CONFIG_CAIRN_SNTP only, as the next. */
+void cairn_zephyr_begin_sntp(void);
+
+/* The radio is up for an exchange: whoever waits for that may send too. */
+void cairn_zephyr_radio_is_up(void);
+
 #endif /* CAIRN_ZEPHYR_INTERNAL_H */

@@ -76,12 +76,30 @@ cairn_result_t cairn_zephyr_start(const cairn_config_t *config)
 	thread_id = k_thread_create(&thread, stack, K_THREAD_STACK_SIZEOF(stack), run, NULL, NULL, NULL,
 				    K_PRIO_PREEMPT(CONFIG_CAIRN_TASK_PRIORITY), 0, K_NO_WAIT);
 	(void)k_thread_name_set(thread_id, "cairn");
+#if defined(CONFIG_CAIRN_FIRMWARE_RECORD)
+	/* An image that is not confirmed yet is none of this start's troubles. */
+	(void)cairn_zephyr_firmware_check();
+#endif
+#if defined(CONFIG_CAIRN_SNTP)
+	cairn_zephyr_begin_sntp();
+#endif
 	return CAIRN_OK;
 }
 
 k_tid_t cairn_zephyr_thread(void)
 {
 	return thread_id;
+}
+
+size_t cairn_zephyr_stack_used(void)
+{
+#if defined(CONFIG_INIT_STACKS) && defined(CONFIG_THREAD_STACK_INFO)
+	size_t unused;
+	if (thread_id != NULL && k_thread_stack_space_get(thread_id, &unused) == 0) {
+		return K_THREAD_STACK_SIZEOF(stack) - unused;
+	}
+#endif
+	return 0;
 }
 
 uint32_t cairn_zephyr_queued(void)

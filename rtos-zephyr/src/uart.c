@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The modem's UART of cairn_port.h: the one that the devicetree chose as cairn,modem, driven by its interrupt. Nothing else
- * may have it: Kconfig keeps CONFIG_MODEM out. */
+/* The modem's UART of cairn_port.h: the one that the devicetree chose as cairn,modem, driven by its interrupt. Nothing else may have
+ * it: not the console, and no modem driver of Zephyr's. */
+#include "cairn_zephyr.h"
 #include "cairn_port.h"
 
 #include <zephyr/devicetree.h>
@@ -15,12 +16,33 @@ LOG_MODULE_DECLARE(cairn, CONFIG_CAIRN_LOG_LEVEL);
 #error "Cairn: no UART for the modem. Choose one in a devicetree overlay: / { chosen { cairn,modem = &uart1; }; };"
 #endif
 
+#define UART DT_CHOSEN(cairn_modem)
+
+#if !defined(CONFIG_UART_INTERRUPT_DRIVEN)
+#error "Cairn: the modem's UART is driven by its interrupt, and its driver has none (CONFIG_SERIAL_SUPPORT_INTERRUPT)"
+#endif
+/* Zephyr's modem drivers are children of their UART. */
+#define CHILD_IS_THERE(node) || DT_NODE_HAS_STATUS(node, okay)
+#if defined(CONFIG_MODEM)
+BUILD_ASSERT(!(0 DT_FOREACH_CHILD(UART, CHILD_IS_THERE)),
+	     "the UART cairn,modem also has a modem driver of Zephyr's (CONFIG_MODEM): Cairn speaks to the modem itself. Disable "
+	     "that node or CONFIG_MODEM, or choose CONFIG_CAIRN_UDP over the driver's sockets");
+#endif
+#if defined(CONFIG_UART_CONSOLE) && DT_HAS_CHOSEN(zephyr_console)
+BUILD_ASSERT(!DT_SAME_NODE(UART, DT_CHOSEN(zephyr_console)), "the UART cairn,modem is the console's too");
+#endif
+#if defined(CONFIG_SHELL_BACKEND_SERIAL) && DT_HAS_CHOSEN(zephyr_shell_uart)
+BUILD_ASSERT(!DT_SAME_NODE(UART, DT_CHOSEN(zephyr_shell_uart)), "the UART cairn,modem is the shell's too");
+#endif
+
 /* What lies between the agent's thread and the wire; a command and its datagram's beginning. */
 #define TX_BYTES 128
 
-static const struct device *const uart = DEVICE_DT_GET(DT_CHOSEN(cairn_modem));
+static const struct device *const uart = DEVICE_DT_GET(UART);
 RING_BUF_DECLARE(received, CONFIG_CAIRN_AT_RX_BYTES);
 RING_BUF_DECLARE(to_send, TX_BYTES);
+/* Bytes that came when `received` was full. Written by the interrupt only. */
+static volatile uint32_t lost;
 
 static void receive(void)
 {
@@ -37,8 +59,9 @@ static void receive(void)
 	}
 	if (size == 0) {
 		/* Full: what comes is lost and the modem's line with it, which the driver notices. */
-		uint8_t lost;
-		while (uart_fifo_read(uart, &lost, 1) == 1) {
+		uint8_t byte;
+		while (uart_fifo_read(uart, &byte, 1) == 1) {
+			lost++;
 		}
 	}
 	if (got) {
@@ -80,6 +103,11 @@ static int prepare(void)
 	}
 	uart_irq_rx_enable(uart);
 	return 0;
+}
+
+uint32_t cairn_zephyr_uart_lost(void)
+{
+	return lost;
 }
 
 SYS_INIT(prepare, APPLICATION, CONFIG_APPLICATION_INIT_PRIORITY);

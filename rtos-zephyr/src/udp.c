@@ -57,6 +57,9 @@ bool cairn_port_udp_open(const uint8_t address[4], uint16_t port)
 		cairn_port_udp_close();
 		return false;
 	}
+#if defined(CONFIG_CAIRN_SNTP)
+	cairn_zephyr_radio_is_up();
+#endif
 	return true;
 }
 

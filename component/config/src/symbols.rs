@@ -164,11 +164,17 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
 /// log's template begin with `LOG_LEVEL`.
 pub(crate) const OF_THE_GLUE: &[&str] = &[
     "CARGO_OFFLINE",
+    "FIRMWARE_RECORD",
     "INSECURE_ENTROPY",
     "PREBUILT",
     "PREBUILT_DIR",
     "RTOS_SOCKETS",
     "SHELL",
+    "SNTP",
+    "SNTP_INTERVAL_H",
+    "SNTP_SERVER",
+    "SNTP_STACK_BYTES",
+    "ZEPHYR_I2C",
     "ZEPHYR_SOCKETS",
     "ZEPHYR_UART",
 ];
