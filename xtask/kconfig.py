@@ -25,7 +25,7 @@ HEADER = """\
 
 PREFIX = "CAIRN_"
 # What may be chosen of Zephyr's own.
-ZEPHYRS_OWN = ("RUST", "SHELL", "TEST_RANDOM_GENERATOR", "LOG")
+ZEPHYRS_OWN = ("RUST", "SHELL", "TEST_RANDOM_GENERATOR", "LOG", "BOOTLOADER_MCUBOOT")
 
 
 def kind(symbol):

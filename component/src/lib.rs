@@ -4,7 +4,8 @@
 //!
 //! Data flows one way, and a module knows only the ones before it:
 //! [`time`], [`keccak`], [`sha256`], [`word`] → [`merkle`] → [`record`] → [`signer`] → [`batch`] → [`identity`],
-//! [`rotation`], [`firmware`], [`journal`], [`ledger`] → [`power`] → [`uplink`], [`factory`], [`cose`] → [`endorsement`] → [`ports`] → [`keys`], [`agent`].
+//! [`rotation`], [`firmware`], [`journal`], [`ledger`] → [`power`] → [`uplink`], [`factory`], [`cose`] → [`endorsement`] →
+//! [`ports`] → [`keys`], [`agent`].
 //!
 //! No heap, no recursion, no `unsafe`, no I/O: everything outside is a trait in [`ports`], [`journal`] or [`signer`].
 #![no_std]

@@ -130,7 +130,27 @@ const ON_ZEPHYR: &[Built] = &[
             "CONFIG_NET_SOCKETS=y",
             "CONFIG_FLASH_MAP=y",
         ],
-        without: &["CONFIG_SERIAL=y", "CONFIG_CAIRN_SHELL=y", "CONFIG_CAIRN_LOG_LEVEL=3"],
+        without: &[
+            "CONFIG_SERIAL=y",
+            "CONFIG_CAIRN_SHELL=y",
+            "CONFIG_CAIRN_LOG_LEVEL=3",
+            "CONFIG_CAIRN_FIRMWARE_RECORD=y",
+            "CONFIG_SNTP=y",
+        ],
+    },
+    Built {
+        chosen: JOURNAL,
+        choices: &["BOOTLOADER_MCUBOOT=y", "SNTP=y", "SIGNER_SE050=y"],
+        features: "udp,signer-se050",
+        lines: &[
+            "CONFIG_CAIRN_FIRMWARE_RECORD=y",
+            "CONFIG_CAIRN_SNTP=y",
+            "CONFIG_CAIRN_SNTP_INTERVAL_H=24",
+            "CONFIG_SNTP=y",
+            "CONFIG_I2C=y",
+            "CONFIG_GPIO=y",
+        ],
+        without: &["CONFIG_SERIAL=y"],
     },
     Built {
         chosen: WITH_MODEM,
@@ -175,6 +195,7 @@ fn refused_on_zephyr(project: &Project, log: &mut Log, out: &str) -> Result<()> 
     const NEVER: &[(&str, &[&str])] = &[
         ("INSECURE_ENTROPY", &["INSECURE_ENTROPY=y"]),
         ("SIGNER_SIM", &["UDP=y", "SIGNER_SIM=y"]),
+        ("SNTP without sockets", &["TRANSPORT_CUSTOM=y", "SNTP=y"]),
         ("RUST", &["RUST=y", "QUEUE_LENGTH=17"]),
     ];
     for (what, choices) in NEVER {
