@@ -93,7 +93,8 @@ fn clippy_host(context: &Context, log: &mut Log) -> Result<Outcome> {
 }
 
 /// Crates that a device links, as packages of the workspace.
-pub(crate) const DEVICE_CRATES: &[&str] = &["cairn-rtos", "cairn-config", "cairn-coap", "cairn-at-modem", "cairn-capi"];
+pub(crate) const DEVICE_CRATES: &[&str] =
+    &["cairn-rtos", "cairn-config", "cairn-coap", "cairn-at-modem", "cairn-zephyr", "cairn-capi"];
 
 fn clippy_device(context: &Context, log: &mut Log) -> Result<Outcome> {
     let mut cargo = context.toolchain()?.cargo(&context.project, "clippy");

@@ -69,6 +69,8 @@ const STAGES: &[&Stage] = &[
     &zephyr::STAGE,
     &zephyr::END_TO_END,
     &zephyr::END_TO_END_NATIVE,
+    &zephyr::EXCLUSION,
+    &zephyr::END_TO_END_LOCK,
 ];
 
 /// `cargo xtask test`.

@@ -4,9 +4,11 @@
 mod end_to_end;
 mod native;
 mod sample;
+mod lock;
 mod twister;
 mod workspace;
 
 pub(crate) use end_to_end::END_TO_END;
 pub(crate) use native::END_TO_END_NATIVE;
+pub(crate) use lock::{END_TO_END as END_TO_END_LOCK, EXCLUSION};
 pub(crate) use twister::STAGE;

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Applications in Rust on Zephyr: the lock from its door to the verified evidence, and that Kconfig has an application in Rust or
+//! the library for C, never both.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::workspace::{NO_WORKSPACE, in_workspace, workspace};
+use crate::{
+    demo::{self, build_cairn, scenario::say, service::Service, world::World},
+    e2e::FAST,
+    process::Log,
+    stage::{Outcome, passed},
+    suite::{Context, Stage},
+};
+
+/// An event of the Zephyr lock on qemu_cortex_m3, anchored and verified.
+pub(crate) const END_TO_END: Stage = Stage {
+    name: "e2e-zephyr-lock",
+    about: "the Zephyr lock, in Rust, in QEMU over its own IP stack, anchored and verified",
+    needs: demo::NEEDS,
+    body: end_to_end,
+};
+
+/// The two ways to have Cairn.
+pub(crate) const EXCLUSION: Stage = Stage {
+    name: "zephyr-rust",
+    about: "Kconfig refuses CONFIG_CAIRN together with CONFIG_RUST",
+    needs: &[],
+    body: exclusion,
+};
+
+const NO_RUST: &str = "no zephyr-lang-rust in the Zephyr workspace: modules/lang/rust is missing";
+
+/// Where the sample's overlay puts the factory image.
+const FACTORY_ADDRESS: &str = "0x3fc00";
+/// The host, as QEMU's user network has it.
+const HOST: &str = "10.0.2.2";
+/// Two things happen to the door, twenty seconds apart, on a busy machine.
+const NIGHT: Duration = Duration::from_secs(300);
+const BATCHES: u64 = 2;
+const CONFIGURING: Duration = Duration::from_secs(300);
+/// Of Zephyr's Kconfig, in which CAIRN is what gives way to RUST.
+const GIVES_WAY: &str = "was assigned the value 'y' but got the value 'n'. Check these unsatisfied dependencies: !RUST";
+
+/// Zephyr with its module for Rust, or why a stage is skipped.
+fn rust_workspace() -> Result<PathBuf, Outcome> {
+    let base = workspace().ok_or_else(|| Outcome::Skipped(NO_WORKSPACE.to_owned()))?;
+    let module = base.parent().map(|top| top.join("modules/lang/rust/CMakeLists.txt"));
+    if module.is_some_and(|cmake| cmake.is_file()) { Ok(base) } else { Err(Outcome::Skipped(NO_RUST.to_owned())) }
+}
+
+fn end_to_end(context: &Context, log: &mut Log) -> Result<Outcome> {
+    let base = match rust_workspace() {
+        Ok(base) => base,
+        Err(skipped) => return Ok(skipped),
+    };
+    let cairn = build_cairn(&context.project, log)?;
+    let image = build_lock(context, log, &base)?;
+    let folder = context.project.target().join("e2e-zephyr-lock");
+    let mut world = World::create(&context.project, &folder, &cairn, &FAST)?;
+    world.is_reached_at(HOST);
+    let born = world.provision("lock")?;
+    world.start_relay()?;
+
+    say("a door is locked, and its lock sends over Zephyr's sockets");
+    let mut lock = boot(&folder, &image, &born.factory)?;
+    let locked = lock.wait_for("door: locked by key 17", NIGHT)?;
+    ensure!(locked.ends_with("record 1"), "the first event is not the stream's first record: {locked}");
+    for batch in 0..BATCHES {
+        lock.wait_for(&format!("cairn: batch {batch} stored"), NIGHT)?;
+    }
+    world.wait_final(BATCHES)?;
+    drop(lock);
+    for (seq, what) in [(1, "locked by key 17"), (2, "knob turned, still locked")] {
+        let evidence = world.evidence(&born.device, seq, &format!("event-{seq}.cbor"))?;
+        let said = world.verify(&evidence, &[])?;
+        ensure!(said.code == 0, "record {seq} does not verify: {}{}", said.out, said.err);
+        let shown = world.as_json(&evidence)?;
+        let payload = shown["record"]["payload"].as_str().unwrap_or_default().trim_start_matches("0x");
+        ensure!(payload == hex(what), "record {seq} is not '{what}': {shown}");
+    }
+    passed(format!("{BATCHES} batches of a lock in Rust over Zephyr's sockets"))
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The sample, from what its lock file says.
+fn build_lock(context: &Context, log: &mut Log, base: &Path) -> Result<PathBuf> {
+    let sample = context.project.path("samples/zephyr-lock");
+    let build = context.project.directory("samples/zephyr-lock")?;
+    log.run(&mut configure(context, base, &sample, &build, &[]))?;
+    // zephyr-lang-rust has no way to say --locked.
+    let lock_file = sample.join("Cargo.lock");
+    let committed = fs::read_to_string(&lock_file).context("samples/zephyr-lock/Cargo.lock")?;
+    let mut ninja = Command::new("cmake");
+    ninja.arg("--build").arg(&build);
+    log.run(in_workspace(&mut ninja, base))?;
+    ensure!(fs::read_to_string(&lock_file)? == committed, "samples/zephyr-lock/Cargo.lock was stale: commit what it is now");
+    Ok(build.join("zephyr/zephyr.elf"))
+}
+
+fn configure(context: &Context, base: &Path, sample: &Path, build: &Path, options: &[&str]) -> Command {
+    let mut cmake = Command::new("cmake");
+    cmake.args(["-G", "Ninja", "-DBOARD=qemu_cortex_m3", "-S"]).arg(sample).arg("-B").arg(build).args(options);
+    cmake.arg(format!("-DZEPHYR_EXTRA_MODULES={}", context.project.path("").display()));
+    in_workspace(&mut cmake, base);
+    cmake
+}
+
+fn boot(folder: &Path, image: &Path, factory: &Path) -> Result<Service> {
+    let mut qemu = Command::new("qemu-system-arm");
+    qemu.current_dir(folder).args(["-M", "lm3s6965evb", "-cpu", "cortex-m3", "-display", "none", "-monitor", "none"]);
+    qemu.args(["-nic", "user,model=stellaris", "-serial", "stdio", "-kernel"]).arg(image);
+    qemu.arg("-device").arg(format!("loader,file={},addr={FACTORY_ADDRESS},force-raw=on", factory.display()));
+    Service::start("QEMU", &qemu, &folder.join("lock.console.log"))
+}
+
+/// Each sample asked for what the other is: an option that its dependencies overrule ends Zephyr's configuration.
+fn exclusion(context: &Context, log: &mut Log) -> Result<Outcome> {
+    let base = match rust_workspace() {
+        Ok(base) => base,
+        Err(skipped) => return Ok(skipped),
+    };
+    for (sample, option) in [("zephyr-minimal", "-DCONFIG_RUST=y"), ("zephyr-lock", "-DCONFIG_CAIRN=y")] {
+        let build = context.project.directory("zephyr-rust")?.join(sample);
+        let folder = context.project.path("samples").join(sample);
+        let (status, said) = log.status_within(&mut configure(context, &base, &folder, &build, &[option]), CONFIGURING)?;
+        ensure!(!status.success(), "samples/{sample} takes {option}: an image with the library for C and Cairn's crates");
+        // That both are asked for is what it must have failed for; Zephyr wraps its lines.
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure!(said.contains(GIVES_WAY), "samples/{sample} with {option} failed for another reason: {said}");
+        fs::remove_dir_all(&build)?;
+    }
+    passed("neither a C application with CONFIG_RUST nor one in Rust with CONFIG_CAIRN")
+}
