@@ -39,6 +39,7 @@ std::thread_local! {
     static GEOMETRY: Cell<Option<Geometry>> = const { Cell::new(None) };
     static FLASH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     static FLASH_WORKS: Cell<bool> = const { Cell::new(true) };
+    static FACTORY: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     static SLEEPS: RefCell<Vec<i32>> = const { RefCell::new(Vec::new()) };
     static WATCHED: RefCell<Vec<Watch>> = const { RefCell::new(Vec::new()) };
     static FIRES: Cell<i32> = const { Cell::new(-1) };
@@ -72,6 +73,11 @@ pub(crate) fn insert_flash(geometry: Geometry) {
 /// The flash does nothing any more.
 pub(crate) fn break_flash() {
     FLASH_WORKS.set(false);
+}
+
+/// What is in the partition with the factory image.
+pub(crate) fn insert_factory(image: &[u8]) {
+    FACTORY.set(image.to_vec());
 }
 
 /// How long the agent's thread slept, each time, in milliseconds.
@@ -148,8 +154,11 @@ pub(crate) fn flash_erase(offset: u32, length: usize) -> bool {
     FLASH_WORKS.get()
 }
 
-pub(crate) fn factory_read(_: &mut [u8]) -> bool {
-    false
+pub(crate) fn factory_read(out: &mut [u8]) -> bool {
+    FACTORY.with_borrow(|factory| {
+        out.iter_mut().zip(factory).for_each(|(to, from)| *to = *from);
+        factory.len() >= out.len()
+    })
 }
 
 pub(crate) fn wait_prepare() -> bool {

@@ -8,7 +8,7 @@ mod console;
 use cairn::{
     agent::{Agent, Event, OWN_PAYLOAD_MAX, Settings, UploadMode},
     batch::DeploymentId,
-    factory::{FACTORY_MAX, Factory},
+    factory::Factory,
     journal::{FlashJournal, Journal as _, MountError},
     ports::{Entropy as _, Wait as _},
     power::schedule::{self, FixedInterval},
@@ -122,13 +122,6 @@ fn journal() -> Journal {
     .expect("the journal")
 }
 
-#[inline(never)]
-fn factory() -> Factory {
-    let mut image = [0; FACTORY_MAX];
-    cairn_zephyr::factory::read(&mut image).expect("the partition cairn,factory");
-    Factory::decode(&image).expect("a factory image in cairn,factory")
-}
-
 /// Derives the public key: as deep in stack as a signature, so it must not have the agent under it.
 #[inline(never)]
 fn signer(factory: &Factory) -> Signer {
@@ -152,7 +145,7 @@ fn link(factory: &Factory, stream: StreamId) -> Link {
 
 #[inline(never)]
 fn agent() -> &'static mut LockAgent {
-    let factory = factory();
+    let factory = cairn_zephyr::factory::load().expect("a factory image in cairn,factory");
     let signer = signer(&factory);
     let journal = journal();
     let settings = Settings {

@@ -104,7 +104,10 @@ fn build_lock(context: &Context, log: &mut Log, base: &Path) -> Result<PathBuf> 
     let mut ninja = Command::new("cmake");
     ninja.arg("--build").arg(&build);
     log.run(in_workspace(&mut ninja, base))?;
-    ensure!(fs::read_to_string(&lock_file)? == committed, "samples/zephyr-lock/Cargo.lock was stale: commit what it is now");
+    ensure!(
+        fs::read_to_string(&lock_file)? == committed,
+        "samples/zephyr-lock/Cargo.lock was stale: commit what it is now"
+    );
     Ok(build.join("zephyr/zephyr.elf"))
 }
 
@@ -133,8 +136,12 @@ fn exclusion(context: &Context, log: &mut Log) -> Result<Outcome> {
     for (sample, option) in [("zephyr-minimal", "-DCONFIG_RUST=y"), ("zephyr-lock", "-DCONFIG_CAIRN=y")] {
         let build = context.project.directory("zephyr-rust")?.join(sample);
         let folder = context.project.path("samples").join(sample);
-        let (status, said) = log.status_within(&mut configure(context, &base, &folder, &build, &[option]), CONFIGURING)?;
-        ensure!(!status.success(), "samples/{sample} takes {option}: an image with the library for C and Cairn's crates");
+        let (status, said) =
+            log.status_within(&mut configure(context, &base, &folder, &build, &[option]), CONFIGURING)?;
+        ensure!(
+            !status.success(),
+            "samples/{sample} takes {option}: an image with the library for C and Cairn's crates"
+        );
         // That both are asked for is what it must have failed for; Zephyr wraps its lines.
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         ensure!(said.contains(GIVES_WAY), "samples/{sample} with {option} failed for another reason: {said}");
