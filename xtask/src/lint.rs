@@ -59,9 +59,12 @@ fn other_manifests(project: &Project) -> Result<Vec<String>> {
         .collect())
 }
 
+/// Its lock file can only be checked where Zephyr's crates are: the stage e2e-zephyr-lock does.
+const ZEPHYR_LOCK: &str = "samples/zephyr-lock/Cargo.toml";
+
 fn format(context: &Context, log: &mut Log) -> Result<Outcome> {
     let project = &context.project;
-    let mut manifests = vec!["Cargo.toml".to_owned()];
+    let mut manifests = vec!["Cargo.toml".to_owned(), ZEPHYR_LOCK.to_owned()];
     manifests.extend(other_manifests(project)?);
     for manifest in &manifests {
         let mut cargo = Command::new("cargo");

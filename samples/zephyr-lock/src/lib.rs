@@ -22,7 +22,8 @@ use cairn_coap::{
     oscore::{Context, Secrets},
 };
 use cairn_zephyr::{
-    clock::UptimeClock, entropy::SystemEntropy, flash::JournalFlash, mailbox::Mailbox, sockets::Sockets, wait::ThreadWait,
+    clock::UptimeClock, entropy::SystemEntropy, flash::JournalFlash, mailbox::Mailbox, sockets::Sockets,
+    wait::ThreadWait,
 };
 use console::say;
 use static_cell::StaticCell;
