@@ -2,13 +2,13 @@
 //! Stages on Zephyr: they run where there is a workspace, and say so where there is none.
 
 mod end_to_end;
+mod lock;
 mod native;
 mod sample;
-mod lock;
 mod twister;
 mod workspace;
 
 pub(crate) use end_to_end::END_TO_END;
-pub(crate) use native::END_TO_END_NATIVE;
 pub(crate) use lock::{END_TO_END as END_TO_END_LOCK, EXCLUSION};
+pub(crate) use native::END_TO_END_NATIVE;
 pub(crate) use twister::STAGE;
