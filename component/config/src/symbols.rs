@@ -169,6 +169,8 @@ pub(crate) const OF_THE_GLUE: &[&str] = &[
     "PREBUILT",
     "PREBUILT_DIR",
     "RTOS_SOCKETS",
+    "RUST",
+    "RUST_SOCKETS",
     "SHELL",
     "SNTP",
     "SNTP_INTERVAL_H",
