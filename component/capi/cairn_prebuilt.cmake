@@ -9,7 +9,8 @@
 #   features                     what these options build in
 include_guard(GLOBAL)
 
-set(_cairn_again "Make it with\n  cargo xtask prebuilt --config ${CAIRN_DOTCONFIG} --target ${CAIRN_RUST_TARGET} --out ${CAIRN_PREBUILT_DIR}\n"
+set(_cairn_again "Make it with\n"
+  "  cargo xtask prebuilt --config ${CAIRN_DOTCONFIG} --target ${CAIRN_RUST_TARGET} --out ${CAIRN_PREBUILT_DIR}\n"
   "on a machine with Rust, from the same version of Cairn.")
 string(CONCAT _cairn_again ${_cairn_again})
 set(_cairn_sums "${CAIRN_PREBUILT_DIR}/SHA256SUMS")

@@ -26,6 +26,7 @@ mod kconfig;
 mod kills;
 mod library;
 mod lint;
+mod prebuilt;
 mod process;
 mod project;
 mod psa;
@@ -62,6 +63,12 @@ enum Verb {
     Bench(bench::Options),
     /// Measures flash and RAM of the samples, by section and by crate.
     Size(size::Options),
+    /// Makes a library for teams without Rust, with its headers and checksums.
+    ///
+    /// It is linked into one object whose only global symbols are the functions of cairn.h, so that it can lie beside another Rust
+    /// library in one image. CMake takes it with CONFIG_CAIRN_PREBUILT (Zephyr) or CAIRN_PREBUILT_DIR (FreeRTOS), and refuses it
+    /// where file, version, target or configuration is another.
+    Prebuilt(prebuilt::Options),
     /// Formatting, clippy for the host and for devices, licences, SPDX headers, line lengths, words.
     Lint,
     /// Writes component/capi/include/cairn.h from the Rust sources.
@@ -78,6 +85,7 @@ fn main() -> ExitCode {
         Verb::Test(options) => test::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Size(options) => size::run(&options),
+        Verb::Prebuilt(options) => prebuilt::run(&options),
         Verb::Lint => lint::run(),
         Verb::Header => header::write(),
         Verb::Kconfig => kconfig::write(),

@@ -191,25 +191,31 @@ pub(crate) fn build_lock(project: &Project, toolchain: Toolchain, log: &mut Log,
 
 /// Configures a build and gives its folder.
 fn configure_meter(project: &Project, toolchain: Toolchain, log: &mut Log, meter: Meter) -> Result<PathBuf> {
-    let sample = project.path("samples/freertos-meter");
     let build = project.directory(&format!("samples/{}", meter.build_name()))?;
-    let mut kernel = std::ffi::OsString::from("-DFREERTOS_KERNEL_PATH=");
-    kernel.push(kernel_path(project, log)?);
-    let mut python = std::ffi::OsString::from("-DPython3_EXECUTABLE=");
-    python.push(python::interpreter(project));
-    let mut configure = Command::new("cmake");
-    configure.args(["-G", "Ninja", "-S"]).arg(&sample).arg("-B").arg(&build).args([kernel, python]);
-    // A build directory from before features were read from the .config has this in its cache, and would be refused.
-    configure.arg("-UCAIRN_FEATURES");
-    configure.arg(format!("-DCAIRN_DOTCONFIG={}", dotconfig(project, log, &build, meter)?.display()));
-    if matches!(meter, Meter::Psa | Meter::Signer(&PSA_SIGNER)) {
-        configure.arg(format!("-DMETER_MBEDTLS={}", mbedtls_path(project, log)?.display()));
-    }
+    let mut configure = meter_cmake(project, log, &build, meter)?;
     configure.args(toolchain.cmake_arguments(project));
     toolchain.prepare(project, &mut configure);
     // cairn.cmake keeps its host build apart by itself.
     log.run(configure.env_remove("CARGO_TARGET_DIR"))?;
     Ok(build)
+}
+
+/// CMake for a meter in a build folder, which does not say yet where the Rust library comes from.
+pub(crate) fn meter_cmake(project: &Project, log: &mut Log, build: &Path, meter: Meter) -> Result<Command> {
+    fs::create_dir_all(build)?;
+    let mut kernel = std::ffi::OsString::from("-DFREERTOS_KERNEL_PATH=");
+    kernel.push(kernel_path(project, log)?);
+    let mut python = std::ffi::OsString::from("-DPython3_EXECUTABLE=");
+    python.push(python::interpreter(project));
+    let mut configure = Command::new("cmake");
+    configure.args(["-G", "Ninja", "-S"]).arg(project.path("samples/freertos-meter")).arg("-B").arg(build);
+    // A build directory from before features were read from the .config has this in its cache, and would be refused.
+    configure.args([kernel, python]).arg("-UCAIRN_FEATURES");
+    configure.arg(format!("-DCAIRN_DOTCONFIG={}", dotconfig(project, log, build, meter)?.display()));
+    if matches!(meter, Meter::Psa | Meter::Signer(&PSA_SIGNER)) {
+        configure.arg(format!("-DMETER_MBEDTLS={}", mbedtls_path(project, log)?.display()));
+    }
+    Ok(configure)
 }
 
 /// The machine of the sample in Rust, without image and serial lines. Its flash is a file in `folder`.

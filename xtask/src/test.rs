@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::{
     contracts, cport, device, e2e, e2e_psa, e2e_se, e2e_sim, endorsed, fuzz, header, host, kconfig, kills, library,
-    lint, psa, ram, rotated, samples, signing,
+    lint, prebuilt, psa, ram, rotated, samples, signing,
     suite::{self, Effort, Stage},
     zephyr,
 };
@@ -56,6 +56,7 @@ const STAGES: &[&Stage] = &[
     &device::STAGE,
     &signing::STAGE,
     &samples::STAGE,
+    &prebuilt::STAGE,
     &ram::STAGE,
     &e2e::CLEAN,
     &e2e::ROUGH,

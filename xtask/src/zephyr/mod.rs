@@ -2,6 +2,7 @@
 //! Stages on Zephyr: they run where there is a workspace, and say so where there is none.
 
 mod end_to_end;
+mod image;
 mod lock;
 mod native;
 mod sample;
@@ -9,6 +10,8 @@ mod twister;
 mod workspace;
 
 pub(crate) use end_to_end::END_TO_END;
+pub(crate) use image::{build, configure};
 pub(crate) use lock::{END_TO_END as END_TO_END_LOCK, EXCLUSION};
 pub(crate) use native::END_TO_END_NATIVE;
 pub(crate) use twister::STAGE;
+pub(crate) use workspace::NO_WORKSPACE;

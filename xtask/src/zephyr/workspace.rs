@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Why a stage is skipped.
-pub(super) const NO_WORKSPACE: &str = "no Zephyr workspace: neither ZEPHYR_BASE nor ~/zephyrproject/zephyr is one";
+pub(crate) const NO_WORKSPACE: &str = "no Zephyr workspace: neither ZEPHYR_BASE nor ~/zephyrproject/zephyr is one";
 
 /// Zephyr itself, when there is one.
 pub(super) fn workspace() -> Option<PathBuf> {
