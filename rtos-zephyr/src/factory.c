@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* The factory image: the partition that the devicetree chose as cairn,factory, read once when the agent starts. */
+/* The factory image, read once when the agent starts: from the partition that the devicetree chose as cairn,factory, or, on the
+ * bench, from the firmware itself. Called by cairn_zephyr_start; never writes. */
 #include "internal.h"
 
 #include <zephyr/device.h>
@@ -10,7 +11,22 @@
 
 #include <string.h>
 
-#if DT_HAS_CHOSEN(cairn_factory)
+#if defined(CONFIG_CAIRN_FACTORY_IN_IMAGE)
+
+static const uint8_t embedded[] = {
+#include "cairn_factory.inc"
+};
+
+BUILD_ASSERT(sizeof(embedded) <= CAIRN_FACTORY_MAX, "CONFIG_CAIRN_FACTORY_FILE is too long for a factory image");
+
+bool cairn_zephyr_read_factory(uint8_t image[CAIRN_FACTORY_MAX])
+{
+	memset(image, 0xff, CAIRN_FACTORY_MAX);
+	memcpy(image, embedded, sizeof(embedded));
+	return true;
+}
+
+#elif DT_HAS_CHOSEN(cairn_factory)
 
 #define PARTITION DT_CHOSEN(cairn_factory)
 #define MEMORY    DT_GPARENT(PARTITION)

@@ -42,6 +42,14 @@ static void run(void *unused1, void *unused2, void *unused3)
 	LOG_ERR("the agent cannot start: %s", cairn_strerror(result));
 }
 
+/* The private key may be in the factory image: not left on the caller's stack. Volatile, so that no compiler takes it for useless. */
+static void forget(volatile uint8_t *secret, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		secret[i] = 0;
+	}
+}
+
 cairn_result_t cairn_zephyr_start(const cairn_config_t *config)
 {
 	if (k_is_in_isr()) {
@@ -65,10 +73,15 @@ cairn_result_t cairn_zephyr_start(const cairn_config_t *config)
 	}
 	uint8_t image[CAIRN_FACTORY_MAX];
 	cairn_config_t own = {.factory = image, .factory_length = sizeof(image)};
-	if (config == NULL && !cairn_zephyr_read_factory(image)) {
-		return CAIRN_E_FACTORY_ABSENT;
+	cairn_result_t result = CAIRN_E_FACTORY_ABSENT;
+	if (config != NULL || cairn_zephyr_read_factory(image)) {
+		result = cairn_init(&storage, config == NULL ? &own : config);
 	}
-	cairn_result_t result = cairn_init(&storage, config == NULL ? &own : config);
+	forget(image, sizeof(image));
+	if (result == CAIRN_E_FACTORY_ABSENT && config == NULL) {
+		LOG_ERR("no factory image in the partition cairn,factory: docs/zephyr.md, Factory image");
+		return result;
+	}
 	if (result != CAIRN_OK) {
 		LOG_ERR("cairn_init: %s", cairn_strerror(result));
 		return result;

@@ -31,6 +31,7 @@ mod process;
 mod project;
 mod psa;
 mod ram;
+mod relay;
 mod rotated;
 mod samples;
 mod setup;
@@ -69,6 +70,8 @@ enum Verb {
     /// library in one image. CMake takes it with CONFIG_CAIRN_PREBUILT (Zephyr) or CAIRN_PREBUILT_DIR (FreeRTOS), and refuses it
     /// where file, version, target or configuration is another.
     Prebuilt(prebuilt::Options),
+    /// Runs a chain, a relay and one provisioned device here, for trying a sample or a first application.
+    Relay(relay::Options),
     /// Formatting, clippy for the host and for devices, licences, SPDX headers, line lengths, words.
     Lint,
     /// Writes component/capi/include/cairn.h from the Rust sources.
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Verb::Bench(options) => bench::run(&options),
         Verb::Size(options) => size::run(&options),
         Verb::Prebuilt(options) => prebuilt::run(&options),
+        Verb::Relay(options) => relay::run(&options),
         Verb::Lint => lint::run(),
         Verb::Header => header::write(),
         Verb::Kconfig => kconfig::write(),

@@ -164,6 +164,8 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
 /// log's template begin with `LOG_LEVEL`.
 pub(crate) const OF_THE_GLUE: &[&str] = &[
     "CARGO_OFFLINE",
+    "FACTORY_FILE",
+    "FACTORY_IN_IMAGE",
     "FIRMWARE_RECORD",
     "INSECURE_ENTROPY",
     "PREBUILT",

@@ -25,6 +25,9 @@ static void print(const cairn_event_t *event, void *unused)
 	case CAIRN_EVENT_SEALED:
 		LOG_INF("batch %" PRIu32 " sealed, %" PRIu32 " records", event->batch, event->value);
 		break;
+	case CAIRN_EVENT_SIGNED:
+		LOG_INF("batch %" PRIu32 " signed: %s", event->batch, cairn_strerror(event->result));
+		break;
 	case CAIRN_EVENT_SENT:
 		LOG_INF("batch %" PRIu32 " sent, %" PRIu32 " bytes", event->batch, event->value);
 		break;

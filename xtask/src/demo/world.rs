@@ -303,6 +303,11 @@ impl World {
         Ok(())
     }
 
+    /// That the relay runs, if it was started.
+    pub(crate) fn check_relay(&mut self) -> Result<()> {
+        self.relay.as_mut().map_or(Ok(()), Service::check_alive)
+    }
+
     /// Ends the relay at once.
     pub(crate) fn kill_relay(&mut self) -> Result<()> {
         match self.relay.take() {
@@ -382,9 +387,7 @@ impl World {
     pub(crate) fn wait_final(&mut self, anchors: u64) -> Result<()> {
         let limit = self.pace.finality_limit();
         wait_until(&format!("{anchors} anchors are final"), limit, || {
-            if let Some(relay) = &mut self.relay {
-                relay.check_alive()?;
-            }
+            self.check_relay()?;
             Ok(self.report()?["final"].as_u64().is_some_and(|number| number >= anchors))
         })
     }
