@@ -31,7 +31,8 @@ bool cairn_rust_entropy(uint8_t *out, size_t length)
 }
 
 /* native_sim's driver counts as secure to Zephyr, and gives the same numbers at each start. */
-#elif defined(CONFIG_CSPRNG_ENABLED) && !defined(CONFIG_TEST_CSPRNG_GENERATOR) && !defined(CONFIG_FAKE_ENTROPY_NATIVE_POSIX)
+#elif defined(CONFIG_CSPRNG_ENABLED) && !defined(CONFIG_TEST_CSPRNG_GENERATOR) &&                                      \
+	!defined(CONFIG_FAKE_ENTROPY_NATIVE_POSIX) && !defined(CONFIG_FAKE_ENTROPY_NATIVE_SIM)
 
 bool cairn_rust_entropy(uint8_t *out, size_t length)
 {

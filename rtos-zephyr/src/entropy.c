@@ -13,8 +13,9 @@ bool cairn_port_entropy(uint8_t *out, size_t length)
 	return true;
 }
 
-/* native_sim's driver counts as secure to Zephyr, and gives the same numbers at each start. */
-#elif defined(CONFIG_CSPRNG_ENABLED) && !defined(CONFIG_TEST_CSPRNG_GENERATOR) && !defined(CONFIG_FAKE_ENTROPY_NATIVE_POSIX)
+/* native_sim's driver counts as secure to Zephyr, and gives the same numbers at each start. Zephyr 4.2 gave it its second name. */
+#elif defined(CONFIG_CSPRNG_ENABLED) && !defined(CONFIG_TEST_CSPRNG_GENERATOR) &&                                      \
+	!defined(CONFIG_FAKE_ENTROPY_NATIVE_POSIX) && !defined(CONFIG_FAKE_ENTROPY_NATIVE_SIM)
 
 bool cairn_port_entropy(uint8_t *out, size_t length)
 {

@@ -38,7 +38,8 @@ BUILD_ASSERT(DT_REG_SIZE(PARTITION) >= CAIRN_FACTORY_MAX, "the partition cairn,f
 /* The processor's own flash is read like memory, with a driver or without. */
 bool cairn_zephyr_read_factory(uint8_t image[CAIRN_FACTORY_MAX])
 {
-	memcpy(image, (const void *)(uintptr_t)(DT_REG_ADDR(MEMORY) + DT_REG_ADDR(PARTITION)), CAIRN_FACTORY_MAX);
+	memcpy(image, (const void *)(uintptr_t)(DT_REG_ADDR(MEMORY) + FIXED_PARTITION_NODE_OFFSET(PARTITION)),
+	       CAIRN_FACTORY_MAX);
 	return true;
 }
 
@@ -46,7 +47,7 @@ bool cairn_zephyr_read_factory(uint8_t image[CAIRN_FACTORY_MAX])
 
 bool cairn_zephyr_read_factory(uint8_t image[CAIRN_FACTORY_MAX])
 {
-	return flash_read(FIXED_PARTITION_NODE_DEVICE(PARTITION), (off_t)DT_REG_ADDR(PARTITION), image,
+	return flash_read(FIXED_PARTITION_NODE_DEVICE(PARTITION), (off_t)FIXED_PARTITION_NODE_OFFSET(PARTITION), image,
 			  CAIRN_FACTORY_MAX) == 0;
 }
 

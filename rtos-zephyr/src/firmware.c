@@ -44,7 +44,7 @@ __weak bool cairn_zephyr_image_confirmed(void)
 static bool read_slot(void *unused, uint32_t offset, void *to, size_t length)
 {
 	ARG_UNUSED(unused);
-	return flash_read(FIXED_PARTITION_NODE_DEVICE(PARTITION), (off_t)(DT_REG_ADDR(PARTITION) + offset), to, length) == 0;
+	return flash_read(FIXED_PARTITION_NODE_DEVICE(PARTITION), (off_t)(FIXED_PARTITION_NODE_OFFSET(PARTITION) + offset), to, length) == 0;
 }
 
 cairn_result_t cairn_zephyr_firmware_check(void)

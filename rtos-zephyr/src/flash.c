@@ -14,7 +14,8 @@
 #endif
 
 #define PARTITION DT_CHOSEN(cairn_journal)
-#define OFFSET    DT_REG_ADDR(PARTITION)
+/* From the memory's first byte, also where partitions have absolute addresses (ranges, Zephyr 4.4). */
+#define OFFSET    FIXED_PARTITION_NODE_OFFSET(PARTITION)
 /* The memory the partition lies in: partitions are children of a "fixed-partitions" node in it. */
 #define MEMORY    DT_GPARENT(PARTITION)
 
