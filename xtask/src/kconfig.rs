@@ -48,6 +48,11 @@ pub(crate) fn variant(project: &Project, log: &mut Log, base: &Path, choices: &[
     Ok(())
 }
 
+/// Writes to `out` what a build for Zephyr has after `choices`, with the nodes that its devicetree chose.
+pub(crate) fn on_zephyr(project: &Project, log: &mut Log, out: &Path, chosen: &str, choices: &[&str]) -> Result<()> {
+    log.run(script(project, &["zephyr", &out.to_string_lossy(), chosen]).args(choices)).map(drop)
+}
+
 fn check(context: &Context, log: &mut Log) -> Result<Outcome> {
     let project = &context.project;
     let made = project.directory("xtask")?.join("default.config");
@@ -63,7 +68,8 @@ fn check(context: &Context, log: &mut Log) -> Result<Outcome> {
     passed(format!("{} options, {of_zephyr} more on Zephyr", in_rust.len()))
 }
 
-fn cairn_config(project: &Project, arguments: &[&str]) -> Command {
+/// `cairn-config` with these arguments.
+pub(crate) fn cairn_config(project: &Project, arguments: &[&str]) -> Command {
     let mut cargo = Command::new("cargo");
     cargo.args(["run", "--quiet", "--locked", "-p", "cairn-config", "--"]).args(arguments);
     cargo.current_dir(project.path(""));
@@ -81,11 +87,11 @@ fn zephyr(project: &Project, log: &mut Log, library: &BTreeSet<String>) -> Resul
     let glue = set(&log.run(&mut cairn_config(project, &["glue"]))?);
     let known = names.union(&glue).cloned().collect();
     same("kconfig/Kconfig.zephyr", &found, "component/config/src/symbols.rs", &known)?;
-    let out = project.directory("xtask")?.join("zephyr.config");
-    let out = out.to_string_lossy().into_owned();
-    for (case, on_zephyr) in ON_ZEPHYR.iter().enumerate() {
-        let Built { chosen, choices, features, lines, without } = on_zephyr;
-        log.run(script(project, &["zephyr", &out, chosen]).args(*choices))?;
+    let path = project.directory("xtask")?.join("zephyr.config");
+    let out = path.to_string_lossy().into_owned();
+    for (case, built) in ON_ZEPHYR.iter().enumerate() {
+        let Built { chosen, choices, features, lines, without } = built;
+        on_zephyr(project, log, &path, chosen, choices)?;
         let said = log.run(&mut cairn_config(project, &["features", &out]))?;
         let text = fs::read_to_string(&out)?;
         let has = |line: &&&str| text.lines().any(|have| have == **line);

@@ -52,6 +52,7 @@ const STAGES: &[&Stage] = &[
     &lint::CLIPPY_HOST,
     &lint::CLIPPY_DEVICE,
     &cport::STAGE,
+    &zephyr::GLUE,
     &library::STAGE,
     &device::STAGE,
     &signing::STAGE,

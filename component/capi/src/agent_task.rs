@@ -11,6 +11,7 @@ use cairn::{
     record::{BlindSecret, SequenceNumber},
     signer::DeviceId,
     time::Millis,
+    uplink::Level,
 };
 
 use crate::{
@@ -42,6 +43,15 @@ const SIGNER_AGAIN: Millis = Millis::from_secs(60);
 const RETENTION: Option<Millis> = match cairn_config::RETENTION_HOURS {
     0 => None,
     hours => Some(Millis(hours as u64 * 3_600_000)),
+};
+
+/// How far a batch must have come before its records may be given up.
+const PRUNE_AT: Level = if cairn_config::PRUNE_STORED {
+    Level::Stored
+} else if cairn_config::PRUNE_INCLUDED {
+    Level::Included
+} else {
+    Level::Final
 };
 
 /// One step. Milliseconds until the next is due, `None` when only news make one due.
@@ -197,6 +207,7 @@ fn make_of(right: Start<'_>, journal: Journal, signer: Signer) -> Result<Made<'_
         relay_step_max: Millis::from_secs(cairn_config::RELAY_STEP_MAX_S),
         sender_sequence_block: u64::from(cairn_config::SENDER_SEQUENCE_BLOCK),
         retention: RETENTION,
+        prune_at: PRUNE_AT,
     };
     let schedule = FixedInterval::new(schedule::Settings {
         interval: Millis::from_secs(cairn_config::UPLOAD_INTERVAL_S),

@@ -76,6 +76,10 @@ fn header(config: &Config) -> String {
     );
     for (symbol, value) in config.iter() {
         let name = symbol.name;
+        if value.is_some() && matches!(symbol.kind, Kind::Hex { .. } | Kind::Bytes { .. }) {
+            // Zephyr's autoconf.h defines it too, as it was typed: 0x48 is 72, and a compiler warns of the difference.
+            let _ = write!(out, "\n#undef {PREFIX}{name}");
+        }
         let _ = match value {
             Some(Value::Int(number)) => write!(out, "\n/* {} */\n#define {PREFIX}{name} {number}\n", symbol.about),
             Some(Value::Bool(true)) => write!(out, "\n/* {} */\n#define {PREFIX}{name} 1\n", symbol.about),

@@ -96,6 +96,9 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
     boolean("JOURNAL_FULL_DISPLACE", "In a full journal, routine records give way to urgent ones."),
     boolean("UPLOAD_DATA", "The relay is given the records; it makes the evidence."),
     boolean("UPLOAD_HASH_ONLY", "The relay is given anchors only; records stay on the device until released."),
+    boolean("PRUNE_FINAL", "A batch's records may be given up when its anchor is final."),
+    boolean("PRUNE_INCLUDED", "They may be given up when its anchor is in a block."),
+    boolean("PRUNE_STORED", "They may be given up when the relay has it."),
     int(
         "RETENTION_HOURS",
         "u32",
@@ -204,6 +207,7 @@ pub(crate) const CHOICES: &[&[&str]] = &[
         "SIGNER_SIM",
         "SIGNER_CUSTOM",
     ],
+    &["PRUNE_FINAL", "PRUNE_INCLUDED", "PRUNE_STORED"],
     &["LEDGER_ROOT", "LEDGER_DIRECT"],
     &["KEY_AT_REST_SEALED", "KEY_AT_REST_INSECURELY_PLAIN"],
     &["KEY_SECP256K1", "KEY_P256"],

@@ -149,10 +149,34 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         let included = downlink.hints.included_through.max(at_level(Level::Included)).max(finalised);
         self.advance_through(included, BatchState::Included, on_event);
         self.advance_through(finalised, BatchState::Final, on_event);
+        self.prune();
         if let Some(unix_ms) = downlink.hints.unix_ms {
             self.hear_relay_clock(unix_ms, downlink.hints.block_hash, on_event);
         }
         Ok(())
+    }
+
+    /// The state from which on a batch's records may be given up.
+    pub(super) const fn may_go_at(&self) -> BatchState {
+        match self.settings.prune_at {
+            Level::Stored => BatchState::Stored,
+            Level::Included => BatchState::Included,
+            Level::Final => BatchState::Final,
+        }
+    }
+
+    /// Gives up what has come as far as the settings ask, before it is final: what is final the journal gives up by itself. What
+    /// there is no room to say now is said after the next exchange.
+    #[inline(never)]
+    pub(super) fn prune(&mut self) {
+        let state = self.may_go_at();
+        if state == BatchState::Final {
+            return;
+        }
+        let through = self.journal.through(state).and_then(|through| self.may_go_up_to(through, BatchState::Final));
+        if through.is_some_and(|through| self.journal.prune(through) == Ok(true)) {
+            self.starved = false;
+        }
     }
 
     /// What is final may be given up; the rotation's batch must not be before the next key is adopted, for it says whose turn it is.

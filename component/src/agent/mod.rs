@@ -43,6 +43,7 @@ use crate::{
     sha256::FaultWatch,
     signer::{DeviceId, KeyId, PublicKey, Signer, SignerError},
     time::Millis,
+    uplink::Level,
 };
 use clock_step::ClockWatch;
 use open_batch::OpenBatch;
@@ -91,6 +92,9 @@ pub struct Settings {
     /// Records of hash-only batches are released when they are this old and their batch is final; `None`: only
     /// [`Agent::release`] releases.
     pub retention: Option<Millis>,
+    /// How far a batch must have come before its records may be given up: [`Level::Final`] unless the product takes the relay's
+    /// word for an anchor that is not on the ledger for good. What is hash-only waits for its release as well.
+    pub prune_at: Level,
 }
 
 /// Why an agent did not start.
@@ -144,7 +148,7 @@ pub struct Agent<J, S, L, C, P, const PAYLOAD: usize, const UPLINK: usize> {
     /// Neither sealing nor signing before then.
     pause_until: Millis,
     watch: ClockWatch,
-    /// A record was refused for want of room, and nothing became final since.
+    /// A record was refused for want of room, and nothing was given up since.
     starved: bool,
     /// The batch that a loss record was journaled for.
     loss_told: Option<BatchNumber>,
@@ -298,6 +302,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             .map_err(StartError::Journal)?;
         }
         self.take_turn()?;
+        self.prune();
         self.refresh_open_batch().map_err(StartError::Journal)
     }
 
@@ -428,9 +433,9 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     }
 
     /// The batch to ask the relay about again: the journal is full, the relay has all there is, and the device does not know
-    /// whether it is final. No new batch would ever bring that news.
+    /// whether it may go. No new batch would ever bring that news.
     fn asks_about(&self) -> Option<BatchNumber> {
-        let (stored, known) = (self.journal.through(BatchState::Stored), self.journal.through(BatchState::Final));
+        let (stored, known) = (self.journal.through(BatchState::Stored), self.journal.through(self.may_go_at()));
         stored.filter(|_| self.starved && self.first_unsent().is_none() && stored > known)
     }
 
@@ -460,7 +465,9 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     /// # Errors
     /// [`JournalError::NotFound`], [`JournalError::Medium`].
     pub fn release(&mut self, batch: BatchNumber) -> Result<(), JournalError> {
-        self.journal.release(batch)
+        self.journal.release(batch)?;
+        self.prune();
+        Ok(())
     }
 
     fn link_failed(&mut self, error: LinkError, on_event: &mut dyn FnMut(Event)) {

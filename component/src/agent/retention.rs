@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Records of hash-only batches go when they are older than the retention time and their batch is final, so that a
-//! device whose application releases nothing does not fill up. Called once a poll; looks into the journal once an hour
-//! at most.
+//! Records of hash-only batches go when they are older than the retention time and their batch is final (or as far as
+//! `Settings::prune_at` says), so that a device whose application releases nothing does not fill up. Called once a poll; looks
+//! into the journal once an hour at most.
 //!
 //! How old a record is can be known in two ways. By the wall clock, when it is set by the network or better now and was
 //! so when the record was submitted: a relay's word moves no record out. Otherwise by the time since boot: what was
@@ -11,7 +11,7 @@
 use super::{Agent, next_after};
 use crate::{
     batch::BatchNumber,
-    journal::{BatchState, Journal, JournalError, SealedBatch},
+    journal::{Journal, JournalError, SealedBatch},
     ports::{Clock, Link},
     power::schedule::Schedule,
     record::{Entry, SequenceNumber},
@@ -50,7 +50,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             return;
         }
         self.retention.look_at = now.after(LOOK_EVERY);
-        let finished = next_after(self.journal.through(BatchState::Final));
+        let finished = next_after(self.journal.through(self.may_go_at()));
         match self.retention.watched {
             Some((batch, since)) if now.since(since) >= retention => {
                 self.retention.old = batch;
@@ -77,6 +77,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             self.retention.look_at = now;
         }
         if self.release_before(done, waits).is_ok() {
+            self.prune();
             self.retention.done = done;
         }
     }

@@ -163,11 +163,14 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         let since = |batch: u32| u64::from(self.state.next_batch.saturating_sub(batch));
         // Only what is still to be said of a batch: what was said took its room.
         let to_say = |state, length| since(self.state.count(state)) * Self::entry(length);
+        // A batch that was given up before it got there goes without.
+        let to_say_of_kept =
+            |state, length| since(self.state.count(state).max(self.state.reclaim_batch)) * Self::entry(length);
         let unfinished = to_say(BatchState::Signed, body::SIGNATURE)
             + to_say(BatchState::Sent, body::LEVEL)
             + to_say(BatchState::Stored, body::LEVEL)
-            + to_say(BatchState::Included, body::LEVEL)
-            + to_say(BatchState::Final, body::FINAL);
+            + to_say_of_kept(BatchState::Included, body::LEVEL)
+            + to_say_of_kept(BatchState::Final, body::FINAL);
         let unreleased = since(self.state.reclaim_batch) * Self::entry(body::RELEASE);
         unfinished + unreleased + Self::spending_room(self.state.cells)
     }
@@ -323,12 +326,19 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     }
 
     fn advance(&mut self, batch: BatchNumber, state: BatchState) -> Result<(), JournalError> {
-        self.known(batch)?;
+        let given_up = batch.0 < self.state.reclaim_batch && self.state.count(state) <= batch.0;
+        if !given_up {
+            self.known(batch)?;
+        }
         if self.state.count(BatchState::Signed) <= batch.0 {
             return Err(JournalError::Conflict);
         }
         if self.state.count(state) > batch.0 {
             return Ok(());
+        }
+        // No room is kept for it, and nothing depends on it.
+        if given_up && self.room() < self.room_to_finish() + Self::entry(body::FINAL) {
+            return Err(JournalError::Full);
         }
         let reclaim = match state {
             BatchState::Final => self.reclaimable(batch.0.saturating_add(1), self.state.released)?,
@@ -374,6 +384,25 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         let reclaim = self.reclaimable(self.state.count(BatchState::Final), released)?;
         self.put(&Item::Release { through: batch, reclaim }, &[])?;
         self.give_up_what_may_go()
+    }
+
+    fn prune(&mut self, through: BatchNumber) -> Result<bool, JournalError> {
+        if self.state.count(BatchState::Stored) <= through.0 {
+            return Err(JournalError::Conflict);
+        }
+        let before = self.state.reclaim_batch;
+        let reclaim = self.reclaimable(through.0.saturating_add(1), self.state.released)?;
+        let more = reclaim.batch.saturating_sub(before);
+        // It is said as a release of all that goes: of those, what was hash-only was released before.
+        let Some(last) = reclaim.batch.checked_sub(1).filter(|_| more > 0) else { return Ok(false) };
+        // Each batch that may go takes the room kept for its release with it.
+        let entry = Self::entry(body::RELEASE);
+        if self.room() + u64::from(more) * entry < self.room_to_finish() + entry {
+            return Err(JournalError::Full);
+        }
+        self.put(&Item::Release { through: BatchNumber(last), reclaim }, &[])?;
+        self.give_up_what_may_go()?;
+        Ok(true)
     }
 
     fn sender_sequence(&self) -> u64 {

@@ -178,7 +178,8 @@ pub trait Journal {
     /// Moves a batch, and all before it, to a later state; an earlier or equal one changes nothing.
     ///
     /// # Errors
-    /// [`JournalError::NotFound`], [`JournalError::Conflict`] for a batch without signature, [`JournalError::Medium`].
+    /// [`JournalError::NotFound`], [`JournalError::Conflict`] for a batch without signature, [`JournalError::Full`] for one that was
+    /// given up by [`Journal::prune`] when there is no room to say so, [`JournalError::Medium`].
     fn advance(&mut self, batch: BatchNumber, state: BatchState) -> Result<(), JournalError>;
 
     /// The last batch that has come at least as far as `state`; all before it have too.
@@ -204,6 +205,13 @@ pub trait Journal {
     /// # Errors
     /// [`JournalError::NotFound`], [`JournalError::Medium`].
     fn release(&mut self, batch: BatchNumber) -> Result<(), JournalError>;
+
+    /// Lets the records of batches up to `through` be reclaimed before their batch is final, as far as their data went up or they
+    /// were released. Their levels are told afterwards as of any other batch, as far as there is room. Whether more may go now.
+    ///
+    /// # Errors
+    /// [`JournalError::Conflict`] for a batch that the relay does not have, [`JournalError::Full`], [`JournalError::Medium`].
+    fn prune(&mut self, through: BatchNumber) -> Result<bool, JournalError>;
 
     /// The first sender sequence number that was never reserved.
     fn sender_sequence(&self) -> u64;
@@ -322,6 +330,10 @@ impl<J: Journal> Journal for &mut J {
 
     fn release(&mut self, batch: BatchNumber) -> Result<(), JournalError> {
         (**self).release(batch)
+    }
+
+    fn prune(&mut self, through: BatchNumber) -> Result<bool, JournalError> {
+        (**self).prune(through)
     }
 
     fn sender_sequence(&self) -> u64 {

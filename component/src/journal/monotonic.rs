@@ -280,6 +280,10 @@ impl<J: Journal, M: Monotonic> Journal for Guarded<J, M> {
         self.journal.release(batch)
     }
 
+    fn prune(&mut self, through: BatchNumber) -> Result<bool, JournalError> {
+        self.journal.prune(through)
+    }
+
     fn sender_sequence(&self) -> u64 {
         self.journal.sender_sequence()
     }

@@ -331,6 +331,7 @@ pub fn settings(upload: UploadMode) -> Settings {
         relay_step_max: Millis(HOUR),
         sender_sequence_block: 4,
         retention: None,
+        prune_at: Level::Final,
     }
 }
 

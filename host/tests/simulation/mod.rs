@@ -488,6 +488,7 @@ fn meter(
         relay_step_max: Millis(HOUR),
         sender_sequence_block: 16,
         retention: None,
+        prune_at: cairn::uplink::Level::Final,
     };
     let schedule = FixedInterval::new(ScheduleSettings {
         interval: Millis(SEAL_EVERY_MS),

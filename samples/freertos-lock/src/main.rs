@@ -183,6 +183,7 @@ fn agent(factory: &Factory, signer: key::Signer, port: key::Port, clock: &TickCl
         relay_step_max: Millis::from_secs(60),
         sender_sequence_block: 64,
         retention: None,
+        prune_at: cairn::uplink::Level::Final,
     };
     let schedule = FixedInterval::new(schedule::Settings {
         interval: Millis::from_secs(86_400),

@@ -2,6 +2,7 @@
 //! Stages on Zephyr: they run where there is a workspace, and say so where there is none.
 
 mod end_to_end;
+mod glue;
 mod image;
 mod lock;
 mod native;
@@ -10,6 +11,7 @@ mod twister;
 mod workspace;
 
 pub(crate) use end_to_end::END_TO_END;
+pub(crate) use glue::STAGE as GLUE;
 pub(crate) use image::{build, configure};
 pub(crate) use lock::{END_TO_END as END_TO_END_LOCK, EXCLUSION};
 pub(crate) use native::END_TO_END_NATIVE;
