@@ -111,7 +111,7 @@ fn levels_of_batches_that_are_gone_are_told_all_the_same_and_once() {
         finals.collect()
     };
     assert!(told.len() > 200, "{}", told.len());
-    assert!(told.iter().copied().eq(0..told.len() as u32), "{told:?}");
+    assert!(told.iter().copied().eq(0..u32::try_from(told.len()).unwrap()), "{told:?}");
     let status = device.agent.status();
     let oldest_kept = device.world().anchors.iter().position(|(anchor, _)| anchor.end().unwrap() > status.oldest_seq);
     assert!(oldest_kept.unwrap() > told.len(), "they were gone by then");
