@@ -58,7 +58,7 @@ def choose(kconf, choices):
     """Sets what menuconfig would; what is not offered is a warning."""
     for choice in choices:
         name, value = choice.split("=")
-        symbol = kconf.syms[name if name in ZEPHYRS_OWN else PREFIX + name]
+        symbol = kconf.syms[name if name in ZEPHYRS_OWN or name.startswith(PREFIX) else PREFIX + name]
         symbol.set_value(value)
         if symbol.str_value != value:
             kconf.warnings.append(f"{choice} is not offered: {name} stays {symbol.str_value or 'hidden'}")

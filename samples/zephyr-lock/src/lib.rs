@@ -159,6 +159,7 @@ fn agent() -> &'static mut LockAgent {
         relay_step_max: Millis::from_secs(60),
         sender_sequence_block: 64,
         retention: None,
+        prune_at: cairn::uplink::Level::Final,
     };
     let schedule = FixedInterval::new(schedule::Settings {
         interval: Millis::from_secs(86_400),

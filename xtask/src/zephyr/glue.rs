@@ -41,7 +41,12 @@ const WITH_MODEM: &str = "cairn,journal=65536;cairn,modem=0";
 const SECURE: &str = "CONFIG_CSPRNG_ENABLED=1";
 
 const VARIANTS: &[Variant] = &[
-    Variant { name: "udp", chosen: JOURNAL, choices: &["SHELL=y", "LOG=y"], macros: &[SECURE] },
+    Variant {
+        name: "udp",
+        chosen: JOURNAL,
+        choices: &["SHELL=y", "LOG=y", "SNTP=y", "SNTP_SERVER=time.example:1123"],
+        macros: &[SECURE],
+    },
     Variant { name: "modem", chosen: WITH_MODEM, choices: &["SHELL=y", "LOG=y"], macros: &[SECURE] },
     Variant {
         name: "custom",
@@ -58,8 +63,22 @@ const VARIANTS: &[Variant] = &[
     Variant {
         name: "mapped",
         chosen: JOURNAL,
-        choices: &["LOG=y"],
+        choices: &["LOG=y", "FIRMWARE_RECORD=y"],
         macros: &[SECURE, "STUB_COMPATIBLE_soc_nv_flash=1", "CONFIG_INIT_STACKS=1", "CONFIG_THREAD_STACK_INFO=1"],
+    },
+    Variant {
+        name: "boot-loader",
+        chosen: JOURNAL,
+        choices: &["TRANSPORT_CUSTOM=y", "BOOTLOADER_MCUBOOT=y", "LOG=y"],
+        macros: &[SECURE, "CONFIG_MCUBOOT_IMG_MANAGER=1", "STUB_CHOSEN_cairn_image=0"],
+    },
+    // The crate cairn-zephyr's C.
+    Variant { name: "rust", chosen: JOURNAL, choices: &["RUST=y", "CAIRN_RUST=y"], macros: &[SECURE] },
+    Variant {
+        name: "rust-alone",
+        chosen: JOURNAL,
+        choices: &["RUST=y", "CAIRN_RUST=y", "CAIRN_RUST_SOCKETS=n"],
+        macros: &[SECURE, "STUB_CHOSEN_cairn_factory=0", "STUB_COMPATIBLE_zephyr_sim_flash=1"],
     },
     Variant {
         name: "element",
@@ -103,12 +122,14 @@ const HOW: &str = "a call of Zephyr's that is not known here gets its declaratio
 
 fn compile_all(context: &Context, log: &mut Log) -> Result<Outcome> {
     let project = &context.project;
-    let cmake = fs::read_to_string(project.path(GLUE).join("CMakeLists.txt")).context(GLUE)?;
+    let [of_c, of_rust] = ["CMakeLists.txt", "rust/shim.cmake"].map(|name| project.path(GLUE).join(name));
+    let (of_c, of_rust) = (fs::read_to_string(of_c).context(GLUE)?, fs::read_to_string(of_rust).context(GLUE)?);
     let (mut seen, mut compiled) = (BTreeSet::new(), 0);
     for variant in VARIANTS {
         let folder = project.directory(&format!("zephyr-glue/{}", variant.name))?;
         let config = configure(project, log, variant, &folder)?;
-        for source in sources(&cmake, &config) {
+        let cmake = if config.contains("CONFIG_CAIRN_RUST") { &of_rust } else { &of_c };
+        for source in sources(cmake, &config) {
             for (compiler, options) in COMPILERS {
                 compile(project, log, variant, &folder, compiler, options, &source).context(HOW)?;
                 compiled += 1;
@@ -116,15 +137,19 @@ fn compile_all(context: &Context, log: &mut Log) -> Result<Outcome> {
             seen.insert(source);
         }
     }
-    let all = fs::read_dir(project.path(GLUE).join("src"))?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "c"))
-        .map(|name| format!("src/{name}"))
-        .collect::<BTreeSet<_>>();
-    let missed: Vec<_> = all.difference(&seen).cloned().collect();
+    let missed: Vec<_> = [all_in(project, "src")?, all_in(project, "rust")?].concat();
+    let missed: Vec<_> = missed.into_iter().filter(|source| !seen.contains(source)).collect();
     ensure!(missed.is_empty(), "no variant compiles {}; {HOW}", missed.join(", "));
     refuses_wrong_calls(project, log)?;
     passed(format!("{} files in {} variants, {compiled} compilations", seen.len(), VARIANTS.len()))
+}
+
+/// The C files of a folder of the glue.
+fn all_in(project: &Project, folder: &str) -> Result<Vec<String>> {
+    let entries = fs::read_dir(project.path(GLUE).join(folder)).with_context(|| folder.to_owned())?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let c = names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "c"));
+    Ok(c.map(|name| format!("{folder}/{name}")).collect())
 }
 
 /// Writes `.config`, `autoconf.h` as Zephyr does of it, and `cairn_config.h`; the symbols that are set.
@@ -141,9 +166,12 @@ fn configure(project: &Project, log: &mut Log, variant: &Variant, folder: &Path)
         writeln!(autoconf, "#define {name} {value}")?;
     }
     fs::write(folder.join("autoconf.h"), autoconf)?;
-    let (header, config) = (folder.join("cairn_config.h"), dotconfig.to_string_lossy().into_owned());
-    log.run(&mut kconfig::cairn_config(project, &["header", &config, &header.to_string_lossy()]))?;
-    Ok(set.map(|(name, _)| name.to_owned()).collect())
+    let set: BTreeSet<String> = set.map(|(name, _)| name.to_owned()).collect();
+    if set.contains("CONFIG_CAIRN") {
+        let (header, config) = (folder.join("cairn_config.h"), dotconfig.to_string_lossy().into_owned());
+        log.run(&mut kconfig::cairn_config(project, &["header", &config, &header.to_string_lossy()]))?;
+    }
+    Ok(set)
 }
 
 /// The files that CMakeLists.txt takes for this configuration. It reads the few forms that are written there.
@@ -158,13 +186,18 @@ fn sources(cmake: &str, config: &BTreeSet<String>) -> BTreeSet<String> {
                 Some(name) => name.starts_with("CONFIG_") && !config.contains(name),
                 None => condition.split(" OR ").any(holds),
             });
+        } else if line == "else()" {
+            if let Some(condition) = conditions.last_mut() {
+                *condition = !*condition;
+            }
         } else if line.starts_with("endif") {
             conditions.pop();
         }
         let Some(list) = line.strip_prefix("zephyr_library_sources") else { continue };
         let words: Vec<_> = list.trim_start_matches("_ifdef").trim_matches(['(', ')']).split_whitespace().collect();
         if conditions.iter().all(|holds| *holds) && words.first().is_some_and(|first| holds(first)) {
-            found.extend(words.iter().filter(|word| word.starts_with("src/")).map(|&word| word.to_owned()));
+            let named = words.iter().map(|word| word.trim_matches('"').replace("${CMAKE_CURRENT_LIST_DIR}/", "rust/"));
+            found.extend(named.filter(|name| name.starts_with("src/") || name.starts_with("rust/")));
         }
     }
     found

@@ -4,6 +4,7 @@
 #define STUB_DEVICE_H
 
 #include <zephyr/devicetree.h>
+#include <zephyr/init.h>
 #include <zephyr/sys/util.h>
 
 struct device {

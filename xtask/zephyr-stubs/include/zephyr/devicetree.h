@@ -56,6 +56,7 @@
 #define STUB_PROPERTY_write_block_size 4
 #define STUB_PROPERTY_erase_block_size 4096
 #define DT_PROP(node, property)          STUB_PROPERTY_##property
+#define DT_PROP_OR(node, property, otherwise) STUB_PROPERTY_##property
 #define DT_NODE_HAS_PROP(node, property) (STUB_PROPERTY_##property > 0)
 
 #ifndef STUB_COMPATIBLE_zephyr_sim_flash

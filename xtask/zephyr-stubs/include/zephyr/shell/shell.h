@@ -11,19 +11,28 @@ struct shell {
 
 typedef int (*shell_cmd_handler)(const struct shell *sh, size_t argc, char **argv);
 
+struct shell_static_args {
+	uint8_t mandatory;
+	uint8_t optional;
+};
+
 struct shell_static_entry {
 	const char *syntax;
 	const char *help;
 	const void *subcmd;
 	shell_cmd_handler handler;
+	struct shell_static_args args;
 };
 
-#define SHELL_CMD(_syntax, _subcmd, _help, _handler) {#_syntax, _help, _subcmd, _handler}
-#define SHELL_SUBCMD_SET_END                         {0}
+#define SHELL_CMD_ARG(_syntax, _subcmd, _help, _handler, _mandatory, _optional)                                                \
+	{#_syntax, _help, _subcmd, _handler, {_mandatory, _optional}}
+#define SHELL_CMD(_syntax, _subcmd, _help, _handler) SHELL_CMD_ARG(_syntax, _subcmd, _help, _handler, 0, 0)
+#define SHELL_SUBCMD_SET_END                         {NULL, NULL, NULL, NULL, {0, 0}}
 #define SHELL_STATIC_SUBCMD_SET_CREATE(name, ...)                                                                              \
 	static const struct shell_static_entry name[] __attribute__((unused)) = {__VA_ARGS__}
 #define SHELL_CMD_REGISTER(_syntax, _subcmd, _help, _handler)                                                                  \
-	static const struct shell_static_entry stub_shell_##_syntax __attribute__((unused)) = {#_syntax, _help, _subcmd, _handler}
+	static const struct shell_static_entry stub_shell_##_syntax __attribute__((unused)) =                                  \
+		SHELL_CMD(_syntax, _subcmd, _help, _handler)
 
 __printf_like(2, 3) void shell_fprintf_normal(const struct shell *sh, const char *fmt, ...);
 __printf_like(2, 3) void shell_fprintf_error(const struct shell *sh, const char *fmt, ...);
