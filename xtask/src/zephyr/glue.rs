@@ -101,7 +101,14 @@ const VARIANTS: &[Variant] = &[
     Variant {
         name: "keys",
         chosen: JOURNAL,
-        choices: &["SIGNER_P256=y", "KEY_STORE=y", "KEY_NOISE=y", "LOG=y"],
+        choices: &[
+            "SIGNER_P256=y",
+            "KEY_STORE=y",
+            "KEY_NOISE=y",
+            "FACTORY_IN_IMAGE=y",
+            "FACTORY_FILE=factory.bin",
+            "LOG=y",
+        ],
         macros: &[SECURE],
     },
 ];
@@ -166,6 +173,8 @@ fn configure(project: &Project, log: &mut Log, variant: &Variant, folder: &Path)
         writeln!(autoconf, "#define {name} {value}")?;
     }
     fs::write(folder.join("autoconf.h"), autoconf)?;
+    // As generate_inc_file_for_target writes a file.
+    fs::write(folder.join("cairn_factory.inc"), "0x43, 0x41, 0x49,\n")?;
     let set: BTreeSet<String> = set.map(|(name, _)| name.to_owned()).collect();
     if set.contains("CONFIG_CAIRN") {
         let (header, config) = (folder.join("cairn_config.h"), dotconfig.to_string_lossy().into_owned());
@@ -220,7 +229,8 @@ fn compile(
 fn compilation(project: &Project, folder: &Path, compiler: &str, options: &[&str]) -> Command {
     let mut command = Command::new(compiler);
     command.args(["-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function"]).args(options);
-    command.arg("-imacros").arg(folder.join("autoconf.h"));
+    // As Zephyr does with newlib.
+    command.arg("-D__LINUX_ERRNO_EXTENSIONS__").arg("-imacros").arg(folder.join("autoconf.h"));
     command.arg("-isystem").arg(project.path("xtask/zephyr-stubs/include"));
     for include in [folder.to_owned(), project.path(GLUE), project.path("component/capi/include")] {
         command.arg("-I").arg(include);

@@ -3,6 +3,7 @@
 #ifndef STUB_KERNEL_H
 #define STUB_KERNEL_H
 
+#include <zephyr/irq.h>
 #include <zephyr/spinlock.h>
 #include <zephyr/sys/util.h>
 
@@ -49,8 +50,6 @@ int k_thread_name_set(k_tid_t thread, const char *str);
 int k_thread_stack_space_get(const struct k_thread *thread, size_t *unused_ptr);
 k_tid_t k_current_get(void);
 bool k_is_in_isr(void);
-unsigned int irq_lock(void);
-void irq_unlock(unsigned int key);
 __attribute__((noreturn)) void k_panic(void);
 
 struct k_sem {
