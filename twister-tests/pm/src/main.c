@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* While it waits the agent never holds the system awake: between a record and its batch's deadline nothing of Cairn's is due, and the
+ * system is in its power state all the time. In virtual time, with Zephyr's own power management. */
+#include "factory.h"
+#include "sleep.h"
+
+#include <cairn_zephyr.h>
+
+#include <zephyr/ztest.h>
+
+#define HOUR_MS   (3600 * MSEC_PER_SEC)
+#define DAY_MS    (24 * HOUR_MS)
+#define MINUTE_MS (60 * MSEC_PER_SEC)
+
+static cairn_status_t status(void)
+{
+	cairn_status_t out;
+	zassert_equal(cairn_status(&out), CAIRN_OK);
+	return out;
+}
+
+static void *start(void)
+{
+	const cairn_config_t config = {.factory = factory_meter, .factory_length = sizeof(factory_meter)};
+	zassert_equal(cairn_zephyr_start(&config), CAIRN_OK);
+	(void)sleep_for(MINUTE_MS);
+	zassert_true(status().idle && status().start == CAIRN_OK);
+	return NULL;
+}
+
+static void read_meter(void)
+{
+	static const uint8_t reading[] = {0x1a, 0x00, 0x49, 0x98, 0x69};
+	zassert_equal(cairn_submit_wait(CAIRN_KIND_READING, CAIRN_PRIORITY_ROUTINE, reading, sizeof(reading), MINUTE_MS, NULL),
+		      CAIRN_OK);
+	/* The agent's step ends after its answer. */
+	(void)sleep_for(MSEC_PER_SEC);
+	zassert_true(status().idle);
+}
+
+ZTEST_SUITE(pm, NULL, start, NULL, NULL, NULL);
+
+#if defined(CONFIG_TEST_POLLING_WAIT)
+
+ZTEST(pm, test_an_agent_that_polls_is_found_out)
+{
+	read_meter();
+	struct span hour = sleep_for(HOUR_MS);
+	zassert_false(slept_through(&hour));
+	zassert_true(hour.agent_ran > 3000, "it polled %u times", hour.agent_ran);
+	zassert_equal(hour.asleep_ms, 0, "nothing is due for a minute");
+}
+
+#else
+
+/* Tests run in the order of their names. */
+ZTEST(pm, test_1_without_records_the_system_sleeps)
+{
+	struct span hour = sleep_for(HOUR_MS);
+	zassert_true(slept_through(&hour));
+}
+
+ZTEST(pm, test_2_between_a_record_and_its_batch_the_system_sleeps)
+{
+	read_meter();
+	struct span hours = sleep_for(20 * HOUR_MS);
+	zassert_true(slept_through(&hours));
+	zassert_equal(status().exchanges, 0);
+}
+
+/* The identity record was journaled at the start; a batch is due a day later. */
+ZTEST(pm, test_3_the_agent_wakes_for_its_batch_and_not_before)
+{
+	int64_t due = DAY_MS;
+	struct span before = sleep_for(due - k_uptime_get() - MINUTE_MS);
+	zassert_true(slept_through(&before));
+	zassert_equal(status().exchanges, 0);
+	struct span there = sleep_for(2 * MINUTE_MS);
+	zassert_true(there.agent_ran > 0);
+	zassert_equal(status().exchanges, 1);
+	zassert_equal(status().signatures, 1);
+}
+
+/* Nobody answers: retransmissions and retries are all that wakes the agent. */
+ZTEST(pm, test_4_while_nobody_answers_each_wake_has_its_reason)
+{
+	cairn_status_t before = status();
+	struct span hours = sleep_for(6 * HOUR_MS);
+	cairn_status_t after = status();
+	uint32_t datagrams = after.datagrams_up - before.datagrams_up;
+	uint32_t exchanges = after.exchanges - before.exchanges;
+	zassert_true(exchanges > 0 && datagrams >= exchanges);
+	/* One for each datagram, and one for an exchange's end. */
+	zassert_true(hours.waits <= datagrams + exchanges + 1, "%u waits for %u datagrams in %u exchanges", hours.waits, datagrams,
+		     exchanges);
+	zassert_true(hours.asleep_ms > hours.ms - (int64_t)(exchanges + 1) * 2 * MINUTE_MS);
+}
+
+#endif
