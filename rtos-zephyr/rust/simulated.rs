@@ -44,6 +44,7 @@ std::thread_local! {
     static WATCHED: RefCell<Vec<Watch>> = const { RefCell::new(Vec::new()) };
     static FIRES: Cell<i32> = const { Cell::new(-1) };
     static WAKES: Cell<u32> = const { Cell::new(0) };
+    static ASLEEP: RefCell<Option<Meanwhile>> = const { RefCell::new(None) };
     static MEANWHILE: RefCell<Option<Meanwhile>> = const { RefCell::new(None) };
     static ANSWERS: RefCell<VecDeque<i32>> = const { RefCell::new(VecDeque::new()) };
     static ASKED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
@@ -103,6 +104,11 @@ pub(crate) fn wakes() -> u32 {
 /// What happens while a thread waits for the agent.
 pub(crate) fn meanwhile(happens: impl FnMut() + 'static) {
     MEANWHILE.set(Some(Box::new(happens)));
+}
+
+/// What happens while the agent's thread sleeps next.
+pub(crate) fn while_asleep(happens: impl FnMut() + 'static) {
+    ASLEEP.set(Some(Box::new(happens)));
 }
 
 /// What the next calls about sockets answer, in order.
@@ -172,6 +178,9 @@ pub(crate) fn wake() {
 pub(crate) fn wait(watches: &mut [Watch], ms: i32) {
     SLEEPS.with_borrow_mut(|sleeps| sleeps.push(ms));
     let fires = FIRES.replace(-1);
+    if let Some(mut happens) = ASLEEP.take() {
+        happens();
+    }
     WATCHED.set(watches.to_vec());
     for watch in watches {
         watch.fired = u8::from(watch.socket >= 0 && watch.socket == fires && watch.read + watch.write > 0);

@@ -16,7 +16,9 @@ use crate::shim::{self, Watch};
 /// Sockets that can be open at a time.
 pub const SOCKETS_MAX: usize = 4;
 
-const NOTHING: Watch = Watch { socket: -1, read: 0, write: 0, fired: 0 };
+/// What is in the place of a descriptor where no socket is watched.
+const FREE: i32 = -1;
+const NOTHING: Watch = Watch { socket: FREE, read: 0, write: 0, fired: 0 };
 
 /// What the agent's thread is woken for: what somebody was told `WouldBlock` about, and nothing else.
 static WATCHED: Mutex<Cell<[Watch; SOCKETS_MAX]>> = Mutex::new(Cell::new([NOTHING; SOCKETS_MAX]));
@@ -36,6 +38,7 @@ pub struct Socket {
 struct Open {
     descriptor: i32,
     remote: SocketAddr,
+    stream: bool,
     connected: bool,
 }
 
@@ -94,15 +97,12 @@ fn at_once<T>(answer: nb::Result<T, SocketError>) -> Result<T, SocketError> {
     })
 }
 
-/// Changes the watch on a socket; false when there is none and no room for one.
+/// Changes the watch on `descriptor`, the first free one for [`FREE`]; false when there is none.
 fn watch(descriptor: i32, change: impl FnOnce(&mut Watch)) -> bool {
     critical_section::with(|section| {
         let cell = WATCHED.borrow(section);
         let mut all = cell.get();
-        let mine = all.iter().position(|watch| watch.socket == descriptor);
-        let place = mine.or_else(|| all.iter().position(|watch| watch.socket < 0));
-        let Some(watch) = place.and_then(|place| all.get_mut(place)) else { return false };
-        watch.socket = descriptor;
+        let Some(watch) = all.iter_mut().find(|watch| watch.socket == descriptor) else { return false };
         change(watch);
         cell.set(all);
         true
@@ -138,11 +138,11 @@ impl Socket {
         };
         let answer = shim::socket(stream, address.len());
         at_once(understood(answer))?;
-        if !watch(answer, |watch| *watch = Watch { socket: answer, ..NOTHING }) {
+        if !watch(FREE, |watch| watch.socket = answer) {
             shim::close(answer);
             return Err(nb::Error::Other(SocketError::NoRoom));
         }
-        let open = self.open.insert(Open { descriptor: answer, remote, connected: false });
+        let open = self.open.insert(Open { descriptor: answer, remote, stream, connected: false });
         let begun = understood(shim::connect(open.descriptor, address, remote.port()));
         self.settle(begun)
     }
@@ -185,7 +185,9 @@ impl Socket {
     fn send(&self, bytes: &[u8]) -> nb::Result<usize, SocketError> {
         let open = self.connected()?;
         let answer = understood(shim::send(open.descriptor, bytes));
-        if answer == Err(nb::Error::WouldBlock) {
+        // A socket for datagrams always says that it can be written to, also when the stack has no buffer: to wait for that would
+        // be to spin. A link asks again after a while.
+        if open.stream && answer == Err(nb::Error::WouldBlock) {
             watch(open.descriptor, |watch| watch.write = 1);
         }
         answer

@@ -61,8 +61,9 @@ fn whoever_is_told_to_come_later_is_woken_once_for_it() {
     assert_eq!(interest(11), (1, 0));
     assert_eq!(interest(11), (0, 0), "it came, and nobody took it: watching on would end every sleep at once");
     assert_eq!(UdpClientStack::send(&mut Sockets, &mut socket, b"x"), Err(nb::Error::WouldBlock));
+    assert_eq!(interest(11), (0, 0), "a socket for datagrams can always be written to, as far as poll knows");
     assert_eq!(UdpClientStack::receive(&mut Sockets, &mut socket, &mut [0; 8]), Err(nb::Error::WouldBlock));
-    assert_eq!(interest(11), (1, 1));
+    assert_eq!(interest(11), (1, 0));
     UdpClientStack::close(&mut Sockets, socket).unwrap();
     assert_eq!(interest(11), (0, 0));
 }
@@ -89,7 +90,7 @@ fn a_socket_that_cannot_be_connected_is_closed_and_says_why() {
 #[test]
 fn a_stream_is_connected_when_the_system_says_so() {
     let _alone = alone();
-    shim::answer_with(&[14, LATER, LATER, 0, 2, 0, 0]);
+    shim::answer_with(&[14, LATER, LATER, 0, LATER, 2, 0, 0]);
     let mut socket = tcp();
     let early = TcpClientStack::send(&mut Sockets, &mut socket, b"x");
     assert_eq!(early, Err(nb::Error::Other(SocketError::Closed)), "not connected");
@@ -98,13 +99,24 @@ fn a_stream_is_connected_when_the_system_says_so() {
     assert_eq!(tcp_connect(&mut socket), Err(nb::Error::WouldBlock));
     assert_eq!(tcp_connect(&mut socket), Ok(()));
     assert_eq!(tcp_connect(&mut socket), Ok(()), "it stays connected without asking");
+    shim::fire(14);
+    sleep(0);
+    assert_eq!(TcpClientStack::send(&mut Sockets, &mut socket, b"GET"), Err(nb::Error::WouldBlock));
+    assert_eq!(interest(14), (0, 1), "its buffer is full: poll knows when it is not");
     assert_eq!(TcpClientStack::send(&mut Sockets, &mut socket, b"GET"), Ok(2), "a stream may take a part");
     let end = TcpClientStack::receive(&mut Sockets, &mut socket, &mut [0; 8]).unwrap_err();
     assert_eq!(end, nb::Error::Other(SocketError::Closed));
     TcpClientStack::close(&mut Sockets, socket).unwrap();
-    let calls =
-        ["socket tcp 4", "connect 14 [10, 0, 2, 2]:5683", "connected 14", "connected 14", "send 14 3", "receive 14 8"];
-    assert_eq!(shim::asked()[..6], calls);
+    let calls = [
+        "socket tcp 4",
+        "connect 14 [10, 0, 2, 2]:5683",
+        "connected 14",
+        "connected 14",
+        "send 14 3",
+        "send 14 3",
+        "receive 14 8",
+    ];
+    assert_eq!(shim::asked()[..7], calls);
 }
 
 #[test]
@@ -164,4 +176,16 @@ fn every_answer_of_the_shim_has_a_meaning() {
     assert_eq!(errors, meant);
     assert_eq!(SocketError::Closed.kind(), TcpErrorKind::PipeClosed);
     assert_eq!(SocketError::Refused.kind(), TcpErrorKind::Other);
+}
+
+#[test]
+fn a_socket_that_was_closed_while_the_agent_slept_leaves_no_watch_behind() {
+    let _alone = alone();
+    let (mut socket, _) = udp(&[30, 0, LATER, 0]);
+    assert_eq!(UdpClientStack::receive(&mut Sockets, &mut socket, &mut [0; 8]), Err(nb::Error::WouldBlock));
+    let mut socket = Some(socket);
+    shim::while_asleep(move || UdpClientStack::close(&mut Sockets, socket.take().unwrap()).unwrap());
+    shim::fire(30);
+    sleep(0);
+    critical_section::with(|section| assert_eq!(WATCHED.borrow(section).get(), [NOTHING; SOCKETS_MAX]));
 }
