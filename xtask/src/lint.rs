@@ -59,12 +59,13 @@ fn other_manifests(project: &Project) -> Result<Vec<String>> {
         .collect())
 }
 
-/// Its lock file can only be checked where Zephyr's crates are: the stage e2e-zephyr-lock does.
-const ZEPHYR_LOCK: &str = "samples/zephyr-lock/Cargo.toml";
+/// Their lock files can only be checked where Zephyr's crates are: the stage e2e-zephyr-lock does.
+const ON_ZEPHYR: [&str; 2] = ["samples/zephyr-lock/Cargo.toml", "twister-tests/rust-ports/Cargo.toml"];
 
 fn format(context: &Context, log: &mut Log) -> Result<Outcome> {
     let project = &context.project;
-    let mut manifests = vec!["Cargo.toml".to_owned(), ZEPHYR_LOCK.to_owned()];
+    let mut manifests = vec!["Cargo.toml".to_owned()];
+    manifests.extend(ON_ZEPHYR.map(str::to_owned));
     manifests.extend(other_manifests(project)?);
     for manifest in &manifests {
         let mut cargo = Command::new("cargo");

@@ -71,7 +71,7 @@ static LINK: StaticCell<Link> = StaticCell::new();
 /// Called by zephyr-lang-rust in the main thread, once, when the kernel is up.
 #[unsafe(no_mangle)]
 extern "C" fn rust_main() {
-    let agent = cairn_thread();
+    let agent = cairn();
     agent.set_priority(AGENT_PRIORITY);
     agent.start();
     door();
@@ -89,8 +89,9 @@ fn door() -> ! {
     }
 }
 
+/// The agent's thread, which Zephyr knows by this name.
 #[zephyr::thread(stack_size = AGENT_STACK_BYTES)]
-fn cairn_thread() {
+fn cairn() {
     let agent = agent();
     let mut inbox = MAILBOX.inbox();
     let mut wait = ThreadWait::new().expect("room for an eventfd");

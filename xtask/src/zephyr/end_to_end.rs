@@ -80,7 +80,7 @@ fn end_to_end(context: &Context, log: &mut Log) -> Result<Outcome> {
 }
 
 /// What the thread analyzer said of the agent's thread, each time: bytes used, bytes there.
-fn stacks(console: &Path) -> Result<Vec<(u64, u64)>> {
+pub(super) fn stacks(console: &Path) -> Result<Vec<(u64, u64)>> {
     let said = fs::read_to_string(console).with_context(|| console.display().to_string())?;
     Ok(said.lines().filter_map(stack).collect())
 }
@@ -95,7 +95,7 @@ fn stack(line: &str) -> Option<(u64, u64)> {
 }
 
 /// The agent's thread used some of its stack, no more than is promised, and a quarter of that is there besides.
-fn stack_holds((used, there): (u64, u64)) -> Result<u64> {
+pub(super) fn stack_holds((used, there): (u64, u64)) -> Result<u64> {
     ensure!(used > 0 && used < there, "{used} of {there} bytes of stack used: it overflowed, or nothing ran");
     ensure!(used <= STACK_LIMIT_BYTES, "the agent's thread used {used} bytes of stack, limit {STACK_LIMIT_BYTES}");
     ensure!(there * 4 >= used * 5, "{there} bytes of stack are less than a quarter more than the {used} used");

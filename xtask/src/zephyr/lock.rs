@@ -11,9 +11,17 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::workspace::{NO_WORKSPACE, in_workspace, workspace};
+use super::{
+    end_to_end::{stack_holds, stacks},
+    workspace::{NO_WORKSPACE, in_workspace, workspace},
+};
 use crate::{
-    demo::{self, build_cairn, scenario::say, service::Service, world::World},
+    demo::{
+        self, build_cairn,
+        scenario::say,
+        service::{Service, wait_until},
+        world::World,
+    },
     e2e::FAST,
     process::Log,
     stage::{Outcome, passed},
@@ -46,6 +54,7 @@ const HOST: &str = "10.0.2.2";
 const NIGHT: Duration = Duration::from_secs(300);
 /// What happens to the door first, each in a batch of its own.
 const EVENTS: [&str; 2] = ["locked by key 17", "knob turned, still locked"];
+const CONSOLE: &str = "lock.console.log";
 /// Of Zephyr's Kconfig.
 const GIVES_WAY: &str = "was assigned the value 'y' but got the value 'n'. Check these unsatisfied dependencies:";
 
@@ -80,7 +89,15 @@ fn end_to_end(context: &Context, log: &mut Log) -> Result<Outcome> {
         lock.wait_for(&format!("cairn: batch {batch} stored"), NIGHT)?;
     }
     world.wait_final(EVENTS.len() as u64)?;
+    // Everything that the agent does was done: what the analyzer says next is the most that it took.
+    let console = folder.join(CONSOLE);
+    let looked = stacks(&console)?.len();
+    wait_until("the thread analyzer looks again", NIGHT, || {
+        lock.check_alive()?;
+        Ok(stacks(&console)?.len() > looked)
+    })?;
     drop(lock);
+    let stack = stack_holds(stacks(&console)?.last().copied().context("no line of the thread analyzer")?)?;
     for &(seq, what) in &events {
         let evidence = world.evidence(&born.device, seq, &format!("event-{seq}.cbor"))?;
         let said = world.verify(&evidence, &[])?;
@@ -89,7 +106,7 @@ fn end_to_end(context: &Context, log: &mut Log) -> Result<Outcome> {
         let payload = shown["record"]["payload"].as_str().unwrap_or_default().trim_start_matches("0x");
         ensure!(payload == hex(what), "record {seq} is not '{what}': {shown}");
     }
-    passed(format!("{} batches of a lock in Rust over Zephyr's sockets", events.len()))
+    passed(format!("{} batches of a lock in Rust over Zephyr's sockets, {stack} bytes of stack", events.len()))
 }
 
 fn hex(text: &str) -> String {
@@ -100,7 +117,7 @@ fn hex(text: &str) -> String {
 fn build_lock(context: &Context, log: &mut Log, base: &Path) -> Result<PathBuf> {
     let sample = context.project.path("samples/zephyr-lock");
     let build = context.project.directory("samples/zephyr-lock")?;
-    log.run(&mut configure(context, base, &sample, &build, &[]))?;
+    log.run(&mut configure(context, base, &sample, &build, &["-DEXTRA_CONF_FILE=stack.conf"]))?;
     // zephyr-lang-rust has no way to say --locked.
     let lock_file = sample.join("Cargo.lock");
     let committed = fs::read_to_string(&lock_file).context("samples/zephyr-lock/Cargo.lock")?;
@@ -127,7 +144,7 @@ fn boot(folder: &Path, image: &Path, factory: &Path) -> Result<Service> {
     qemu.current_dir(folder).args(["-M", "lm3s6965evb", "-cpu", "cortex-m3", "-display", "none", "-monitor", "none"]);
     qemu.args(["-nic", "user,model=stellaris", "-serial", "stdio", "-kernel"]).arg(image);
     qemu.arg("-device").arg(format!("loader,file={},addr={FACTORY_ADDRESS},force-raw=on", factory.display()));
-    Service::start("QEMU", &qemu, &folder.join("lock.console.log"))
+    Service::start("QEMU", &qemu, &folder.join(CONSOLE))
 }
 
 /// Each sample asked for what the other is too: CAIRN gives way, and Zephyr says so.
