@@ -26,7 +26,8 @@ or say CONFIG_CAIRN_FIRMWARE_RECORD=n"
 #endif
 
 /* The boot loader's number of the slot. */
-#define IS_SLOT(number) DT_SAME_NODE(PARTITION, DT_NODELABEL(slot##number##_partition))
+#define IS_NODE(node) COND_CODE_1(DT_NODE_EXISTS(node), (DT_SAME_NODE(PARTITION, node)), (false))
+#define IS_SLOT(number) IS_NODE(DT_NODELABEL(slot##number##_partition))
 #define SLOT            (IS_SLOT(1) ? 1 : IS_SLOT(2) ? 2 : IS_SLOT(3) ? 3 : 0)
 
 BUILD_ASSERT(CAIRN_IMAGE_VERSION_MAX == CAIRN_FIRMWARE_VERSION_MAX + 1 && CAIRN_IMAGE_HASH_BYTES == CAIRN_FIRMWARE_HASH_BYTES,

@@ -5,8 +5,11 @@
 #include "cairn_port.h"
 #include "internal.h"
 
+#include <errno.h>
+
 #include <zephyr/kernel.h>
 #include <zephyr/logging/log.h>
+#include <zephyr/net/net_ip.h>
 #include <zephyr/net/sntp.h>
 
 LOG_MODULE_DECLARE(cairn, CONFIG_CAIRN_LOG_LEVEL);
@@ -34,10 +37,22 @@ static bool may_set(void)
 	return cairn_port_wall(&unix_ms) != CAIRN_TIME_AUTHENTICATED;
 }
 
+/* An address needs no resolver, which takes memory from the C library's heap. */
+static int query(struct sntp_time *time)
+{
+	static const char server[] = CONFIG_CAIRN_SNTP_SERVER;
+	struct sockaddr address = {0};
+	if (net_ipaddr_parse(server, sizeof(server) - 1, &address)) {
+		socklen_t length = address.sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+		return sntp_simple_addr(&address, length, ANSWER_MS, time);
+	}
+	return IS_ENABLED(CONFIG_DNS_RESOLVER) ? sntp_simple(server, ANSWER_MS, time) : -EINVAL;
+}
+
 static bool ask(void)
 {
 	struct sntp_time time;
-	int error = sntp_simple(CONFIG_CAIRN_SNTP_SERVER, ANSWER_MS, &time);
+	int error = query(&time);
 	if (error != 0) {
 		LOG_WRN("SNTP: no answer (%d)", error);
 		return false;
@@ -45,21 +60,21 @@ static bool ask(void)
 	if (may_set()) {
 		cairn_zephyr_set_wall(time.seconds * 1000u + (((uint64_t)time.fraction * 1000u) >> 32), CAIRN_TIME_NETWORK);
 	}
-	/* What waits may ride along. */
-	(void)cairn_radio_hint(ANSWER_MS);
 	return true;
 }
 
-/* Waits until the next question is due: from not_before on with an exchange, at the latest at not_after. */
-static void wait_until(int64_t not_before, int64_t not_after)
+/* Waits until the next question is due: from not_before on with an exchange, at the latest at not_after. Whether there is an
+ * exchange. */
+static bool wait_for_radio(int64_t not_before, int64_t not_after)
 {
 	k_sem_reset(&radio_is_up);
 	do {
 		int64_t left = not_after - k_uptime_get();
 		if (left <= 0 || k_sem_take(&radio_is_up, K_MSEC(left)) != 0) {
-			return;
+			return false;
 		}
 	} while (k_uptime_get() < not_before);
+	return true;
 }
 
 static void run(void *unused1, void *unused2, void *unused3)
@@ -68,14 +83,20 @@ static void run(void *unused1, void *unused2, void *unused3)
 	ARG_UNUSED(unused2);
 	ARG_UNUSED(unused3);
 	int64_t again = AGAIN_MS;
+	/* At the start the agent goes by its schedule. */
+	bool rides_along = true;
 	for (;;) {
 		bool answered = ask();
 		int64_t now = k_uptime_get();
+		if (answered && !rides_along) {
+			/* The radio was woken for this: what the agent has may ride along. */
+			(void)cairn_radio_hint(ANSWER_MS);
+		}
 		if (answered) {
 			again = AGAIN_MS;
-			wait_until(now + INTERVAL_MS / 2, now + INTERVAL_MS);
+			rides_along = wait_for_radio(now + INTERVAL_MS / 2, now + INTERVAL_MS);
 		} else {
-			wait_until(now, now + again);
+			rides_along = wait_for_radio(now, now + again);
 			again = MIN(2 * again, INTERVAL_MS);
 		}
 	}
