@@ -45,7 +45,8 @@ __weak bool cairn_zephyr_image_confirmed(void)
 static bool read_slot(void *unused, uint32_t offset, void *to, size_t length)
 {
 	ARG_UNUSED(unused);
-	return flash_read(FIXED_PARTITION_NODE_DEVICE(PARTITION), (off_t)(FIXED_PARTITION_NODE_OFFSET(PARTITION) + offset), to, length) == 0;
+	off_t at = (off_t)(FIXED_PARTITION_NODE_OFFSET(PARTITION) + offset);
+	return flash_read(FIXED_PARTITION_NODE_DEVICE(PARTITION), at, to, length) == 0;
 }
 
 cairn_result_t cairn_zephyr_firmware_check(void)

@@ -46,7 +46,11 @@ static int query(struct sntp_time *time)
 		socklen_t length = address.sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 		return sntp_simple_addr(&address, length, ANSWER_MS, time);
 	}
-	return IS_ENABLED(CONFIG_DNS_RESOLVER) ? sntp_simple(server, ANSWER_MS, time) : -EINVAL;
+#if defined(CONFIG_DNS_RESOLVER)
+	return sntp_simple(server, ANSWER_MS, time);
+#else
+	return -EINVAL;
+#endif
 }
 
 static bool ask(void)

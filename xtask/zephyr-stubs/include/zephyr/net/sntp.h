@@ -10,6 +10,7 @@ struct sntp_time {
 	uint32_t fraction;
 };
 
+int sntp_simple_addr(struct sockaddr *addr, socklen_t addr_len, uint32_t timeout, struct sntp_time *ts);
 int sntp_simple(const char *server, uint32_t timeout, struct sntp_time *ts);
 
 #endif
