@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::{
@@ -91,10 +91,10 @@ fn watch(world: &mut World) -> Result<ExitCode> {
     loop {
         world.check_relay()?;
         let report = world.report()?;
-        let now = format!(
-            "batches: {} stored, {} on chain, {} final",
-            report["anchors"], report["included"], report["final"]
-        );
+        let count = |what: &str| report[what].as_u64().with_context(|| format!("the relay reports no {what}"));
+        // The report counts an anchor once: as on chain until it is final.
+        let (stored, last) = (count("anchors")?, count("final")?);
+        let now = format!("batches: {stored} stored, {} on chain, {last} final", count("included")? + last);
         if now != said {
             println!("{now}");
             said = now;
