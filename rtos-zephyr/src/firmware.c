@@ -25,10 +25,12 @@ LOG_MODULE_DECLARE(cairn, CONFIG_CAIRN_LOG_LEVEL);
 or say CONFIG_CAIRN_FIRMWARE_RECORD=n"
 #endif
 
-/* The boot loader's number of the slot. */
-#define IS_NODE(node) COND_CODE_1(DT_NODE_EXISTS(node), (DT_SAME_NODE(PARTITION, node)), (false))
-#define IS_SLOT(number) IS_NODE(DT_NODELABEL(slot##number##_partition))
-#define SLOT            (IS_SLOT(1) ? 1 : IS_SLOT(2) ? 2 : IS_SLOT(3) ? 3 : 0)
+/* The boot loader's number of the slot: where images run in place, those for the second say so. */
+#if DT_NODE_EXISTS(DT_NODELABEL(slot1_partition))
+#define SLOT (DT_SAME_NODE(PARTITION, DT_NODELABEL(slot1_partition)) ? 1 : 0)
+#else
+#define SLOT 0
+#endif
 
 BUILD_ASSERT(CAIRN_IMAGE_VERSION_MAX == CAIRN_FIRMWARE_VERSION_MAX + 1 && CAIRN_IMAGE_HASH_BYTES == CAIRN_FIRMWARE_HASH_BYTES,
 	     "versions and hashes of images are those of firmware records");

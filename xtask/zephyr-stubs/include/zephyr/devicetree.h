@@ -32,9 +32,8 @@
 
 #define STUB_LABEL_slot0_partition 5
 #define STUB_LABEL_slot1_partition 9
-#define STUB_LABEL_slot2_partition 10
-#define STUB_LABEL_slot3_partition 11
 #define DT_NODELABEL(label)        STUB_LABEL_##label
+#define DT_NODE_EXISTS(node)       ((node) > 0)
 
 #define DT_SAME_NODE(a, b) ((a) == (b))
 #define DT_PARENT(node)    ((node) + 32)
