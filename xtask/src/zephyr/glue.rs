@@ -7,6 +7,7 @@ use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path, process::Comma
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use super::misfits;
 use crate::{
     kconfig,
     process::Log,
@@ -24,21 +25,21 @@ pub(crate) const STAGE: Stage = Stage {
     body: compile_all,
 };
 
-const GLUE: &str = "rtos-zephyr";
+pub(super) const GLUE: &str = "rtos-zephyr";
 
 /// A configuration and a board.
-struct Variant {
-    name: &'static str,
+pub(super) struct Variant {
+    pub(super) name: &'static str,
     /// The nodes that the devicetree chose, for Kconfig.
-    chosen: &'static str,
-    choices: &'static [&'static str],
+    pub(super) chosen: &'static str,
+    pub(super) choices: &'static [&'static str],
     /// What the stub headers and Zephyr's own configuration say besides.
-    macros: &'static [&'static str],
+    pub(super) macros: &'static [&'static str],
 }
 
-const JOURNAL: &str = "cairn,journal=65536";
-const WITH_MODEM: &str = "cairn,journal=65536;cairn,modem=0";
-const SECURE: &str = "CONFIG_CSPRNG_ENABLED=1";
+pub(super) const JOURNAL: &str = "cairn,journal=65536";
+pub(super) const WITH_MODEM: &str = "cairn,journal=65536;cairn,modem=0";
+pub(super) const SECURE: &str = "CONFIG_CSPRNG_ENABLED=1";
 
 const VARIANTS: &[Variant] = &[
     Variant {
@@ -148,7 +149,12 @@ fn compile_all(context: &Context, log: &mut Log) -> Result<Outcome> {
     let missed: Vec<_> = missed.into_iter().filter(|source| !seen.contains(source)).collect();
     ensure!(missed.is_empty(), "no variant compiles {}; {HOW}", missed.join(", "));
     refuses_wrong_calls(project, log)?;
-    passed(format!("{} files in {} variants, {compiled} compilations", seen.len(), VARIANTS.len()))
+    let misfits = misfits::each_says_what_to_do(project, log)?;
+    passed(format!(
+        "{} files in {} variants, {compiled} compilations, {misfits} boards that do not fit",
+        seen.len(),
+        VARIANTS.len()
+    ))
 }
 
 /// The C files of a folder of the glue.
@@ -160,7 +166,12 @@ fn all_in(project: &Project, folder: &str) -> Result<Vec<String>> {
 }
 
 /// Writes `.config`, `autoconf.h` as Zephyr does of it, and `cairn_config.h`; the symbols that are set.
-fn configure(project: &Project, log: &mut Log, variant: &Variant, folder: &Path) -> Result<BTreeSet<String>> {
+pub(super) fn configure(
+    project: &Project,
+    log: &mut Log,
+    variant: &Variant,
+    folder: &Path,
+) -> Result<BTreeSet<String>> {
     let dotconfig = folder.join("zephyr.config");
     kconfig::on_zephyr(project, log, &dotconfig, variant.chosen, variant.choices)?;
     let text = fs::read_to_string(&dotconfig)?;
@@ -226,7 +237,7 @@ fn compile(
     log.run(&mut command).with_context(|| format!("variant {}, {source}", variant.name)).map(drop)
 }
 
-fn compilation(project: &Project, folder: &Path, compiler: &str, options: &[&str]) -> Command {
+pub(super) fn compilation(project: &Project, folder: &Path, compiler: &str, options: &[&str]) -> Command {
     let mut command = Command::new(compiler);
     command.args(["-std=gnu11", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function"]).args(options);
     // As Zephyr does with newlib.

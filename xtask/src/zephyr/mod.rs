@@ -5,6 +5,7 @@ mod end_to_end;
 mod glue;
 mod image;
 mod lock;
+mod misfits;
 mod native;
 mod sample;
 mod twister;

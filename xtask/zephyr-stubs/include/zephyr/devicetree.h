@@ -23,8 +23,12 @@
 #ifndef STUB_CHOSEN_cairn_secure_element
 #define STUB_CHOSEN_cairn_secure_element 6
 #endif
+#ifndef STUB_CHOSEN_zephyr_code_partition
 #define STUB_CHOSEN_zephyr_code_partition 7
-#define STUB_CHOSEN_zephyr_console        8
+#endif
+#ifndef STUB_CHOSEN_zephyr_console
+#define STUB_CHOSEN_zephyr_console 8
+#endif
 #define STUB_CHOSEN_zephyr_shell_uart     8
 
 #define DT_CHOSEN(name)     STUB_CHOSEN_##name
@@ -42,16 +46,25 @@
 #define DT_PHANDLE(node, property) ((node) + 112)
 #define DT_ON_BUS(node, bus)       1
 #define DT_FOREACH_CHILD(node, each) each((node) + 16)
-#define DT_NODE_HAS_STATUS(node, status) 0
+/* Whether a child of a node is enabled. */
+#ifndef STUB_CHILDREN
+#define STUB_CHILDREN 0
+#endif
+#define DT_NODE_HAS_STATUS(node, status) STUB_CHILDREN
 
 /* A secure element's address; a partition's place and bytes. */
 #define DT_REG_ADDR(node) ((node) == STUB_CHOSEN_cairn_secure_element ? 0x48 : 0x10000 * (node))
-#define DT_REG_SIZE(node) 0x10000
+#ifndef STUB_REG_SIZE
+#define STUB_REG_SIZE 0x10000
+#endif
+#define DT_REG_SIZE(node) STUB_REG_SIZE
 
 #ifndef STUB_PROPERTY_vin_supply
 #define STUB_PROPERTY_vin_supply 0
 #endif
-#define STUB_PROPERTY_power_gpios      1
+#ifndef STUB_PROPERTY_power_gpios
+#define STUB_PROPERTY_power_gpios 1
+#endif
 #define STUB_PROPERTY_write_block_size 4
 #define STUB_PROPERTY_erase_block_size 4096
 #define DT_PROP(node, property)          STUB_PROPERTY_##property
