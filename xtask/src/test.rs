@@ -73,6 +73,7 @@ const STAGES: &[&Stage] = &[
     &zephyr::END_TO_END_NATIVE,
     &zephyr::EXCLUSION,
     &zephyr::END_TO_END_LOCK,
+    &zephyr::END_TO_END_LOCK_NATIVE,
 ];
 
 /// `cargo xtask test`.

@@ -89,7 +89,7 @@ fn end_to_end(context: &Context, log: &mut Log) -> Result<Outcome> {
 }
 
 /// Writes the factory image where the firmware looks for it. The rest of the file is the journal's to format.
-fn write_factory(flash: &Path, factory: &Path) -> Result<()> {
+pub(super) fn write_factory(flash: &Path, factory: &Path) -> Result<()> {
     let image = std::fs::read(factory).with_context(|| factory.display().to_string())?;
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).open(flash)?;
     file.seek(SeekFrom::Start(FACTORY_OFFSET))?;
