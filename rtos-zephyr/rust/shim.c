@@ -49,14 +49,15 @@ test that guards nothing, say CONFIG_CAIRN_INSECURE_ENTROPY=y"
 #endif
 
 #define JOURNAL DT_CHOSEN(cairn_journal)
-/* Partitions are children of a "fixed-partitions" node in their memory. */
+/* Partitions are children of a "fixed-partitions" node in their memory. Their offset counts from its first byte, also where they
+ * have absolute addresses (ranges, Zephyr 4.4). */
 #define MEMORY(partition) DT_GPARENT(partition)
 
 static const struct device *const flash = FIXED_PARTITION_NODE_DEVICE(JOURNAL);
 
 static off_t in_memory(uint32_t offset)
 {
-	return (off_t)(DT_REG_ADDR(JOURNAL) + offset);
+	return (off_t)(FIXED_PARTITION_NODE_OFFSET(JOURNAL) + offset);
 }
 
 bool cairn_rust_flash_read(uint32_t offset, uint8_t *to, size_t length)
@@ -99,7 +100,7 @@ bool cairn_rust_flash_open(struct cairn_rust_geometry *geometry)
 		return false;
 	}
 	*geometry = (struct cairn_rust_geometry){
-		.offset = DT_REG_ADDR(JOURNAL),
+		.offset = FIXED_PARTITION_NODE_OFFSET(JOURNAL),
 		.capacity = DT_REG_SIZE(JOURNAL),
 		.write_bytes = (uint32_t)flash_get_write_block_size(flash),
 		.erase_bytes = DT_PROP_OR(MEMORY(JOURNAL), erase_block_size, 0),
@@ -118,10 +119,10 @@ bool cairn_rust_factory_read(uint8_t *out, size_t length)
 	}
 #if DT_NODE_HAS_COMPAT(MEMORY(FACTORY), soc_nv_flash) && !DT_NODE_HAS_COMPAT(DT_PARENT(MEMORY(FACTORY)), zephyr_sim_flash)
 	/* The processor's own flash is read like memory, with a driver or without. */
-	memcpy(out, (const void *)(uintptr_t)(DT_REG_ADDR(MEMORY(FACTORY)) + DT_REG_ADDR(FACTORY)), length);
+	memcpy(out, (const void *)(uintptr_t)(DT_REG_ADDR(MEMORY(FACTORY)) + FIXED_PARTITION_NODE_OFFSET(FACTORY)), length);
 	return true;
 #else
-	return flash_read(FIXED_PARTITION_NODE_DEVICE(FACTORY), (off_t)DT_REG_ADDR(FACTORY), out, length) == 0;
+	return flash_read(FIXED_PARTITION_NODE_DEVICE(FACTORY), (off_t)FIXED_PARTITION_NODE_OFFSET(FACTORY), out, length) == 0;
 #endif
 }
 
