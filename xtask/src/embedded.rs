@@ -4,7 +4,7 @@
 
 use std::{ffi::OsString, fmt, path::PathBuf, process::Command};
 
-use crate::project::Project;
+use crate::{process::ask, project::Project};
 
 /// Targets the component is built for in tests, smallest first.
 pub(crate) const TARGETS: &[&str] = &[
@@ -51,6 +51,15 @@ impl Toolchain {
             Self::Rustup => "cargo",
             Self::Debian => "/usr/bin/cargo",
         }
+    }
+
+    /// `1.95.0`.
+    pub(crate) fn rustc_version(self) -> Option<String> {
+        let rustc = match self {
+            Self::Rustup => "rustc",
+            Self::Debian => "/usr/bin/rustc",
+        };
+        ask(rustc, &["--version"])?.split(' ').nth(1).map(str::to_owned)
     }
 
     /// Arguments after cargo's verb that make `core` available.

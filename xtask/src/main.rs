@@ -19,6 +19,7 @@ mod e2e_se;
 mod e2e_sim;
 mod embedded;
 mod endorsed;
+mod footprint;
 mod fuzz;
 mod header;
 mod host;
@@ -62,7 +63,7 @@ enum Verb {
     Test(test::Options),
     /// Measures gas, bytes on the wire, and instructions for each signature.
     Bench(bench::Options),
-    /// Measures flash and RAM of the samples, by section and by crate.
+    /// Measures flash and RAM of images by signer and transport, and of one by section and by crate.
     Size(size::Options),
     /// Makes a library for teams without Rust, with its headers and checksums.
     ///

@@ -47,6 +47,8 @@ pub(crate) enum Meter {
 /// A choice of CAIRN_SIGNER.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Signer {
+    /// For people.
+    name: &'static str,
     build_name: &'static str,
     /// What is chosen in Kconfig.
     choices: &'static [&'static str],
@@ -54,15 +56,24 @@ pub(crate) struct Signer {
 
 /// Every choice whose image links without a library of the platform; PSA Crypto has an image and a stage of its own.
 const SIGNERS: &[Signer] = &[
-    Signer { build_name: "freertos-meter-p256", choices: &["SIGNER_P256=y", "SIGNER_FAST=y"] },
-    Signer { build_name: "freertos-meter-libsecp256k1", choices: &["SIGNER_LIBSECP256K1=y"] },
-    Signer { build_name: "freertos-meter-se050", choices: &["SIGNER_SE050=y", "SE050_SCP03=n"] },
-    Signer { build_name: "freertos-meter-sim", choices: &["SIGNER_SIM=y"] },
-    Signer { build_name: "freertos-meter-iot-safe", choices: &["SIGNER_SIM=y", "SIM_IOT_SAFE=y", "SIM_CSIM=y"] },
+    Signer { name: "software, P-256", build_name: "freertos-meter-p256", choices: &["SIGNER_P256=y", "SIGNER_FAST=y"] },
+    Signer { name: "libsecp256k1", build_name: "freertos-meter-libsecp256k1", choices: &["SIGNER_LIBSECP256K1=y"] },
+    Signer {
+        name: "SE050 without secure channel",
+        build_name: "freertos-meter-se050",
+        choices: &["SIGNER_SE050=y", "SE050_SCP03=n"],
+    },
+    Signer { name: "SIM", build_name: "freertos-meter-sim", choices: &["SIGNER_SIM=y"] },
+    Signer {
+        name: "SIM, IoT SAFE",
+        build_name: "freertos-meter-iot-safe",
+        choices: &["SIGNER_SIM=y", "SIM_IOT_SAFE=y", "SIM_CSIM=y"],
+    },
 ];
 
 /// Its PSA Crypto hashes and encrypts for Cairn, and has no curve.
-const PSA_SIGNER: Signer = Signer { build_name: "freertos-meter-psa-signer", choices: &["SIGNER_PSA=y"] };
+const PSA_SIGNER: Signer =
+    Signer { name: "PSA Crypto", build_name: "freertos-meter-psa-signer", choices: &["SIGNER_PSA=y"] };
 
 impl Meter {
     /// The file of options in the sample's folder.
@@ -270,6 +281,19 @@ fn dotconfig(project: &Project, log: &mut Log, build: &Path, meter: Meter) -> Re
 const KERNEL_MANIFEST: &str = "xtask/freertos-kernel/Cargo.toml";
 /// Never built either: its package holds Mbed TLS.
 const MBEDTLS_MANIFEST: &str = "xtask/mbedtls/Cargo.toml";
+
+/// The meters that differ in the signer alone, with its name; the first is as it is shipped.
+pub(crate) fn meters_by_signer() -> impl Iterator<Item = (&'static str, Meter)> {
+    let others = SIGNERS.iter().map(|signer| (signer.name, Meter::Signer(signer)));
+    [("software, secp256k1", Meter::Normal)].into_iter().chain(others)
+}
+
+/// `V11.2.0`, as the kernel says.
+pub(crate) fn kernel_version(project: &Project, log: &mut Log) -> Result<String> {
+    let text = fs::read_to_string(kernel_path(project, log)?.join("include/task.h"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("#define tskKERNEL_VERSION_NUMBER"));
+    Ok(line.context("task.h has no version")?.trim().trim_matches('"').to_owned())
+}
 
 /// FreeRTOS's kernel: `FREERTOS_KERNEL_PATH` of the environment, else the one inside the package freertos-next.
 fn kernel_path(project: &Project, log: &mut Log) -> Result<PathBuf> {

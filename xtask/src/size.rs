@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask size`: what the samples take of flash and RAM, by section, and by the crate each symbol comes from.
-//! `--record` writes it to docs/size.md.
+//! `cargo xtask size`: what images take of flash and RAM, by signer and transport (footprint/), and one of them by section, origin and
+//! crate. `--record` writes it to docs/size.md.
 
 use std::{
     collections::BTreeMap,
@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::{
+    footprint::{self, RECORD, Which},
     process::{Log, ask},
     project::Project,
     samples::{self, Meter},
@@ -24,12 +25,16 @@ use crate::{
 /// What to do with the numbers.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Write docs/size.md.
+    /// Write docs/size.md, which `cargo xtask test --only size` compares with.
     #[arg(long)]
     record: bool,
+    /// On Zephyr the default image only, as `cargo xtask test` has it; the other rows stay as they are recorded.
+    #[arg(long)]
+    quick: bool,
 }
 
-const RECORD: &str = "docs/size.md";
+/// The origin whose share every image's row has.
+const LIBRARY: &str = "Cairn: the Rust library";
 /// Largest symbols shown.
 const LARGEST: usize = 15;
 
@@ -39,12 +44,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut stages = Stages::new(&project);
     let installed = setup::install(&project, &mut stages, samples::NEEDS);
     let mut report = None;
-    stages.run("size: samples/freertos-meter", |log| {
+    let which = if options.quick { Which::Quick } else { Which::All };
+    stages.run("size: images by signer and transport", |log| {
         installed.check(samples::NEEDS)?;
         let toolchain = installed.toolchain()?;
+        let measured = footprint::measure(&project, toolchain, which, log)?;
+        let table = footprint::table(&project, &measured)?;
         let image = samples::build_meter(&project, toolchain, log, Meter::Normal)?;
-        report = Some(measure(&image, log)?);
-        passed(toolchain.to_string())
+        report = Some(format!("{table}\n# samples/freertos-meter as it is shipped\n\n{}", measure(&image, log)?));
+        passed(format!("{} images, {toolchain}", measured.len()))
     });
     if let Some(report) = &report {
         println!("\n{report}");
@@ -205,6 +213,11 @@ fn by_origin(map: &str) -> Sizes {
     sizes
 }
 
+/// What Cairn's library takes of the flash, by the linker's map.
+pub(crate) fn library_flash(map: &str) -> Option<u64> {
+    by_origin(map).get(LIBRARY).map(|(flash, _)| *flash)
+}
+
 fn place_of(section: &str) -> Option<Place> {
     let is = |start: &str| section == start || section.strip_prefix(start).is_some_and(|rest| rest.starts_with('.'));
     if is(".text") || is(".rodata") || is(".vectors") || is(".ARM.exidx") {
@@ -221,7 +234,7 @@ fn place_of(section: &str) -> Option<Place> {
 /// Who an object file belongs to.
 fn origin(object: &str) -> &'static str {
     if object.contains("libcairn_capi.a") {
-        "Cairn: the Rust library"
+        LIBRARY
     } else if object.contains("cairn_freertos") {
         "Cairn: FreeRTOS glue, with storage, stack and queue of the agent's task"
     } else if object.contains("freertos_kernel") {

@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::{
-    contracts, cport, device, e2e, e2e_psa, e2e_se, e2e_sim, endorsed, fuzz, header, host, kconfig, kills, library,
-    lint, prebuilt, psa, ram, rotated, samples, signing,
+    contracts, cport, device, e2e, e2e_psa, e2e_se, e2e_sim, endorsed, footprint, fuzz, header, host, kconfig, kills,
+    library, lint, prebuilt, psa, ram, rotated, samples, signing,
     suite::{self, Effort, Stage},
     zephyr,
 };
@@ -57,6 +57,7 @@ const STAGES: &[&Stage] = &[
     &device::STAGE,
     &signing::STAGE,
     &samples::STAGE,
+    &footprint::STAGE,
     &prebuilt::STAGE,
     &ram::STAGE,
     &e2e::CLEAN,

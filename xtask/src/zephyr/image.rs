@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Commands that configure and build a Zephyr application with this repository as a module. `None` where there is no workspace.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use super::workspace::{in_workspace, workspace};
 use crate::project::Project;
@@ -31,4 +31,14 @@ pub(crate) fn build(build: &Path) -> Option<Command> {
     cmake.arg("--build").arg(build);
     in_workspace(&mut cmake, &base);
     Some(cmake)
+}
+
+/// `4.1.0`, as Zephyr's file VERSION has it.
+pub(crate) fn version() -> Option<String> {
+    let text = fs::read_to_string(workspace()?.join("VERSION")).ok()?;
+    let number = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.split_once('=')?.1.trim().to_owned())
+    };
+    Some(format!("{}.{}.{}", number("VERSION_MAJOR")?, number("VERSION_MINOR")?, number("PATCHLEVEL")?))
 }

@@ -14,7 +14,7 @@ mod workspace;
 
 pub(crate) use end_to_end::END_TO_END;
 pub(crate) use glue::STAGE as GLUE;
-pub(crate) use image::{build, configure};
+pub(crate) use image::{build, configure, version};
 pub(crate) use lock::{END_TO_END as END_TO_END_LOCK, EXCLUSION};
 pub(crate) use lock_native::END_TO_END_LOCK_NATIVE;
 pub(crate) use native::END_TO_END_NATIVE;
