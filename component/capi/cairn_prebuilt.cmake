@@ -7,6 +7,7 @@
 #   include/                     cairn.h, cairn_port.h, cairn_config.h
 #   cairn.config                 the options it was built for
 #   features                     what these options build in
+#   symbols.sha256               of the list of options there are, which is component/config/src/symbols.rs
 include_guard(GLOBAL)
 
 set(_cairn_again "Make it with\n"
@@ -21,7 +22,7 @@ endif()
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CAIRN_DOTCONFIG}" "${_cairn_sums}")
 
 # ---- every file is what it was
-set(_cairn_needed "${_cairn_library}" include/cairn.h include/cairn_port.h include/cairn_config.h cairn.config features)
+set(_cairn_needed "${_cairn_library}" include/cairn.h include/cairn_port.h include/cairn_config.h cairn.config features symbols.sha256)
 set(_cairn_other_targets "")
 file(STRINGS "${_cairn_sums}" _cairn_lines)
 foreach(line IN LISTS _cairn_lines)
@@ -64,6 +65,13 @@ foreach(name cairn.h cairn_port.h)
       "differ. ${_cairn_again}")
   endif()
 endforeach()
+
+file(SHA256 "${CAIRN_ROOT}/component/config/src/symbols.rs" _cairn_ours)
+file(STRINGS "${CAIRN_PREBUILT_DIR}/symbols.sha256" _cairn_theirs)
+if(NOT _cairn_ours STREQUAL _cairn_theirs)
+  message(FATAL_ERROR "Cairn: the library in ${CAIRN_PREBUILT_DIR} is of another version of Cairn than ${CAIRN_ROOT}: one has options "
+    "that the other does not know. ${_cairn_again}")
+endif()
 
 # ---- for this configuration
 # The options that are set, as <prefix>_<name>, and their names as <prefix>. Numbers are compared as numbers.

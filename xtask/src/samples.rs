@@ -3,13 +3,15 @@
 //! from embedded.rs.
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::Mutex,
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
 
 use crate::{
@@ -237,17 +239,25 @@ pub(crate) fn lock_in_qemu(folder: &Path) -> Command {
     qemu
 }
 
-/// Builds an image and gives its path.
+/// Meters that this run of xtask built: cargo would begin anew with each, for they share a target directory and have other options.
+static BUILT: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+
+/// Builds an image, once in a run, and gives its path.
 pub(crate) fn build_meter(project: &Project, toolchain: Toolchain, log: &mut Log, meter: Meter) -> Result<PathBuf> {
+    let mut built = BUILT.lock().map_err(|_| anyhow!("a build panicked"))?;
+    let image = project.target().join("samples").join(meter.build_name()).join("meter.elf");
+    if built.contains(meter.build_name()) && image.is_file() {
+        return Ok(image);
+    }
     let build = configure_meter(project, toolchain, log, meter)?;
     let mut ninja = Command::new("cmake");
     ninja.arg("--build").arg(&build);
     toolchain.prepare(project, &mut ninja);
     log.run(ninja.env_remove("CARGO_TARGET_DIR"))?;
-    let image = build.join("meter.elf");
     if !image.is_file() {
         bail!("{} was not built", image.display());
     }
+    built.insert(meter.build_name());
     Ok(image)
 }
 

@@ -31,6 +31,9 @@ pub(crate) struct Options {
     /// On Zephyr the default image only, as `cargo xtask test` has it; the other rows stay as they are recorded.
     #[arg(long)]
     quick: bool,
+    /// Only images with this signer, as the table names it; the other rows stay as they are recorded.
+    #[arg(long, value_name = "NAME", conflicts_with = "quick")]
+    signer: Option<String>,
 }
 
 /// The origin whose share every image's row has.
@@ -44,7 +47,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut stages = Stages::new(&project);
     let installed = setup::install(&project, &mut stages, samples::NEEDS);
     let mut report = None;
-    let which = if options.quick { Which::Quick } else { Which::All };
+    let which = match &options.signer {
+        Some(name) => Which::Signer(name),
+        None if options.quick => Which::Quick,
+        None => Which::All,
+    };
     stages.run("size: images by signer and transport", |log| {
         installed.check(samples::NEEDS)?;
         let toolchain = installed.toolchain()?;

@@ -87,10 +87,10 @@ pub(super) fn is_the_default_on_zephyr(row: &Row) -> bool {
 }
 
 /// Every meter on FreeRTOS.
-pub(super) fn freertos(project: &Project, toolchain: Toolchain, log: &mut Log) -> Result<Vec<Row>> {
+pub(super) fn freertos(project: &Project, toolchain: Toolchain, which: Which<'_>, log: &mut Log) -> Result<Vec<Row>> {
     let kernel = samples::kernel_version(project, log)?;
     let mut rows = Vec::new();
-    for (signer, meter) in samples::meters_by_signer() {
+    for (signer, meter) in samples::meters_by_signer().filter(|(signer, _)| which.takes(signer, true)) {
         println!("      FreeRTOS, {signer}, {MODEM}");
         let image = samples::build_meter(project, toolchain, log, meter)?;
         let row = row(&format!("FreeRTOS {kernel}"), "mps2-an385", (signer, MODEM), toolchain, &image, log)?;
@@ -100,13 +100,13 @@ pub(super) fn freertos(project: &Project, toolchain: Toolchain, log: &mut Log) -
 }
 
 /// Meters on Zephyr; none where there is no workspace.
-pub(super) fn zephyr(project: &Project, toolchain: Toolchain, which: Which, log: &mut Log) -> Result<Vec<Row>> {
+pub(super) fn zephyr(project: &Project, toolchain: Toolchain, which: Which<'_>, log: &mut Log) -> Result<Vec<Row>> {
     let Some(version) = zephyr::version() else { return Ok(Vec::new()) };
     let mut rows = Vec::new();
     for (number, signer) in (0..).zip(SIGNERS) {
         for transport in [UDP, MODEM] {
             let is_default = number == 0 && transport == UDP;
-            if (which == Which::Quick && !is_default) || (transport == UDP && !signer.over_udp) {
+            if !which.takes(signer.name, is_default) || (transport == UDP && !signer.over_udp) {
                 continue;
             }
             println!("      Zephyr, {}, {transport}", signer.name);

@@ -158,27 +158,46 @@ fn unused_ram(measured: &[Row]) -> Result<Option<u64>> {
 
 /// Which images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Which {
+pub(crate) enum Which<'a> {
     /// Those of FreeRTOS, which other stages build too, and on Zephyr the default one.
     Quick,
     /// Every one that this machine can build.
     All,
+    /// Those with this signer.
+    Signer(&'a str),
+}
+
+impl Which<'_> {
+    fn takes(self, signer: &str, is_quick: bool) -> bool {
+        match self {
+            Self::Quick => is_quick,
+            Self::All => true,
+            Self::Signer(name) => name == signer,
+        }
+    }
 }
 
 /// Builds and measures.
-pub(crate) fn measure(project: &Project, toolchain: Toolchain, which: Which, log: &mut Log) -> Result<Vec<Row>> {
-    let mut measured = images::freertos(project, toolchain, log)?;
+pub(crate) fn measure(project: &Project, toolchain: Toolchain, which: Which<'_>, log: &mut Log) -> Result<Vec<Row>> {
+    let mut measured = images::freertos(project, toolchain, which, log)?;
     measured.extend(images::zephyr(project, toolchain, which, log)?);
+    ensure!(!measured.is_empty(), "no image has this signer");
     Ok(measured)
 }
 
-/// The table for docs/size.md. Rows that could not be measured here stay as they were recorded.
+/// What was recorded, with what was measured now in its place; new images last.
+fn merged(recorded: &[Row], measured: &[Row]) -> Vec<Row> {
+    let now = |old: &Row| measured.iter().find(|row| row.is_image_of(old)).unwrap_or(old).clone();
+    let new = measured.iter().filter(|row| recorded.iter().all(|old| !old.is_image_of(row)));
+    recorded.iter().map(now).chain(new.cloned()).collect()
+}
+
+/// The table for docs/size.md. Rows that were not measured stay as they were recorded.
 pub(crate) fn table(project: &Project, measured: &[Row]) -> Result<String> {
     let text = fs::read_to_string(project.path(RECORD)).context(RECORD)?;
-    let kept = rows(&text).into_iter().filter(|old| measured.iter().all(|row| !row.is_image_of(old)));
-    let mut lines: Vec<String> = measured.iter().cloned().chain(kept).map(|row| row.to_string() + "\n").collect();
-    lines.dedup();
-    let unused = unused_ram(measured)?.map_or_else(String::new, |unused| {
+    let rows = merged(&rows(&text), measured);
+    let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    let unused = unused_ram(&rows)?.map_or_else(String::new, |unused| {
         format!(
             " The first of Zephyr leaves {unused} bytes of RAM unused; `cargo xtask test --only size` fails below \
              {UNUSED_RAM_MIN}."
@@ -188,14 +207,13 @@ pub(crate) fn table(project: &Project, measured: &[Row]) -> Result<String> {
         "## Images by signer and transport\n\nBytes. Flash is all that is loaded, RAM everything static with all stacks. FreeRTOS is \
          samples/freertos-meter; Zephyr is samples/zephyr-meter with shell and log, on qemu_cortex_m3 with its own IP stack or with a \
          modem on a UART, without the 16 kB of RAM that are its simulated flash.{unused} Growth over {TOLERATED_PERCENT} % against a row \
-         of the same versions fails until the table is recorded anew.\n\n{HEAD}{}",
-        lines.concat()
+         of the same versions fails until the table is recorded anew.\n\n{HEAD}{lines}"
     ))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Comparison, Row, compare, rows};
+    use super::{Comparison, Row, compare, merged, rows};
 
     fn row(flash: u64, ram: u64, rtos: &str) -> Row {
         let text = |text: &str| text.to_owned();
@@ -207,6 +225,15 @@ mod tests {
     fn a_row_is_read_as_it_was_written() {
         let row = row(1000, 200, "Zephyr 4.1.0");
         assert_eq!(rows(&format!("{}\n{row}\ntext\n", super::HEAD)), [row]);
+    }
+
+    #[test]
+    fn a_new_measurement_takes_the_place_of_the_old_and_the_others_stay() {
+        let (zephyr, freertos) = (row(1000, 200, "Zephyr 4.1.0"), row(900, 100, "FreeRTOS V11.2.0"));
+        let now = row(1100, 200, "Zephyr 4.2.0");
+        let recorded = [zephyr, freertos.clone()];
+        assert_eq!(merged(&recorded, std::slice::from_ref(&now)), [now.clone(), freertos.clone()]);
+        assert_eq!(merged(std::slice::from_ref(&freertos), std::slice::from_ref(&now)), [freertos, now]);
     }
 
     #[test]

@@ -102,6 +102,7 @@ impl Made<'_> {
         log.run(ask_config(project, "header").arg(self.config).arg(stage.join("include/cairn_config.h")))?;
         fs::write(stage.join("cairn.config"), &configuration.options)?;
         fs::write(stage.join("features"), configuration.features.replace(',', "\n") + "\n")?;
+        fs::write(stage.join("symbols.sha256"), sum_of_options(project)? + "\n")?;
         fs::write(stage.join("made-by"), made_by(project, &configuration))?;
         sums(&stage)?;
         put(&stage, self.out)?;
@@ -214,6 +215,13 @@ fn made_by(project: &Project, configuration: &Configuration) -> String {
         configuration.hash,
         ask("rustc", &["--version"]).as_deref().unwrap_or("unknown rustc")
     )
+}
+
+/// SHA-256 of the list of options.
+fn sum_of_options(project: &Project) -> Result<String> {
+    let path = project.path("component/config/src/symbols.rs");
+    let said = ask("sha256sum", &[&path.to_string_lossy()]).context("sha256sum")?;
+    Ok(said.split(' ').next().unwrap_or_default().to_owned())
 }
 
 /// SHA256SUMS of every file in the folder.

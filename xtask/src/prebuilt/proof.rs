@@ -91,7 +91,7 @@ impl Proof<'_> {
     fn is_as_the_sums_say(&self, made: &Path, log: &mut Log) -> Result<()> {
         let said = log.run(Command::new("sha256sum").args(["-c", "SHA256SUMS"]).current_dir(made))?;
         let files = said.lines().filter(|line| line.ends_with(": OK")).count();
-        ensure!(files == 7, "seven files have checksums, not {files}: {said}");
+        ensure!(files == 8, "eight files have checksums, not {files}: {said}");
         Ok(())
     }
 
@@ -199,7 +199,14 @@ impl Proof<'_> {
             fs::remove_file(folder.join("SHA256SUMS"))?;
             super::make::sums(folder)
         })?;
-        self.is_refused(log, &mut whole(&damaged), &["of another version of Cairn", "their cairn.h"])
+        self.is_refused(log, &mut whole(&damaged), &["of another version of Cairn", "their cairn.h"])?;
+        damage("symbols.sha256", &|path| {
+            fs::write(path, "0123\n")?;
+            let folder = path.parent().context("the folder")?;
+            fs::remove_file(folder.join("SHA256SUMS"))?;
+            super::make::sums(folder)
+        })?;
+        self.is_refused(log, &mut whole(&damaged), &["of another version of Cairn", "does not know"])
     }
 
     /// CMake with a project of one line that wants the library in `folder`; cargo and rustc do not exist for it.
