@@ -121,13 +121,32 @@ size_t cairn_port_uart_read(uint8_t *buffer, size_t capacity)
 	return length;
 }
 
+/* Zephyr's driver of the Stellaris UART raises its first transmit interrupt on one UART only, and the console may have that: a byte on
+ * its way raises it on any. */
+static size_t send_first(const uint8_t *bytes, size_t length)
+{
+#if defined(CONFIG_UART_STELLARIS)
+	static bool begun;
+	if (!begun && length > 0) {
+		begun = true;
+		uart_poll_out(uart, bytes[0]);
+		return 1;
+	}
+#else
+	ARG_UNUSED(bytes);
+	ARG_UNUSED(length);
+#endif
+	return 0;
+}
+
 size_t cairn_port_uart_write(const uint8_t *bytes, size_t length)
 {
+	size_t first = send_first(bytes, length);
 	unsigned int key = irq_lock();
-	uint32_t taken = ring_buf_put(&to_send, bytes, (uint32_t)MIN(length, UINT32_MAX));
+	uint32_t taken = ring_buf_put(&to_send, bytes + first, (uint32_t)MIN(length - first, UINT32_MAX));
 	irq_unlock(key);
 	if (taken > 0) {
 		uart_irq_tx_enable(uart);
 	}
-	return taken;
+	return first + taken;
 }
