@@ -58,7 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         let measured = footprint::measure(&project, toolchain, which, log)?;
         let table = footprint::table(&project, &measured)?;
         let image = samples::build_meter(&project, toolchain, log, Meter::Normal)?;
-        report = Some(format!("{table}\n# samples/freertos-meter as it is shipped\n\n{}", measure(&image, log)?));
+        report = Some(format!("{table}\n## samples/freertos-meter as it is shipped\n\n{}", measure(&image, log)?));
         passed(format!("{} images, {toolchain}", measured.len()))
     });
     if let Some(report) = &report {
@@ -110,19 +110,19 @@ fn measure(image: &Path, log: &mut Log) -> Result<String> {
     if symbols.is_empty() {
         bail!("{} has no symbols", image.display());
     }
-    let mut out = String::from("## Sections\n\n| section | bytes | where |\n| --- | ---: | --- |\n");
+    let mut out = String::from("### Sections\n\n| section | bytes | where |\n| --- | ---: | --- |\n");
     for (name, bytes, address) in sections.lines().filter_map(section) {
         let place = if address >= 0x2000_0000 { "RAM" } else { "flash" };
         writeln!(out, "| {name} | {bytes} | {place} |")?;
     }
     let map = fs::read_to_string(image.with_extension("map")).context("the linker's map")?;
-    out.push_str("\n## By origin\n\nFrom the linker's map: sections by the object they come from.\n\n");
+    out.push_str("\n### By origin\n\nFrom the linker's map: sections by the object they come from.\n\n");
     out.push_str("| origin | flash | RAM |\n| --- | ---: | ---: |\n");
     table(&mut out, by_origin(&map))?;
-    out.push_str("\n## The Rust library by crate\n\nFrom symbols; unnamed constants are in no row.\n\n");
+    out.push_str("\n### The Rust library by crate\n\nFrom symbols; unnamed constants are in no row.\n\n");
     out.push_str("| crate | flash | RAM |\n| --- | ---: | ---: |\n");
     table(&mut out, by_crate(&symbols))?;
-    out.push_str("\n## Largest symbols\n\n| bytes | where | symbol |\n| ---: | --- | --- |\n");
+    out.push_str("\n### Largest symbols\n\n| bytes | where | symbol |\n| ---: | --- | --- |\n");
     for symbol in symbols.iter().take(LARGEST) {
         let place = if symbol.place == Place::Flash { "flash" } else { "RAM" };
         let name: String = symbol.name.chars().take(90).collect();

@@ -25,8 +25,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// Rust targets, comma-separated or one by one: thumbv6m-none-eabi (Cortex-M0, M0+), thumbv7m-none-eabi (M3),
-    /// thumbv7em-none-eabi (M4, M7), thumbv8m.main-none-eabi (M33), the last two with hf at the end for the hard-float ABI. The
-    /// build that wants the library names the one it wants.
+    /// thumbv7em-none-eabi (M4, M7), thumbv8m.main-none-eabi (M33), the last two with hf at the end for the hard-float ABI,
+    /// riscv32imac-unknown-none-elf and the like, x86_64-unknown-linux-gnu (native_sim). The build that wants the library names the
+    /// one it wants.
     #[arg(long, value_name = "TARGET", value_delimiter = ',', required = true)]
     target: Vec<String>,
     /// The folder to make. One that this verb made before is replaced.
