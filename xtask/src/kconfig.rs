@@ -153,6 +153,7 @@ const ON_ZEPHYR: &[Built] = &[
             "CONFIG_CAIRN_SNTP=y",
             "CONFIG_CAIRN_SNTP_INTERVAL_H=24",
             "CONFIG_SNTP=y",
+            "CONFIG_CAIRN_ZEPHYR_I2C=y",
             "CONFIG_I2C=y",
             "CONFIG_GPIO=y",
         ],

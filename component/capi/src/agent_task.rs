@@ -5,6 +5,7 @@
 use cairn::{
     agent::{Event, EvidenceError, Made, Settings, StartError, SubmitError, UploadMode},
     batch::DeploymentId,
+    factory::Factory,
     journal::{Journal as _, Marks, MountError},
     ports::{Clock as _, Inbox, Submission, Ticket},
     power::schedule::{self, FixedInterval},
@@ -197,18 +198,7 @@ fn make_of(right: Start<'_>, journal: Journal, signer: Signer) -> Result<Made<'_
     let seed = *seed;
     let context =
         transport::context(factory, journal.stream()).map_err(|_| cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED)?;
-    let settings = Settings {
-        deployment: DeploymentId(factory.deployment),
-        blind_secret: BlindSecret::new(factory.blind_secret),
-        device: device()?,
-        upload: if cairn_config::UPLOAD_HASH_ONLY { UploadMode::HashOnly } else { UploadMode::Data },
-        payload_max: cairn_config::PAYLOAD_MAX,
-        clock_step: Millis(u64::from(cairn_config::CLOCK_STEP_MS)),
-        relay_step_max: Millis::from_secs(cairn_config::RELAY_STEP_MAX_S),
-        sender_sequence_block: u64::from(cairn_config::SENDER_SEQUENCE_BLOCK),
-        retention: RETENTION,
-        prune_at: PRUNE_AT,
-    };
+    let settings = settings(factory)?;
     let schedule = FixedInterval::new(schedule::Settings {
         interval: Millis::from_secs(cairn_config::UPLOAD_INTERVAL_S),
         urgent_delay: URGENT_DELAY,
@@ -220,6 +210,22 @@ fn make_of(right: Start<'_>, journal: Journal, signer: Signer) -> Result<Made<'_
         |factory, mut lent| transport::link(factory, context, seed, lent.port()),
         |place, link| DeviceAgent::make_in(place, settings, journal, signer, link, PortClock, schedule).map_err(why),
     )
+}
+
+/// What the configuration and the factory blob tell the agent.
+fn settings(factory: &Factory) -> Result<Settings, cairn_result_t> {
+    Ok(Settings {
+        deployment: DeploymentId(factory.deployment),
+        blind_secret: BlindSecret::new(factory.blind_secret),
+        device: device()?,
+        upload: if cairn_config::UPLOAD_HASH_ONLY { UploadMode::HashOnly } else { UploadMode::Data },
+        payload_max: cairn_config::PAYLOAD_MAX,
+        clock_step: Millis(u64::from(cairn_config::CLOCK_STEP_MS)),
+        relay_step_max: Millis::from_secs(cairn_config::RELAY_STEP_MAX_S),
+        sender_sequence_block: u64::from(cairn_config::SENDER_SEQUENCE_BLOCK),
+        retention: RETENTION,
+        prune_at: PRUNE_AT,
+    })
 }
 
 /// Whose id it is, if that is not the key's own.
@@ -343,4 +349,39 @@ pub(crate) fn tell(instance: &Instance, event: &Event) {
         let event = cairn_event_t::new(event);
         callback(&raw const event, context);
     }
+}
+
+/// Writes what the configuration tells the agent, times in milliseconds: longest payload, clock step, relay's largest step, sender
+/// sequence numbers at a time, retention time or 0, level from which on records may go, 1 for hash-only uploads. For tests of
+/// options: never part of a device's build.
+///
+/// # Safety
+/// `out` is valid for writing seven numbers.
+///
+/// cbindgen:ignore
+#[cfg(feature = "sabotage")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cairn_told(out: *mut u64) {
+    let own = Factory {
+        alg: signer::ALGORITHM,
+        private_key: None,
+        blind_secret: [0; 32],
+        deployment: [0; 32],
+        kid: [0; 4],
+        master_secret: [0; 16],
+        relay: core::net::SocketAddrV4::new(core::net::Ipv4Addr::UNSPECIFIED, 0),
+        attestation: None,
+    };
+    let Ok(settings) = settings(&own) else { return };
+    let told = [
+        settings.payload_max as u64,
+        settings.clock_step.0,
+        settings.relay_step_max.0,
+        settings.sender_sequence_block,
+        settings.retention.map_or(0, |retention| retention.0),
+        settings.prune_at as u64,
+        u64::from(settings.upload == UploadMode::HashOnly),
+    ];
+    // SAFETY: the caller vouches for seven numbers.
+    unsafe { out.cast::<[u64; 7]>().write_unaligned(told) };
 }

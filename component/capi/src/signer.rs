@@ -251,6 +251,31 @@ mod chosen {
         erasable: true,
     };
 
+    /// Writes what the configuration tells the driver: the key's object, the address, the clock in kilohertz, bytes of an information
+    /// field, three times in milliseconds. For tests of options: never part of a device's build.
+    ///
+    /// # Safety
+    /// `out` is valid for writing seven numbers.
+    ///
+    /// cbindgen:ignore
+    #[cfg(feature = "sabotage")]
+    #[unsafe(no_mangle)]
+    pub unsafe extern "C" fn cairn_told_element(out: *mut u64) {
+        let Settings { key, address, bus_khz, information_bytes, power_up_ms, power_off_ms, attempt_ms, .. } = SETTINGS;
+        let times = [power_up_ms, power_off_ms, attempt_ms].map(u64::from);
+        let told = [
+            u64::from(key.0),
+            u64::from(address),
+            u64::from(bus_khz),
+            u64::from(information_bytes),
+            times[0],
+            times[1],
+            times[2],
+        ];
+        // SAFETY: the caller vouches for seven numbers.
+        unsafe { out.cast::<[u64; 7]>().write_unaligned(told) };
+    }
+
     /// Reads the public key from the chip.
     ///
     /// # Errors

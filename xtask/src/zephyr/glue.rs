@@ -8,6 +8,9 @@ use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path, process::Comma
 use anyhow::{Context as _, Result, bail, ensure};
 
 use super::misfits;
+
+mod proofs;
+
 use crate::{
     kconfig,
     process::Log,
@@ -28,20 +31,20 @@ pub(crate) const STAGE: Stage = Stage {
 pub(super) const GLUE: &str = "rtos-zephyr";
 
 /// A configuration and a board.
-pub(super) struct Variant {
-    pub(super) name: &'static str,
+pub(super) struct Variant<'a> {
+    pub(super) name: &'a str,
     /// The nodes that the devicetree chose, for Kconfig.
-    pub(super) chosen: &'static str,
-    pub(super) choices: &'static [&'static str],
+    pub(super) chosen: &'a str,
+    pub(super) choices: &'a [&'a str],
     /// What the stub headers and Zephyr's own configuration say besides.
-    pub(super) macros: &'static [&'static str],
+    pub(super) macros: &'a [&'a str],
 }
 
 pub(super) const JOURNAL: &str = "cairn,journal=65536";
 pub(super) const WITH_MODEM: &str = "cairn,journal=65536;cairn,modem=0";
 pub(super) const SECURE: &str = "CONFIG_CSPRNG_ENABLED=1";
 
-const VARIANTS: &[Variant] = &[
+const VARIANTS: &[Variant<'static>] = &[
     Variant {
         name: "udp",
         chosen: JOURNAL,
@@ -149,6 +152,7 @@ fn compile_all(context: &Context, log: &mut Log) -> Result<Outcome> {
     let missed: Vec<_> = missed.into_iter().filter(|source| !seen.contains(source)).collect();
     ensure!(missed.is_empty(), "no variant compiles {}; {HOW}", missed.join(", "));
     refuses_wrong_calls(project, log)?;
+    proofs::all(project, log)?;
     let misfits = misfits::each_says_what_to_do(project, log)?;
     passed(format!(
         "{} files in {} variants, {compiled} compilations, {misfits} boards that do not fit",
@@ -169,7 +173,7 @@ fn all_in(project: &Project, folder: &str) -> Result<Vec<String>> {
 pub(super) fn configure(
     project: &Project,
     log: &mut Log,
-    variant: &Variant,
+    variant: &Variant<'_>,
     folder: &Path,
 ) -> Result<BTreeSet<String>> {
     let dotconfig = folder.join("zephyr.config");
@@ -226,7 +230,7 @@ fn sources(cmake: &str, config: &BTreeSet<String>) -> BTreeSet<String> {
 fn compile(
     project: &Project,
     log: &mut Log,
-    variant: &Variant,
+    variant: &Variant<'_>,
     folder: &Path,
     compiler: &str,
     options: &[&str],

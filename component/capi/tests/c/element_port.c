@@ -161,6 +161,8 @@ int cairn_port_signer_sign(const uint8_t digest[32], uint8_t signature[64])
 
 #if defined(CONFIG_CAIRN_TRANSPORT_CUSTOM)
 volatile int element_sockets;
+unsigned element_datagrams;
+unsigned element_bytes;
 static volatile int datagrams = -1;
 
 bool cairn_port_udp_open(const uint8_t address[4], uint16_t port)
@@ -182,6 +184,8 @@ bool cairn_port_udp_open(const uint8_t address[4], uint16_t port)
 
 int cairn_port_udp_send(const uint8_t *bytes, size_t length)
 {
+    element_datagrams++;
+    element_bytes = (unsigned)length;
     return send(datagrams, bytes, length, MSG_DONTWAIT) == (ssize_t)length ? (int)length : CAIRN_UDP_FAILED;
 }
 

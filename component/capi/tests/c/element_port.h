@@ -20,4 +20,8 @@ extern volatile unsigned element_asked;
 bool element_heard(void);
 extern volatile int element_sockets;
 
+/* Datagrams sent, and bytes of the last one. */
+extern unsigned element_datagrams;
+extern unsigned element_bytes;
+
 #endif

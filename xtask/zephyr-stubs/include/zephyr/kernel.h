@@ -39,7 +39,8 @@ typedef struct z_thread_stack_element {
 #define K_THREAD_STACK_SIZEOF(sym)        sizeof(sym)
 #define K_THREAD_DEFINE(name, stack_size, entry, p1, p2, p3, prio, options, delay)                                             \
 	static const k_thread_entry_t name##_entry __attribute__((unused)) = (entry);                                          \
-	static const int name##_numbers[] __attribute__((unused)) = {(stack_size), (prio), (options), (delay)};                \
+	enum {name##_stack_bytes = (stack_size)};                                                                              \
+	static const int name##_numbers[] __attribute__((unused)) = {(prio), (options), (delay)};                              \
 	static struct k_thread name##_thread;                                                                                  \
 	static const k_tid_t name __attribute__((unused)) = &name##_thread
 

@@ -5,6 +5,8 @@
 
 #include <zephyr/device.h>
 
+#define FIXED_PARTITION_NODE_OFFSET(node) DT_REG_ADDR(node)
+#define FIXED_PARTITION_NODE_SIZE(node)   DT_REG_SIZE(node)
 #define FIXED_PARTITION_NODE_DEVICE(node) DEVICE_DT_GET(DT_GPARENT(node))
 #define FIXED_PARTITION_NODE_OFFSET(node) DT_REG_ADDR(node)
 

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
+/* What can be seen of options from outside the library, one `name value` a line: `option_scenarios NAME FACTORY [FLASH]`.
+ * options.rs runs it over libraries of different configurations and says which line must change. No thread: each step is taken here,
+ * and time passes only where it is said. */
+#include "scenario.h"
+
+#include "element_port.h"
+
+/* Only in libraries for tests: not in cairn.h. */
+extern void cairn_told(uint64_t *out);
+extern void cairn_told_element(uint64_t *out);
+
+static uint32_t step(void)
+{
+    uint32_t wait_ms;
+    EXPECT(cairn_poll(&wait_ms), CAIRN_OK);
+    return wait_ms;
+}
+
+static void pass(uint64_t ms)
+{
+    port_add_time(ms);
+    (void)step();
+}
+
+static void told(char **arguments)
+{
+    static const char *const names[] = {"PAYLOAD_MAX",     "CLOCK_STEP_MS", "RELAY_STEP_MAX_S", "SENDER_SEQUENCE_BLOCK",
+                                        "RETENTION_HOURS", "PRUNE",         "UPLOAD_HASH_ONLY"};
+    uint64_t out[sizeof names / sizeof *names] = {0};
+    (void)arguments;
+    cairn_told(out);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        printf("%s %llu\n", names[i], (unsigned long long)out[i]);
+    }
+#if defined(CONFIG_CAIRN_SIGNER_SE050)
+    static const char *const of_element[] = {"key", "address", "khz", "information", "up", "off", "attempt"};
+    cairn_told_element(out);
+    for (size_t i = 0; i < sizeof of_element / sizeof *of_element; i++) {
+        printf("%s %llu\n", of_element[i], (unsigned long long)out[i]);
+    }
+#endif
+    printf("STORAGE %zu\n", sizeof storage);
+}
+
+#if defined(CONFIG_CAIRN_TRANSPORT_CUSTOM)
+/* argv: a good factory, a file for the flash. From the first reading on to the end of an exchange that nobody answers. */
+static void exchange(char **arguments)
+{
+    init(arguments[0]);
+    port_flash_file(arguments[1]);
+    element_connect();
+    (void)step();
+    EXPECT(reading(4), CAIRN_OK);
+    (void)step();
+    uint64_t waited = 0;
+    for (; status().signatures == 0; waited += 10) {
+        CHECK(waited < 1000000);
+        pass(10000);
+    }
+    printf("interval_s %llu\n", (unsigned long long)waited);
+    while (status().exchanges == 0) {
+        pass(1000);
+    }
+    uint64_t silent = 0, last = 0;
+    unsigned sent = element_datagrams;
+    for (; status().exchange_failures == 0; silent += 250) {
+        CHECK(silent < 10000000);
+        pass(250);
+        if (element_datagrams != sent && last == 0) {
+            last = silent;
+            printf("first_retransmission_ms %llu\n", (unsigned long long)last);
+        }
+    }
+    printf("datagrams %u\n", element_datagrams);
+    printf("bytes %u\n", element_bytes);
+}
+#endif
+
+/* argv: a good factory, a file for the flash. How many of the longest records go into the first batch, and what a full journal does. */
+static void flood(char **arguments)
+{
+    init(arguments[0]);
+    port_flash_file(arguments[1]);
+    element_is_away = true;
+    element_connect();
+    (void)step();
+    unsigned taken = 0, batch = 0;
+    while (status().journal_full == 0) {
+        EXPECT(cairn_submit(CAIRN_KIND_READING, CAIRN_PRIORITY_ROUTINE, payload, CONFIG_CAIRN_PAYLOAD_MAX), CAIRN_OK);
+        (void)step();
+        taken++;
+        if (status().next_batch > 0 && batch == 0) {
+            batch = taken;
+        }
+        CHECK(taken < 100000);
+    }
+    printf("in_first_batch %u\n", batch);
+    printf("until_full %u\n", taken);
+    uint32_t refused = status().journal_full;
+    EXPECT(cairn_submit(CAIRN_KIND_EVENT, CAIRN_PRIORITY_URGENT, payload, 4), CAIRN_OK);
+    (void)step();
+    printf("urgent_refused %u\n", (unsigned)(status().journal_full - refused));
+    printf("displaced %u\n", (unsigned)status().displaced);
+}
+
+static const struct scenario scenarios[] = {
+    {"told", told},
+#if defined(CONFIG_CAIRN_TRANSPORT_CUSTOM)
+    {"exchange", exchange},
+#endif
+    {"flood", flood},
+};
+
+int main(int argc, char **argv)
+{
+    return run_scenario(scenarios, sizeof scenarios / sizeof *scenarios, argc, argv);
+}
