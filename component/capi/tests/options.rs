@@ -7,6 +7,7 @@ use std::{
     fs,
     net::UdpSocket,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 use c_builds::{Build, blob, factory, library_with, program, succeed};
@@ -56,6 +57,12 @@ struct Device {
     program: PathBuf,
 }
 
+/// The libraries that two tests look at: made once.
+fn default_and_others() -> &'static [Device; 2] {
+    static BUILT: OnceLock<[Device; 2]> = OnceLock::new();
+    BUILT.get_or_init(|| [Device::new("options", &[]), Device::new("options-others", &OTHERS)])
+}
+
 impl Device {
     fn new(name: &str, changes: &[(&str, &str)]) -> Self {
         let build = library_with(name, &[&CUSTOM[..], changes].concat(), "std,sabotage");
@@ -66,10 +73,8 @@ impl Device {
     fn sees(&self, scenario: &str) -> BTreeMap<String, u64> {
         let relay = UdpSocket::bind("127.0.0.1:0").unwrap();
         let blob = blob(&self.build.directory, "options.bin", &factory(Algorithm::Es256k, Some([0x11; 32])));
-        let flash = self.build.directory.join("flash");
-        let _ = fs::remove_file(&flash);
         let mut command = std::process::Command::new(&self.program);
-        command.arg(scenario).arg(blob).arg(flash);
+        command.arg(scenario).arg(blob);
         let output = succeed(command.env("RELAY_PORT", relay.local_addr().unwrap().port().to_string()));
         let text = String::from_utf8(output.stdout).unwrap();
         text.lines()
@@ -81,11 +86,9 @@ impl Device {
 
 #[test]
 fn numbers_and_levels_reach_the_agent_in_its_own_units() {
-    let [default, others, stored] = [
-        Device::new("options", &[]).sees("told"),
-        Device::new("options-others", &OTHERS).sees("told"),
-        Device::new("options-stored", &[("PRUNE_FINAL", "n"), ("PRUNE_STORED", "y")]).sees("told"),
-    ];
+    let [default, others] = default_and_others();
+    let (default, others) = (default.sees("told"), others.sees("told"));
+    let stored = Device::new("options-stored", &[("PRUNE_FINAL", "n"), ("PRUNE_STORED", "y")]).sees("told");
     let told = |names: [(&str, u64); 7]| names.map(|(name, number)| (name.to_owned(), number)).into();
     let without_storage = |mut seen: BTreeMap<String, u64>| {
         seen.remove("STORAGE");
@@ -120,8 +123,8 @@ fn numbers_and_levels_reach_the_agent_in_its_own_units() {
 
 #[test]
 fn the_interval_the_retransmissions_and_what_is_uploaded_are_the_configurations() {
-    let default = Device::new("options", &[]).sees("exchange");
-    let others = Device::new("options-others", &OTHERS).sees("exchange");
+    let [default, others] = default_and_others();
+    let (default, others) = (default.sees("exchange"), others.sees("exchange"));
     // The scenario looks every ten seconds.
     assert!((86_400..86_420).contains(&default["interval_s"]), "{default:?}");
     assert!((3_600..3_620).contains(&others["interval_s"]), "{others:?}");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
-/* What can be seen of options from outside the library, one `name value` a line: `option_scenarios NAME FACTORY [FLASH]`.
+/* What can be seen of options from outside the library, one `name value` a line: `option_scenarios NAME FACTORY`.
  * options.rs runs it over libraries of different configurations and says which line must change. No thread: each step is taken here,
  * and time passes only where it is said. */
 #include "scenario.h"
@@ -15,12 +15,6 @@ static uint32_t step(void)
     uint32_t wait_ms;
     EXPECT(cairn_poll(&wait_ms), CAIRN_OK);
     return wait_ms;
-}
-
-static void pass(uint64_t ms)
-{
-    port_add_time(ms);
-    (void)step();
 }
 
 static void told(char **arguments)
@@ -44,11 +38,16 @@ static void told(char **arguments)
 }
 
 #if defined(CONFIG_CAIRN_TRANSPORT_CUSTOM)
-/* argv: a good factory, a file for the flash. From the first reading on to the end of an exchange that nobody answers. */
+static void pass(uint64_t ms)
+{
+    port_add_time(ms);
+    (void)step();
+}
+
+/* argv: a good factory. From the first reading on to the end of an exchange that nobody answers. */
 static void exchange(char **arguments)
 {
     init(arguments[0]);
-    port_flash_file(arguments[1]);
     element_connect();
     (void)step();
     EXPECT(reading(4), CAIRN_OK);
@@ -77,11 +76,10 @@ static void exchange(char **arguments)
 }
 #endif
 
-/* argv: a good factory, a file for the flash. How many of the longest records go into the first batch, and what a full journal does. */
+/* argv: a good factory. How many of the longest records go into the first batch, and what a full journal does. */
 static void flood(char **arguments)
 {
     init(arguments[0]);
-    port_flash_file(arguments[1]);
     element_is_away = true;
     element_connect();
     (void)step();
