@@ -17,16 +17,17 @@
 /* Bytes of a cairn_storage_t: what grows with the configuration, and what does not. The library asserts on every target
  * that an instance fits and that little is wasted; a test that its formula is this one. */
 #define CAIRN_STORAGE_SIZE                                                                          \
-    ((CONFIG_CAIRN_UPLINK_MAX + 2u * CAIRN_DATAGRAM_MAX + CAIRN_STORAGE_MODEM +                     \
+    ((CONFIG_CAIRN_UPLINK_MAX + CAIRN_STORAGE_LINK +                                                \
       2u * CONFIG_CAIRN_PAYLOAD_MAX + CAIRN_STORAGE_FIXED +                                         \
       CAIRN_STORAGE_SIGNER + CAIRN_STORAGE_WAITER * CONFIG_CAIRN_WAITERS + 15u) /                   \
      16u * 16u)
 #if defined(CONFIG_CAIRN_AT_MODEM)
 #define CAIRN_DATAGRAM_MAX (CONFIG_CAIRN_UPLINK_MAX + 86u < 1024u ? CONFIG_CAIRN_UPLINK_MAX + 86u : 1024u)
-#define CAIRN_STORAGE_MODEM (5u * CONFIG_CAIRN_AT_LINE_MAX / 2u + (sizeof(void *) == 8u ? 1216u : 1152u))
+#define CAIRN_STORAGE_LINK                                                                          \
+    (2u * CAIRN_DATAGRAM_MAX + 5u * CONFIG_CAIRN_AT_LINE_MAX / 2u + (sizeof(void *) == 8u ? 1216u : 1152u))
 #else
 #define CAIRN_DATAGRAM_MAX (CONFIG_CAIRN_UPLINK_MAX + 86u)
-#define CAIRN_STORAGE_MODEM 0u
+#define CAIRN_STORAGE_LINK (CAIRN_DATAGRAM_MAX + 1104u)
 #endif
 #define CAIRN_STORAGE_FIXED (sizeof(void *) == 8u ? 2400u : 2336u)
 #if defined(CONFIG_CAIRN_SIGNER_SE050)

@@ -144,8 +144,7 @@ type SharedModem = core::cell::RefCell<transport::Stack>;
 /// `CAIRN_STORAGE_SIZE` of cairn.h, the same formula over the same configuration: what depends on the configuration,
 /// plus what does not, rounded up. `tests/` compares it with the C compiler's.
 pub const CAIRN_STORAGE_SIZE: usize = (cairn_config::UPLINK_MAX
-    + 2 * transport::TX
-    + STORAGE_MODEM
+    + STORAGE_LINK
     + 2 * cairn_config::PAYLOAD_MAX
     + STORAGE_FIXED
     + STORAGE_SIGNER
@@ -153,9 +152,12 @@ pub const CAIRN_STORAGE_SIZE: usize = (cairn_config::UPLINK_MAX
     .next_multiple_of(16);
 const WIDE: bool = size_of::<usize>() == 8;
 const STORAGE_FIXED: usize = if WIDE { 2400 } else { 2336 };
-/// What the modem takes; a socket is the port's.
-const STORAGE_MODEM: usize =
-    if cairn_config::AT_MODEM { 5 * cairn_config::AT_LINE_MAX / 2 + if WIDE { 1216 } else { 1152 } } else { 0 };
+/// What the link takes: a datagram, and with the modem another, and its lines. A socket is the port's, which gives a datagram down.
+const STORAGE_LINK: usize = if cairn_config::AT_MODEM {
+    2 * transport::TX + 5 * cairn_config::AT_LINE_MAX / 2 + if WIDE { 1216 } else { 1152 }
+} else {
+    transport::TX + 1104
+};
 /// What the signer has over a software signer.
 const STORAGE_SIGNER: usize = if cairn_config::SIGNER_SE050 {
     672
