@@ -140,13 +140,14 @@ fn compile_all(context: &Context, log: &mut Log) -> Result<Outcome> {
         let folder = project.directory(&format!("zephyr-glue/{}", variant.name))?;
         let config = configure(project, log, variant, &folder)?;
         let cmake = if config.contains("CONFIG_CAIRN_RUST") { &of_rust } else { &of_c };
-        for source in sources(cmake, &config) {
-            for (compiler, options) in COMPILERS {
-                compile(project, log, variant, &folder, compiler, options, &source).context(HOW)?;
-                compiled += 1;
-            }
-            seen.insert(source);
+        let sources = sources(cmake, &config);
+        for (compiler, options) in COMPILERS {
+            let mut command = compilation(project, &folder, compiler, options);
+            command.args(sources.iter().map(|source| project.path(GLUE).join(source)));
+            log.run(&mut command).with_context(|| format!("variant {}", variant.name)).context(HOW)?;
+            compiled += sources.len();
         }
+        seen.extend(sources);
     }
     let missed: Vec<_> = [all_in(project, "src")?, all_in(project, "rust")?].concat();
     let missed: Vec<_> = missed.into_iter().filter(|source| !seen.contains(source)).collect();
@@ -225,20 +226,6 @@ fn sources(cmake: &str, config: &BTreeSet<String>) -> BTreeSet<String> {
         }
     }
     found
-}
-
-fn compile(
-    project: &Project,
-    log: &mut Log,
-    variant: &Variant<'_>,
-    folder: &Path,
-    compiler: &str,
-    options: &[&str],
-    source: &str,
-) -> Result<()> {
-    let mut command = compilation(project, folder, compiler, options);
-    command.arg(project.path(GLUE).join(source));
-    log.run(&mut command).with_context(|| format!("variant {}, {source}", variant.name)).map(drop)
 }
 
 pub(super) fn compilation(project: &Project, folder: &Path, compiler: &str, options: &[&str]) -> Command {
