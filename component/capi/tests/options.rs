@@ -122,7 +122,7 @@ fn numbers_and_levels_reach_the_agent_in_its_own_units() {
 fn the_interval_the_retransmissions_and_what_is_uploaded_are_the_configurations() {
     let [default, others] = default_and_others();
     let (default, others) = (default.sees("exchange"), others.sees("exchange"));
-    // The scenario looks every ten seconds, and not within them when the first batch is due.
+    // The scenario looks every ten seconds.
     assert!((86_380..86_430).contains(&default["interval_s"]), "{default:?}");
     assert!((3_580..3_630).contains(&others["interval_s"]), "{others:?}");
     // RFC 7252 section 4.2: between ACK_TIMEOUT and one and a half times that.
@@ -138,7 +138,7 @@ fn the_longest_uplink_bounds_a_batch_the_flash_all_batches_and_urgent_records_di
     let shorter = [("UPLINK_MAX", "500")];
     let displacing = [
         // All is in one batch that is not sealed when the journal is full: sealed records give no way.
-        ("PAYLOAD_MAX", "8"),
+        ("PAYLOAD_MAX", "1"),
         ("UPLINK_MAX", "1408"),
         ("JOURNAL_BYTES", "10240"),
         // The port asserts whole words and units of these.
