@@ -11,7 +11,7 @@ use crate::{process::Log, project::Project};
 
 /// A board that does not fit.
 struct Misfit {
-    board: Variant,
+    board: Variant<'static>,
     source: &'static str,
     /// What the compiler says; it writes an apostrophe with a backslash.
     says: &'static str,

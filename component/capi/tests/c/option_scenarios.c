@@ -55,8 +55,9 @@ static void until_signatures(uint32_t count)
     }
 }
 
-/* argv: a good factory. An exchange that nobody answers, from its first datagram on, and the time from one batch to the next. Batches are due
- * at multiples of the interval since the clock began, which for this port is when the machine did: the second begins the measurement. */
+/* argv: a good factory. An exchange that nobody answers, from its first datagram on, and the time from one batch to the next.
+ * Batches are due at multiples of the interval since the clock began, which for this port is when the machine did: the second begins
+ * the measurement. */
 static void exchange(char **arguments)
 {
     init(arguments[0]);
