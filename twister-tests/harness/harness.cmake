@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# What every test image shares: a flash of which a part outlives restarts, a source of random bytes that can fail, and a test_main
+# that restarts the device between suites. Included before find_package(Zephyr), which reads what is set here; a test then calls
+# cairn_test_sources().
+set(HARNESS "${CMAKE_CURRENT_LIST_DIR}")
+if("${BOARD}" MATCHES "^native_sim")
+  set(harness_board native_sim)
+else()
+  set(harness_board "${BOARD}")
+endif()
+
+list(APPEND DTS_ROOT "${HARNESS}")
+list(APPEND EXTRA_DTC_OVERLAY_FILE "${HARNESS}/boards/${harness_board}.overlay")
+set(KCONFIG_ROOT "${HARNESS}/Kconfig")
+# A test's own options come last. What testcase.yaml adds comes after these.
+set(CONF_FILE "${HARNESS}/harness.conf" "${HARNESS}/loopback.conf" "${HARNESS}/boards/${harness_board}.conf"
+  "${CMAKE_CURRENT_SOURCE_DIR}/prj.conf")
+
+# Adds the harness to the application, and the test's own sources.
+function(cairn_test_sources)
+  target_sources(app PRIVATE "${HARNESS}/boots.c" "${HARNESS}/entropy.c" "${HARNESS}/device.c" ${ARGN})
+  target_include_directories(app PRIVATE "${HARNESS}")
+  if(CONFIG_ARCH_POSIX)
+    target_sources(native_simulator INTERFACE "${HARNESS}/restart_native.c")
+  else()
+    # QEMU clears, at every restart, the memory that an ELF file names. The simulated flash must not be among it.
+    set_property(GLOBAL APPEND PROPERTY extra_post_build_commands
+      COMMAND ${CMAKE_OBJCOPY} --remove-section=FLASH_IN_RAM "${PROJECT_BINARY_DIR}/${KERNEL_ELF_NAME}")
+  endif()
+endfunction()
