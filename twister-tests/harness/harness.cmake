@@ -18,13 +18,9 @@ set(CONF_FILE "${HARNESS}/harness.conf" "${HARNESS}/loopback.conf" "${HARNESS}/b
 
 # Adds the harness to the application, and the test's own sources.
 function(cairn_test_sources)
-  target_sources(app PRIVATE "${HARNESS}/boots.c" "${HARNESS}/entropy.c" "${HARNESS}/device.c" ${ARGN})
+  target_sources(app PRIVATE "${HARNESS}/boots.c" "${HARNESS}/entropy.c" "${HARNESS}/device.c" "${HARNESS}/results.c" ${ARGN})
   target_include_directories(app PRIVATE "${HARNESS}")
   if(CONFIG_ARCH_POSIX)
     target_sources(native_simulator INTERFACE "${HARNESS}/restart_native.c")
-  else()
-    # QEMU clears, at every restart, the memory that an ELF file names. The simulated flash must not be among it.
-    set_property(GLOBAL APPEND PROPERTY extra_post_build_commands
-      COMMAND ${CMAKE_OBJCOPY} --remove-section=FLASH_IN_RAM "${PROJECT_BINARY_DIR}/${KERNEL_ELF_NAME}")
   endif()
 endfunction()

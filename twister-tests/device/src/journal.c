@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* The journal over restarts: it goes on where it was, and flash that holds something else is refused untouched until somebody gives
  * it up. */
-#include "factories.h"
-#include "harness.h"
+#include "device.h"
 
 #include <string.h>
-
-const uint32_t last_boot = 4;
 
 enum {
 	STREAM,
@@ -15,6 +12,7 @@ enum {
 };
 
 static uint8_t evidence[CAIRN_EVIDENCE_MAX];
+static const uint8_t journal_noise[] = {[0 ... 2047] = 0x5a};
 
 /* FNV-1a, to compare what two boots saw. */
 static uint64_t check_of(const uint8_t *bytes, size_t length)
@@ -38,7 +36,25 @@ static uint64_t check_of_flash(void)
 	return check_of(journal_memory(), CONFIG_CAIRN_JOURNAL_BYTES);
 }
 
-BOOT_SUITE(first_boot, 0, NULL);
+/* Blank flash, but for what it begins with. */
+static void for_the_next_boot(const uint8_t *first, size_t length)
+{
+	memset(journal_memory(), 0xff, CONFIG_CAIRN_JOURNAL_BYTES);
+	memcpy(journal_memory(), first, length);
+	remember(FLASH_CHECK, check_of_flash());
+}
+
+static void expect_refused_untouched(cairn_result_t result)
+{
+	start(factory_meter, sizeof(factory_meter));
+	EXPECT(reading_wait(PATIENCE_MS, NULL), result);
+	EXPECT(status().start, result);
+	EXPECT(cairn_flush(), result);
+	EXPECT(cairn_journal_format(), CAIRN_E_ALREADY_INITIALISED);
+	zassert_equal(check_of_flash(), remembered(FLASH_CHECK));
+}
+
+BOOT_SUITE(first_boot, BOOT_JOURNAL_FIRST, NULL);
 
 ZTEST(first_boot, test_records_are_journaled_and_a_batch_is_signed)
 {
@@ -58,7 +74,7 @@ ZTEST(first_boot, test_records_are_journaled_and_a_batch_is_signed)
 	remember(EVIDENCE_CHECK, check_of_evidence(3));
 }
 
-BOOT_SUITE(second_boot, 1, NULL);
+BOOT_SUITE(second_boot, BOOT_JOURNAL_SECOND, NULL);
 
 ZTEST(second_boot, test_the_stream_its_numbers_and_its_evidence_are_those_of_the_first)
 {
@@ -83,7 +99,7 @@ ZTEST(second_boot, test_the_stream_its_numbers_and_its_evidence_are_those_of_the
 	remember(FLASH_CHECK, check_of_flash());
 }
 
-BOOT_SUITE(another_device, 2, NULL);
+BOOT_SUITE(another_device, BOOT_JOURNAL_OTHER_DEVICE, NULL);
 
 ZTEST(another_device, test_the_journal_of_another_key_is_refused_untouched)
 {
@@ -92,29 +108,39 @@ ZTEST(another_device, test_the_journal_of_another_key_is_refused_untouched)
 	EXPECT(status().start, CAIRN_E_OTHER_KEY);
 	EXPECT(cairn_flush(), CAIRN_E_OTHER_KEY);
 	zassert_equal(check_of_flash(), remembered(FLASH_CHECK));
-	/* For the next boot: something that is no journal. */
-	memset(journal_memory(), 0x5a, CONFIG_CAIRN_JOURNAL_BYTES);
-	remember(FLASH_CHECK, check_of_flash());
+	for_the_next_boot(journal_noise, sizeof(journal_noise));
 }
 
-BOOT_SUITE(foreign_flash, 3, NULL);
+BOOT_SUITE(foreign_flash, BOOT_JOURNAL_FOREIGN, NULL);
 
 ZTEST(foreign_flash, test_what_is_no_journal_is_refused_untouched)
 {
-	start(factory_meter, sizeof(factory_meter));
-	EXPECT(reading_wait(PATIENCE_MS, NULL), CAIRN_E_JOURNAL_FOREIGN);
-	EXPECT(status().start, CAIRN_E_JOURNAL_FOREIGN);
-	EXPECT(cairn_journal_format(), CAIRN_E_ALREADY_INITIALISED);
-	zassert_equal(check_of_flash(), remembered(FLASH_CHECK));
+	expect_refused_untouched(CAIRN_E_JOURNAL_FOREIGN);
+	for_the_next_boot(journal_version, sizeof(journal_version));
 }
 
-BOOT_SUITE(given_up, 4, NULL);
+BOOT_SUITE(later_format, BOOT_JOURNAL_VERSION, NULL);
 
-ZTEST(given_up, test_what_is_no_journal_is_formatted_when_somebody_gives_it_up)
+ZTEST(later_format, test_a_journal_of_a_later_format_is_refused_untouched)
+{
+	expect_refused_untouched(CAIRN_E_JOURNAL_VERSION);
+	for_the_next_boot(journal_geometry, sizeof(journal_geometry));
+}
+
+BOOT_SUITE(other_geometry, BOOT_JOURNAL_GEOMETRY, NULL);
+
+ZTEST(other_geometry, test_a_journal_of_another_flash_is_refused_untouched)
+{
+	expect_refused_untouched(CAIRN_E_JOURNAL_GEOMETRY);
+}
+
+BOOT_SUITE(given_up, BOOT_JOURNAL_GIVEN_UP, NULL);
+
+ZTEST(given_up, test_a_journal_that_was_refused_is_formatted_when_somebody_gives_it_up)
 {
 	uint64_t seq = 0;
 	EXPECT(cairn_journal_format(), CAIRN_OK);
-	start(factory_other, sizeof(factory_other));
+	start(factory_meter, sizeof(factory_meter));
 	EXPECT(reading_wait(PATIENCE_MS, &seq), CAIRN_OK);
 	zassert_equal(seq, 1);
 	until_idle();
