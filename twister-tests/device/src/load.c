@@ -133,7 +133,7 @@ ZTEST(waits, test_they_time_out_and_what_timed_out_is_never_written_later)
 
 BOOT_SUITE(flash, BOOT_FLASH, NULL);
 
-ZTEST(flash, test_flash_that_fails_costs_only_what_it_was_asked_for)
+ZTEST(flash, test_a_it_fails_and_that_costs_only_what_it_was_asked_for)
 {
 	uint64_t seq = 0;
 	uint64_t next = 0;
@@ -147,7 +147,7 @@ ZTEST(flash, test_flash_that_fails_costs_only_what_it_was_asked_for)
 	zassert_equal(next, seq + 1);
 }
 
-ZTEST(flash, test_a_record_that_rots_before_its_batch_is_sealed_is_said_to_be_lost)
+ZTEST(flash, test_b_a_record_that_rots_before_its_batch_is_sealed_is_said_to_be_lost)
 {
 	static const uint8_t mark[] = "a record that will be lost";
 	static uint8_t evidence[CAIRN_EVIDENCE_MAX];
