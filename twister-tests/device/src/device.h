@@ -26,6 +26,14 @@ enum boots {
 	BOOT_FLASH,
 	/* agent.c */
 	BOOT_AGENT,
+	/* exchange.c */
+	BOOT_EXCHANGE,
+	/* shell.c */
+	BOOT_SHELL,
+	/* firmware.c: the last begins a new journal */
+	BOOT_FIRMWARE,
+	BOOT_FIRMWARE_AGAIN,
+	BOOT_FIRMWARE_FIRST,
 	/* load.c again: it leaves no room */
 	BOOT_FULL_JOURNAL,
 	/* results.c */
