@@ -66,9 +66,19 @@ STATS_SECT_ENTRY32(max_erase_calls)
 STATS_SECT_ENTRY32(max_len)
 STATS_SECT_END;
 
+static STATS_SECT_DECL(flash_sim_thresholds) *thresholds(void)
+{
+	struct stats_hdr *group = stats_group_find("flash_sim_thresholds");
+	zassert_not_null(group);
+	return CONTAINER_OF(group, STATS_SECT_DECL(flash_sim_thresholds), s_hdr);
+}
+
 void wear_flash(bool worn)
 {
-	STATS_SECT_DECL(flash_sim_thresholds) *thresholds = (void *)stats_group_find("flash_sim_thresholds");
-	zassert_not_null(thresholds);
-	thresholds->max_write_calls = worn ? 1 : 0;
+	thresholds()->max_write_calls = worn ? 1 : 0;
+}
+
+void stick_flash(bool stuck)
+{
+	thresholds()->max_erase_calls = stuck ? 1 : 0;
 }

@@ -44,6 +44,10 @@ bool was_seen(cairn_result_t result);
 /* The source of random bytes fails from now on. */
 extern volatile bool entropy_fails;
 
+/* ---- nobody.c, with CONFIG_CAIRN_TRANSPORT_CUSTOM ---- */
+
+extern unsigned int datagrams_to_nobody;
+
 /* ---- device.c: a device and its agent ---- */
 
 /* Whether a call gives what it must; the result counts as seen. */
@@ -75,5 +79,8 @@ uint8_t *journal_memory(void);
 
 /* The flash takes no more bits, but says it did. */
 void wear_flash(bool worn);
+
+/* The flash erases nothing, but says it did. */
+void stick_flash(bool stuck);
 
 #endif /* CAIRN_TEST_HARNESS_H */

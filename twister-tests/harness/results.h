@@ -10,7 +10,7 @@ enum image {
 	DEVICE,
 	KEYS,
 	PSA,
-	ELEMENT,
+	PRODUCT,
 };
 
 /* Fails unless `image` saw every result that is said to be reached there, over all its boots, and the table has every result. */

@@ -2,6 +2,8 @@
 /* An uplink over Zephyr's sockets, taken by a socket of the test behind the loopback interface. It answers what a forger would. */
 #include "device.h"
 
+#include <string.h>
+
 #include <zephyr/net/socket.h>
 
 #define PORT 5683
@@ -30,7 +32,7 @@ ZTEST(exchange, test_an_uplink_goes_out_and_a_forged_answer_changes_nothing)
 {
 	struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(PORT)};
 	struct sockaddr_in device;
-	here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	memcpy(&here.sin_addr, (const uint8_t[]){127, 0, 0, 1}, 4);
 	int relay = zsock_socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP);
 	zassert_true(relay >= 0);
 	zassert_ok(zsock_bind(relay, (struct sockaddr *)&here, sizeof(here)));
