@@ -218,15 +218,26 @@ ZTEST(worn, test_a_key_that_the_flash_does_not_take_is_none)
 
 BOOT_SUITE(buried, BOOT_BURIED, NULL);
 
+/* The caller may be faster than the agent's last step, which still has the key's flash: it asks again. */
+static cairn_result_t destroy(void)
+{
+	cairn_result_t result = CAIRN_E_BUSY;
+	for (uint32_t waited = 0; waited < PATIENCE_MS && result == CAIRN_E_BUSY; waited++) {
+		result = cairn_key_destroy(PATIENCE_MS);
+		k_msleep(1);
+	}
+	return result;
+}
+
 ZTEST(buried, test_a_key_that_cannot_be_erased_is_said_to_be_there_and_one_that_can_is_gone)
 {
 	start_meter();
 	EXPECT(reading_wait(PATIENCE_MS, NULL), CAIRN_OK);
 	until_idle();
 	stick_flash(true);
-	EXPECT(cairn_key_destroy(PATIENCE_MS), CAIRN_E_KEY_NOT_ERASED);
+	EXPECT(destroy(), CAIRN_E_KEY_NOT_ERASED);
 	stick_flash(false);
-	EXPECT(cairn_key_destroy(PATIENCE_MS), CAIRN_OK);
+	EXPECT(destroy(), CAIRN_OK);
 	EXPECT(reading(1), CAIRN_E_KEY_DESTROYED);
 	EXPECT(cairn_rotate(PATIENCE_MS, NULL), CAIRN_E_KEY_DESTROYED);
 	EXPECT(status().start, CAIRN_E_KEY_DESTROYED);

@@ -165,6 +165,7 @@ ZTEST(signs, test_a_batch_waits_for_a_signature_that_verifies)
 	size_t length;
 	start_device();
 	EXPECT(reading_wait(PATIENCE_MS, &seq), CAIRN_OK);
+	until_idle();
 	EXPECT(cairn_public_key(key), CAIRN_OK);
 	zassert_equal(key[0], 2 + (generator[63] & 1));
 	zassert_mem_equal(&key[1], generator, 32);
