@@ -50,7 +50,8 @@ void until_signed(uint32_t signatures)
 	for (uint32_t waited = 0; waited < PATIENCE_MS && status().signatures < signatures; waited += LOOK_MS) {
 		k_msleep(LOOK_MS);
 	}
-	zassert_equal(status().signatures, signatures);
+	zassert_equal(status().signatures, signatures, "%u signatures, the signer said: %s",
+		      (unsigned int)status().signatures, cairn_strerror(status().last_signer));
 }
 
 uint8_t *journal_memory(void)

@@ -24,6 +24,7 @@ enum boots {
 	BOOT_QUEUE,
 	BOOT_WAITS,
 	BOOT_FLASH,
+	BOOT_ROTTEN,
 	/* agent.c */
 	BOOT_AGENT,
 	/* exchange.c */
