@@ -114,6 +114,7 @@ ZTEST(again, test_after_a_restart_the_same_key_signs_and_a_hash_that_fails_is_co
 	EXPECT(cairn_evidence(1, evidence, sizeof(evidence), &length, PATIENCE_MS), CAIRN_E_HASH);
 	hash_fails = false;
 	EXPECT(cairn_evidence(1, evidence, sizeof(evidence), &length, PATIENCE_MS), CAIRN_OK);
+	until_idle();
 	zassert_true(status().hash_faults > 0);
 }
 
