@@ -56,7 +56,7 @@ ZTEST(exchange, test_an_uplink_goes_out_and_a_forged_answer_changes_nothing)
 	zassert_equal(now.exchange_failures, 1);
 	zassert_true(now.datagrams_down >= 1 && now.datagrams_up >= 1 && now.bytes_up >= length);
 	zassert_equal(now.stored_through, CAIRN_NO_BATCH);
-	zassert_equal(now.unsent, 1);
+	zassert_true(now.unsent > 0);
 	zassert_not_equal(now.last_link, CAIRN_LINK_OK);
 	/* The same anchor is sent again, later. */
 	(void)take(relay, &device);
