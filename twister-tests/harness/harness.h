@@ -16,7 +16,7 @@
 
 /* ---- boots.c ---- */
 
-/* A suite that runs in boot number `boot`, the first is 0. The last suite of an image must be announced with LAST_BOOT. */
+/* A suite that runs in boot number `boot`, the first is 0. `last_boot` is the image's highest. */
 #define BOOT_SUITE(name, boot, setup)                                                                                  \
 	static bool name##_runs(const void *now)                                                                       \
 	{                                                                                                              \

@@ -86,7 +86,7 @@ static void damage_keys(void)
 	}
 }
 
-/* Between the two restores the state that a rotation needs: the next key waits for its turn. */
+/* The old key has signed its last batch; the next one cannot be opened, and waits for its turn. */
 static void lose_secret_when_rotated(const cairn_event_t *event, void *context)
 {
 	ARG_UNUSED(context);
