@@ -32,7 +32,7 @@ struct Signer {
     options: &'static str,
     /// Devicetree of what it needs on the board.
     overlay: &'static str,
-    /// It can do without a modem.
+    /// It can do without a modem, and fits beside the IP stack.
     over_udp: bool,
 }
 
@@ -47,6 +47,8 @@ const SIGNERS: &[Signer] = &[
         overlay: ELEMENT_OVERLAY,
         over_udp: true,
     },
+    // Beside the IP stack 1.4 kB of RAM are missing.
+    Signer { name: "PSA Crypto of Mbed TLS", options: MBEDTLS, overlay: ITS_OVERLAY, over_udp: false },
     Signer {
         name: "SIM",
         options: "CONFIG_CAIRN_SIGNER_SIM=y\nCONFIG_CAIRN_AT_LINE_MAX=512\nCONFIG_CAIRN_AT_RX_BYTES=512\n",
@@ -78,6 +80,46 @@ const ELEMENT_OVERLAY: &str = "\
 			compatible = \"cairn,secure-element\";
 			reg = <0x48>;
 		};
+	};
+};
+";
+
+/// The signer and what is behind it in software: Mbed TLS, and a store for its key.
+const MBEDTLS: &str = "\
+CONFIG_CAIRN_SIGNER_PSA=y
+CONFIG_MBEDTLS=y
+CONFIG_MBEDTLS_PSA_CRYPTO_C=y
+CONFIG_MBEDTLS_ENABLE_HEAP=y
+CONFIG_MBEDTLS_HEAP_SIZE=4096
+CONFIG_MBEDTLS_PSA_KEY_SLOT_COUNT=4
+CONFIG_PSA_WANT_KEY_TYPE_ECC_PUBLIC_KEY=y
+CONFIG_PSA_WANT_KEY_TYPE_ECC_KEY_PAIR_GENERATE=y
+CONFIG_PSA_WANT_ECC_SECP_K1_256=y
+CONFIG_PSA_WANT_ALG_ECDSA=y
+CONFIG_PSA_WANT_ALG_DETERMINISTIC_ECDSA=y
+CONFIG_PSA_WANT_ALG_SHA_256=y
+CONFIG_SECURE_STORAGE=y
+CONFIG_SECURE_STORAGE_ITS_STORE_IMPLEMENTATION_ZMS=y
+CONFIG_ZMS=y
+CONFIG_SECURE_STORAGE_ITS_TRANSFORM_AEAD_NO_INSECURE_KEY_WARNING=y
+";
+
+/// The last page of the simulated flash for the store.
+const ITS_OVERLAY: &str = "\
+/ {
+	chosen {
+		secure_storage_its_partition = &secrets;
+	};
+};
+
+&journal {
+	reg = <0x0 DT_SIZE_K(12)>;
+};
+
+&{/flash-simulator@2000c000/flash_sim@0/partitions} {
+	secrets: partition@3000 {
+		label = \"secrets\";
+		reg = <0x3000 DT_SIZE_K(4)>;
 	};
 };
 ";
