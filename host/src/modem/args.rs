@@ -58,6 +58,9 @@ pub struct Args {
     /// Probability that opening a socket or sending is refused.
     #[arg(long, value_name = "P", default_value = "0", help_heading = "Bad modem")]
     pub error_rate: Probability,
+    /// The network tells the time when it takes the modem in, as this machine has it: `+CTZEU`, once `AT+CTZR=3` asked for it.
+    #[arg(long, help_heading = "Network")]
+    pub network_time: bool,
     /// Start with command echo on, as modems do; `ATE0` turns it off until the next restart.
     #[arg(long, help_heading = "Bad modem")]
     pub echo: bool,

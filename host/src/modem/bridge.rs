@@ -230,7 +230,7 @@ impl Bridge {
                 self.later(Duration::from_millis(self.args.attach_ms), Due::Attached);
             }
             Happening::Due(Due::Attached) => {
-                let lines = self.firmware.attach();
+                let lines = self.firmware.attach(jiff::Timestamp::now());
                 self.say_all(lines);
                 self.record.event("attached", None, None);
             }

@@ -8,6 +8,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use cairn_sim_applet::{At, Reply as SimReply};
+use jiff::Timestamp;
 
 use super::args::{Args, DialectName};
 
@@ -94,6 +95,7 @@ struct Volatile {
     numbers: bool,
     radio_reports: bool,
     registration_reports: u8,
+    universal_time_reports: bool,
     hex_up: bool,
     hex_down: bool,
     one_line: bool,
@@ -108,6 +110,7 @@ pub(super) struct Firmware {
     dialect: DialectName,
     echo_at_start: bool,
     coverage: u8,
+    network_time: bool,
     volatile: Volatile,
     sim: Option<At>,
     pub(super) registered: bool,
@@ -120,6 +123,7 @@ impl Firmware {
             dialect: args.dialect,
             echo_at_start: args.echo,
             coverage: args.coverage,
+            network_time: args.network_time,
             volatile: Volatile::at_start(args.echo),
             sim,
             registered: false,
@@ -138,11 +142,13 @@ impl Firmware {
         ["RDY", "+CFUN: 1", "+CPIN: READY"].map(String::from).to_vec()
     }
 
-    /// The network took it in; the lines said about that.
-    pub(super) fn attach(&mut self) -> Vec<String> {
+    /// The network took it in, now; the lines said about that.
+    pub(super) fn attach(&mut self, now: Timestamp) -> Vec<String> {
         self.registered = true;
         let report = (self.volatile.registration_reports > 0).then(|| "+CEREG: 1".to_string());
-        report.into_iter().chain(["+IP: 10.170.0.2".to_string()]).collect()
+        let tells_time = self.network_time && self.volatile.universal_time_reports;
+        let time = tells_time.then(|| now.strftime("+CTZEU: \"+32\",0,\"%Y/%m/%d,%H:%M:%S\"").to_string());
+        report.into_iter().chain(["+IP: 10.170.0.2".to_string()]).chain(time).collect()
     }
 
     /// The radio connected or was released; the line said about that.
@@ -290,6 +296,7 @@ impl Firmware {
             ("+CMEE", ["0" | "1"]) => volatile.numbers = parameters == ["1"],
             ("+CSCON", ["0" | "1"]) => volatile.radio_reports = parameters == ["1"],
             ("+CEREG", [level @ ("0" | "1")]) => volatile.registration_reports = u8::from(*level == "1"),
+            ("+CTZR", [level @ ("0" | "1" | "2" | "3")]) => volatile.universal_time_reports = *level == "3",
             ("+CFUN", ["1"]) | ("+QSCLK", ["0" | "1" | "2"]) => {}
             ("+CPSMS", ["0" | "2"]) => {}
             ("+CPSMS", ["1", "", "", periodic, active]) if is_timer(periodic) && is_timer(active) => {}
@@ -403,6 +410,7 @@ impl Volatile {
             numbers: false,
             radio_reports: false,
             registration_reports: 0,
+            universal_time_reports: false,
             hex_up: false,
             hex_down: false,
             one_line: false,

@@ -133,6 +133,8 @@ pub enum Meaning {
     Registration,
     /// Field 0 is 1 while the radio is connected, 0 when it was released.
     RadioConnected,
+    /// The network told the time: universal time is in the fields behind the second.
+    UniversalTime,
     /// Field 0 is the signal strength: 0..=31 is −113..=−51 dBm in steps of 2, 99 unknown.
     SignalStrength,
     /// The serving cell.
@@ -232,6 +234,7 @@ const REPORTS: &[Report] = &[
     Report { prefix: "+QIURC: \"closed\",", meaning: Meaning::SocketClosed },
     Report { prefix: "+CEREG: ", meaning: Meaning::Registration },
     Report { prefix: "+CSCON: ", meaning: Meaning::RadioConnected },
+    Report { prefix: "+CTZEU: ", meaning: Meaning::UniversalTime },
     Report { prefix: "+CSQ: ", meaning: Meaning::SignalStrength },
     Report { prefix: "+QENG: 0,", meaning: Meaning::ServingCell { rsrp: 4, coverage: 10 } },
 ];
@@ -253,6 +256,7 @@ pub const BC660K: Dialect = Dialect {
         wished("AT+QSCLK=1"),                    // [A] 9.10: it may sleep when it has nothing to do
         wished("AT+CSCON=1"),                    // [A] 4.6: when the radio connects and is released
         required("AT+CEREG=1"),                  // [A] 4.1: unsolicited registration state
+        wished("AT+CTZR=3"),                     // 27.007 8.41: say the universal time that the network tells
         wished("AT+QCFG=\"dsevent\",1"),         // [A] 11.1.6: say when going to deep sleep
         required("AT+QICFG=\"dataformat\",1,1"), // [T]: hex both ways
     ],
@@ -281,6 +285,7 @@ pub const BC66: Dialect = Dialect {
         wished("AT+QSCLK=1"),
         wished("AT+CSCON=1"),
         required("AT+CEREG=1"),
+        wished("AT+CTZR=3"),
         wished("AT+QCFG=\"dsevent\",1"),
         required("AT+QICFG=\"dataformat\",1,1"),
         required("AT+QICFG=\"viewmode\",1"),   // [B]: header and data in one line
@@ -394,6 +399,8 @@ mod tests {
         }
         assert_eq!(report(&BC660K, "RDY").map(|found| found.0), Some(Meaning::Boot));
         assert_eq!(report(&BC66, "+CSQ: 22,0").map(|found| found.0), Some(Meaning::SignalStrength));
+        let told = report(&BC660K, "+CTZEU: \"+32\",0,\"2026/11/21,19:30:05\"");
+        assert_eq!(told.map(|found| found.0), Some(Meaning::UniversalTime));
         assert_eq!(report(&BC66, "+IP: 10.0.0.1"), None);
     }
 }

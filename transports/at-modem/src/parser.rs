@@ -161,6 +161,43 @@ pub fn signed(digits: &[u8]) -> Option<i16> {
     }
 }
 
+/// The universal time in what follows `+CTZEU: `, `<tz>,<dst>[,<utime>]` (3GPP TS 27.007 section 8.41), in Unix milliseconds. Taken
+/// with quotes and without; `None` when the network told none, or no time from 2020 to 2099.
+#[must_use]
+pub fn universal_time(list: &[u8]) -> Option<u64> {
+    let list = list.trim_ascii();
+    let list = list.strip_suffix(b"\"").unwrap_or(list);
+    let time: &[u8; 19] = list.last_chunk()?;
+    let [b'"' | b',', ..] = list.get(list.len().checked_sub(20)?..)? else { return None };
+    let mut numbers = [0_u64; 6];
+    let separators = [b'/', b'/', b',', b':', b':'];
+    let mut fields = time.split(|byte| separators.contains(byte));
+    for number_of in &mut numbers {
+        *number_of = u64::from(number(fields.next()?)?);
+    }
+    let at = |index: usize| time.get(index).copied();
+    let placed = [4, 7, 10, 13, 16].into_iter().zip(separators).all(|(index, separator)| at(index) == Some(separator));
+    let [year, month, day, hour, minute, second] = numbers;
+    let leap = year % 4 == 0;
+    let days = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let month_before = usize::try_from(month.checked_sub(1)?).ok()?;
+    let possible = placed
+        && (2020..2100).contains(&year)
+        && (1..=*days.get(month_before)?).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60;
+    // From 2020 to 2099 every fourth year is a leap year, the first one included.
+    let years = year.checked_sub(2020)?;
+    let since_2020 =
+        years * 365 + years.div_ceil(4) + days.iter().take(month_before).sum::<u64>() + day.checked_sub(1)?;
+    let seconds = ((DAYS_TO_2020 + since_2020) * 24 + hour) * 3600 + minute * 60 + second;
+    possible.then_some(seconds * 1000)
+}
+
+/// Days from 1970-01-01 to 2020-01-01.
+const DAYS_TO_2020: u64 = 18_262;
+
 /// Why hex digits gave no bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HexError {
@@ -296,6 +333,45 @@ mod tests {
         assert_eq!(decode_hex(b"010203", &mut out), Err(HexError::TooLong));
         for byte in 0..=255_u8 {
             assert_eq!((decode_hex(&hex_digits(byte), &mut out), out[0]), (Ok(1), byte));
+        }
+    }
+
+    #[test]
+    fn universal_time_is_read_with_quotes_and_without_and_nothing_else_is() {
+        for (line, unix_s) in [
+            (&b"\"+32\",0,\"2026/11/21,19:30:05\""[..], 1_795_289_405),
+            (b"+32,0,2026/11/21,19:30:05", 1_795_289_405),
+            (b"-20,1,2020/01/01,00:00:00", 1_577_836_800),
+            (b"+0,0,2024/02/29,23:59:59 ", 1_709_251_199),
+            (b"+0,0,2024/03/01,00:00:00", 1_709_251_200),
+            (b"+0,0,2025/01/01,00:00:00", 1_735_689_600),
+            (b"+0,0,2099/12/31,23:59:59", 4_102_444_799),
+        ] {
+            assert_eq!(universal_time(line), Some(unix_s * 1000), "{line:?}");
+        }
+        for line in [
+            &b""[..],
+            b"+32,0",
+            b"+32,0,",
+            b"2026/11/21,19:30:05",
+            b"+32,0,26/11/21,19:30:05",
+            b"+32,0,12026/11/21,19:30:05",
+            b"+32,0,2019/12/31,23:59:59",
+            b"+32,0,2100/01/01,00:00:00",
+            b"+32,0,2026/02/29,00:00:00",
+            b"+32,0,2026/00/21,19:30:05",
+            b"+32,0,2026/13/21,19:30:05",
+            b"+32,0,2026/11/00,19:30:05",
+            b"+32,0,2026/11/31,19:30:05",
+            b"+32,0,2026/11/21,24:30:05",
+            b"+32,0,2026/11/21,19:60:05",
+            b"+32,0,2026/11/21,19:30:60",
+            b"+32,0,2026-11-21,19:30:05",
+            b"+32,0,2026/11/21 19:30:05",
+            b"+32,0,2026/11/2/,19:30:05",
+            b"+32,0,2026/11/21,19:30:0x",
+        ] {
+            assert_eq!(universal_time(line), None, "{line:?}");
         }
     }
 }

@@ -5,7 +5,11 @@ mod bench;
 mod wire;
 
 use bench::{Bench, PEER, RX, SETTINGS, TX};
-use cairn::{power::cost::CoverageLevel, time::Millis};
+use cairn::{
+    ports::Clock as _,
+    power::cost::CoverageLevel,
+    time::{Millis, TimeQuality, WallTime},
+};
 use cairn_at_modem::{
     Error, Settings,
     dialect::{BC66, BC660K},
@@ -28,6 +32,7 @@ fn the_first_send_wakes_sets_up_opens_and_sends_in_this_order() {
             "AT+QSCLK=1",
             "AT+CSCON=1",
             "AT+CEREG=1",
+            "AT+CTZR=3",
             "AT+QCFG=\"dsevent\",1",
             "AT+QICFG=\"dataformat\",1,1",
             "AT+CEREG?",
@@ -47,7 +52,7 @@ fn the_bc66_is_asked_in_its_own_words() {
     let mut socket = bench.connected();
     assert_eq!(bench.send(&mut socket, b"OK"), Ok(()));
     assert_eq!(
-        bench.commands[8..],
+        bench.commands[9..],
         [
             "AT+QICFG=\"dataformat\",1,1",
             "AT+QICFG=\"viewmode\",1",
@@ -383,4 +388,54 @@ fn nothing_is_said_to_the_modem_and_no_wake_is_asked_for_while_there_is_nothing_
         bench.turn();
     }
     assert_eq!(bench.commands, Vec::<String>::new());
+}
+
+/// 2026-11-21 19:30:05 UTC.
+const TOLD: &str = "+CTZEU: \"+32\",0,\"2026/11/21,19:30:05\"";
+const TOLD_MS: u64 = 1_795_289_405_000;
+
+#[test]
+fn the_time_that_the_network_tells_sets_a_clock_that_nothing_better_set() {
+    let network = |unix_ms| WallTime { unix_ms, quality: TimeQuality::Network };
+    for (before, after) in [
+        (WallTime::default(), network(TOLD_MS)),
+        (WallTime { unix_ms: TOLD_MS + 1, quality: TimeQuality::Relay }, network(TOLD_MS)),
+        (network(TOLD_MS + 1_999), network(TOLD_MS + 1_999)),
+        (network(TOLD_MS - 2_000), network(TOLD_MS)),
+        (
+            WallTime { unix_ms: 7, quality: TimeQuality::Authenticated },
+            WallTime { unix_ms: 7, quality: TimeQuality::Authenticated },
+        ),
+    ] {
+        let mut bench = Bench::new(&BC660K);
+        let mut socket = bench.connected();
+        bench.clock.set_wall(before);
+        bench.answer("AT+CEREG?", &format!("+CEREG: 1,1|{TOLD}|OK"), 1);
+        assert_eq!(bench.send(&mut socket, b"OK"), Ok(()));
+        assert_eq!(bench.clock.wall(), after, "{before:?}");
+    }
+}
+
+/// What lies in the UART's buffer while the task sleeps tells when the modem spoke, not when it was heard.
+#[test]
+fn a_time_that_was_not_heard_when_it_was_told_sets_nothing() {
+    for (asleep, heard) in [(2_000, true), (2_001, false), (3_600_000, false)] {
+        let mut bench = Bench::new(&BC66);
+        let mut socket = bench.connected();
+        assert_eq!(bench.send(&mut socket, b"OK"), Ok(()));
+        bench.say(TOLD);
+        bench.turn();
+        bench.advance(asleep);
+        bench.modem.poll().unwrap();
+        assert_eq!(bench.clock.wall().quality == TimeQuality::Network, heard, "after {asleep} ms");
+    }
+}
+
+#[test]
+fn a_modem_that_knows_no_time_reports_sends_all_the_same() {
+    let mut bench = Bench::new(&BC660K);
+    let mut socket = bench.connected();
+    bench.answer("AT+CTZR", "+CME ERROR: 50", 1);
+    assert_eq!(bench.send(&mut socket, b"OK"), Ok(()));
+    assert_eq!(bench.clock.wall(), WallTime::default());
 }

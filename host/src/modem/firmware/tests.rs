@@ -8,6 +8,7 @@ fn firmware(dialect: DialectName) -> Firmware {
         dialect,
         echo_at_start: false,
         coverage: 1,
+        network_time: false,
         volatile: Volatile::at_start(false),
         sim: None,
         registered: true,
@@ -134,7 +135,7 @@ fn nothing_opens_before_the_network_is_there() {
     modem.registered = false;
     assert_eq!(said(&mut modem, "AT+QIOPEN=0,0,\"UDP\",\"127.0.0.1\",1,0,1"), "ERROR");
     said(&mut modem, "AT+CEREG=1");
-    assert_eq!(modem.attach(), ["+CEREG: 1", "+IP: 10.170.0.2"]);
+    assert_eq!(modem.attach(Timestamp::UNIX_EPOCH), ["+CEREG: 1", "+IP: 10.170.0.2"]);
     assert_eq!(said(&mut modem, "AT+QIOPEN=0,0,\"UDP\",\"127.0.0.1\",1,0,1"), "OK|+QIOPEN: 0,0");
 }
 
@@ -182,4 +183,18 @@ fn a_modem_without_a_sim_says_so_and_one_with_it_passes_commands_on() {
     ] {
         assert_eq!(said(&mut modem, command), answer, "{command}");
     }
+}
+
+#[test]
+fn the_network_tells_the_time_to_a_modem_that_reports_it_and_the_driver_reads_it() {
+    let now = Timestamp::from_second(1_795_289_405).unwrap();
+    let mut modem = Firmware { network_time: true, ..firmware(DialectName::Bc660k) };
+    assert_eq!(modem.attach(now), ["+IP: 10.170.0.2"], "nobody asked");
+    assert_eq!(said(&mut modem, "AT+CTZR=3"), "OK");
+    let lines = modem.attach(now);
+    assert_eq!(lines, ["+IP: 10.170.0.2", "+CTZEU: \"+32\",0,\"2026/11/21,19:30:05\""]);
+    let told = lines[1].strip_prefix("+CTZEU: ").unwrap();
+    assert_eq!(cairn_at_modem::parser::universal_time(told.as_bytes()), Some(1_795_289_405_000));
+    modem.network_time = false;
+    assert_eq!(modem.attach(now), ["+IP: 10.170.0.2"], "this network tells none");
 }

@@ -50,6 +50,9 @@ enum Task {
     CardPause,
 }
 
+/// How late the time that the network told may be taken, besides the whole seconds in which it comes.
+const CLOCK_ERROR: Millis = Millis(2_000);
+
 /// How often a modem may restart before a datagram was even written.
 const RESTARTS: u8 = 3;
 
@@ -80,6 +83,8 @@ pub(super) struct Conversation<
     set_up: bool,
     /// Nobody listened for so long that the modem may sleep, whatever is read now.
     drowsy: bool,
+    /// Somebody listened within [`CLOCK_ERROR`].
+    pub(super) attentive: bool,
     survey: Option<usize>,
     attach_by: Option<Millis>,
     heard_at: Millis,
@@ -123,6 +128,7 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize,
             late: false,
             set_up: false,
             drowsy: false,
+            attentive: false,
             survey: None,
             attach_by: None,
             heard_at: Millis(0),
@@ -141,7 +147,9 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize,
 
     /// Begins a look at the port: what is read from it may have waited there since the look before.
     pub(super) fn look(&mut self, now: Millis) {
-        self.drowsy |= now.since(self.now) >= self.dialect.quiet;
+        let unheard = now.since(self.now);
+        self.drowsy |= unheard >= self.dialect.quiet;
+        self.attentive = unheard <= CLOCK_ERROR;
         self.now = now;
     }
 

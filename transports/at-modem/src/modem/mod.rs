@@ -10,7 +10,10 @@ mod settings;
 mod slots;
 mod stack;
 
-use cairn::{ports::Clock, time::Millis};
+use cairn::{
+    ports::Clock,
+    time::{Millis, TimeQuality, WallTime},
+};
 use embedded_io::{Read, ReadReady, Write};
 
 use self::conversation::Conversation;
@@ -106,6 +109,9 @@ pub struct Counters {
     /// Errors of the serial port.
     pub port_errors: u32,
 }
+
+/// A clock that the network set before is set again when it is wrong by at least this much.
+const CLOCK_STEP_MS: u64 = 2_000;
 
 fn count(counter: &mut u32) {
     *counter = counter.saturating_add(1);
@@ -211,9 +217,27 @@ where
                 match self.lines.push(*byte) {
                     Pushed::More => {}
                     Pushed::Dropped => count(&mut self.conversation.counters.lines_dropped),
-                    Pushed::Line => self.conversation.hear(self.lines.line()),
+                    Pushed::Line => {
+                        if let Some(unix_ms) = self.conversation.hear(self.lines.line()) {
+                            self.set_clock(unix_ms);
+                        }
+                    }
                 }
             }
+        }
+    }
+
+    /// Sets the wall clock to what the network told, when nothing better set it and it is not as good already: the network tells whole
+    /// seconds, and they are on their way for some time.
+    fn set_clock(&mut self, unix_ms: u64) {
+        let wall = self.clock.wall();
+        let wanted = match wall.quality {
+            TimeQuality::SinceBoot | TimeQuality::Relay => true,
+            TimeQuality::Network => wall.unix_ms.abs_diff(unix_ms) >= CLOCK_STEP_MS,
+            TimeQuality::Authenticated => false,
+        };
+        if wanted {
+            self.clock.set_wall(WallTime { unix_ms, quality: TimeQuality::Network });
         }
     }
 

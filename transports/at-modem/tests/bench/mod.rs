@@ -21,16 +21,19 @@ pub(crate) type Modem = AtModem<Port, Ticks, 2, TX, RX, QUEUE, 168>;
 pub(crate) type Failed = Error<Infallible>;
 
 #[derive(Clone, Default)]
-pub(crate) struct Ticks(Rc<Cell<u64>>);
+pub(crate) struct Ticks(Rc<Cell<u64>>, Rc<Cell<WallTime>>);
 
 impl Clock for Ticks {
     fn now(&self) -> Millis {
         Millis(self.0.get())
     }
+    /// As it was set: it stands still.
     fn wall(&self) -> WallTime {
-        WallTime::default()
+        self.1.get()
     }
-    fn set_wall(&mut self, _: WallTime) {}
+    fn set_wall(&mut self, wall: WallTime) {
+        self.1.set(wall);
+    }
 }
 
 /// A changed answer: to the next `times` commands that begin with `prefix`.

@@ -13,23 +13,29 @@ use super::{
 };
 use crate::{
     dialect::Meaning,
-    parser::{HexError, Line, classify, decode_hex, field, number, signed},
+    parser::{HexError, Line, classify, decode_hex, field, number, signed, universal_time},
 };
 
 impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize, const APDU: usize>
     Conversation<SOCKETS, TX, RX, QUEUE, APDU>
 {
-    /// Takes a line from the modem: first for what it says by itself, then as an answer.
-    pub(in super::super) fn hear(&mut self, line: &[u8]) {
+    /// Takes a line from the modem: first for what it says by itself, then as an answer. Gives the time, in Unix milliseconds, when it
+    /// is what the network told just now.
+    pub(in super::super) fn hear(&mut self, line: &[u8]) -> Option<u64> {
         self.heard_at = self.now;
         let line = classify(line);
         if let Line::Text(text) = line {
             let reports = self.dialect.reports.iter();
             let said =
                 reports.filter_map(|report| Some((report.meaning, text.strip_prefix(report.prefix.as_bytes())?)));
-            if let Some((meaning, list)) = said.into_iter().next() {
-                self.learn(meaning, list);
-                return;
+            match said.into_iter().next() {
+                // A line that lay in the UART's buffer tells an earlier time.
+                Some((Meaning::UniversalTime, list)) => return universal_time(list).filter(|_| self.attentive),
+                Some((meaning, list)) => {
+                    self.learn(meaning, list);
+                    return None;
+                }
+                None => {}
             }
             // What comes before the command is with the modem answers another.
             if self.task == Some(Task::Card) && self.dialogue.as_ref().is_some_and(Dialogue::written) {
@@ -39,6 +45,7 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize,
         if let Some(result) = self.dialogue.as_mut().and_then(|dialogue| dialogue.hear(line)) {
             self.finish(result);
         }
+        None
     }
 
     fn learn(&mut self, meaning: Meaning, list: &[u8]) {
@@ -71,6 +78,7 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize,
                 }
                 self.radio.connected = connected;
             }
+            Meaning::UniversalTime => {}
             Meaning::SignalStrength => {
                 let step = value(0).filter(|step| *step <= 31).and_then(|step| i16::try_from(step).ok());
                 self.radio.rssi_dbm = step.map(|step| step * 2 - 113);
