@@ -378,7 +378,7 @@ fn another_version_is_refused_and_another_entry_too() {
     mixed[..8].copy_from_slice(&other[..8]);
     let (code, said, _) = bench.on(&mixed, "check");
     assert_eq!(code, 6, "{said}");
-    contains(&said, &["verdict   refused: a header or an entry is of a version"]);
+    contains(&said, &["verdict   refused: headers or entries are of a version"]);
     let (code, dump, _) = bench.run("dump flash.bin");
     assert_eq!(code, 0);
     contains(&dump, &["sector 0 at 0x0: format version 99, unknown here", "sector 1 at 0x400: generation 1"]);
