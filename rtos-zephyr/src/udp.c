@@ -42,7 +42,7 @@ void cairn_port_wait(uint32_t wait_ms)
 	int ms = wait_ms == CAIRN_FOREVER_MS ? -1 : (int)MIN(wait_ms, (uint32_t)INT_MAX);
 	if (zsock_poll(events, ARRAY_SIZE(events), ms) < 0) {
 		/* Sockets of a driver that cannot be polled beside an eventfd: never spin, look again in a second. */
-		k_msleep((int32_t)MIN(wait_ms, MSEC_PER_SEC));
+		(void)k_sleep(K_MSEC(MIN(wait_ms, 1000U)));
 	}
 	zvfs_eventfd_t count;
 	(void)zvfs_eventfd_read(news, &count);

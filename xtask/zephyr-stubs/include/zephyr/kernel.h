@@ -22,6 +22,7 @@ typedef struct {
 
 int64_t k_uptime_get(void);
 int32_t k_usleep(int32_t us);
+int32_t k_sleep(k_timeout_t timeout);
 void k_busy_wait(uint32_t usec_to_wait);
 
 struct k_thread {
