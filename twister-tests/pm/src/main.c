@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* While it waits the agent never holds the system awake: between a record and its batch's deadline nothing of Cairn's is due, and the
  * system is in its power state all the time. In virtual time, with Zephyr's own power management. */
-#include "factory.h"
+#include "fixtures.h"
 #include "sleep.h"
 
 #include <cairn_zephyr.h>

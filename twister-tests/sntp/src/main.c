@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /* The wall clock from SNTP, every four hours: at the start, with an exchange when there is one from half that time on, otherwise by
  * itself. In virtual time; nobody answers the agent's exchanges. */
-#include "factory.h"
+#include "fixtures.h"
 #include "server.h"
 
 #include <cairn_zephyr.h>
