@@ -65,22 +65,27 @@ fn end_to_end(context: &Context, log: &mut Log) -> Result<Outcome> {
         meter.wait_for(&format!("batch {batch} stored"), NIGHT)?;
     }
     world.wait_final(BATCHES)?;
-    // Everything that the agent does was done: what the analyzer says next is the most that it took.
     let console = folder.join(CONSOLE);
-    let looked = stacks(&console)?.len();
-    wait_until("the thread analyzer looks again", NIGHT, || {
-        meter.check_alive()?;
-        Ok(stacks(&console)?.len() > looked)
-    })?;
-    drop(meter);
-    let stack = stack_holds(stacks(&console)?.last().copied().context("no line of the thread analyzer")?)?;
+    let stack = stack_taken(meter, &console, NIGHT)?;
     let readings = sample::readings(&console)?;
     sample::verify(&world, readings.get(..READINGS).context("too few readings")?, &born, READINGS)?;
     passed(format!("{BATCHES} batches over Zephyr's sockets, {stack} bytes of stack"))
 }
 
+/// The most stack that the agent's thread took, once everything that it does was done: what the thread analyzer says next. The device
+/// is switched off.
+pub(super) fn stack_taken(mut device: Service, console: &Path, limit: Duration) -> Result<u64> {
+    let looked = stacks(console)?.len();
+    wait_until("the thread analyzer looks again", limit, || {
+        device.check_alive()?;
+        Ok(stacks(console)?.len() > looked)
+    })?;
+    drop(device);
+    stack_holds(stacks(console)?.last().copied().context("no line of the thread analyzer")?)
+}
+
 /// What the thread analyzer said of the agent's thread, each time: bytes used, bytes there.
-pub(super) fn stacks(console: &Path) -> Result<Vec<(u64, u64)>> {
+fn stacks(console: &Path) -> Result<Vec<(u64, u64)>> {
     let said = fs::read_to_string(console).with_context(|| console.display().to_string())?;
     Ok(said.lines().filter_map(stack).collect())
 }
@@ -95,7 +100,7 @@ fn stack(line: &str) -> Option<(u64, u64)> {
 }
 
 /// The agent's thread used some of its stack, no more than is promised, and a quarter of that is there besides.
-pub(super) fn stack_holds((used, there): (u64, u64)) -> Result<u64> {
+fn stack_holds((used, there): (u64, u64)) -> Result<u64> {
     ensure!(used > 0 && used < there, "{used} of {there} bytes of stack used: it overflowed, or nothing ran");
     ensure!(used <= STACK_LIMIT_BYTES, "the agent's thread used {used} bytes of stack, limit {STACK_LIMIT_BYTES}");
     ensure!(there * 4 >= used * 5, "{there} bytes of stack are less than a quarter more than the {used} used");

@@ -12,14 +12,14 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 
 use super::{
-    end_to_end::{stack_holds, stacks},
+    end_to_end::stack_taken,
     workspace::{NO_WORKSPACE, in_workspace, workspace},
 };
 use crate::{
     demo::{
         self, build_cairn,
         scenario::say,
-        service::{Service, wait_until},
+        service::Service,
         world::{Born, World},
     },
     e2e::FAST,
@@ -88,15 +88,7 @@ fn end_to_end(context: &Context, log: &mut Log) -> Result<Outcome> {
         events.push((stored(&mut lock, batch, what)?, what));
     }
     world.wait_final(EVENTS.len() as u64)?;
-    // Everything that the agent does was done: what the analyzer says next is the most that it took.
-    let console = folder.join(CONSOLE);
-    let looked = stacks(&console)?.len();
-    wait_until("the thread analyzer looks again", NIGHT, || {
-        lock.check_alive()?;
-        Ok(stacks(&console)?.len() > looked)
-    })?;
-    drop(lock);
-    let stack = stack_holds(stacks(&console)?.last().copied().context("no line of the thread analyzer")?)?;
+    let stack = stack_taken(lock, &folder.join(CONSOLE), NIGHT)?;
     events.iter().try_for_each(|&(seq, what)| verifies(&world, &born, seq, what))?;
     passed(format!("{} batches of a lock in Rust over Zephyr's sockets, {stack} bytes of stack", events.len()))
 }
