@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What energy an exchange costs, and when to spend it.
+//! What energy things cost, how much may be spent, and when to spend it. [`cost`]: the model, and what exchanges teach it.
+//! [`budget`]: the bucket, with [`accesses`] and [`urgent`], the limits that a reset must not lift either. [`schedule`]: when to
+//! seal and when to wake the radio.
 
+pub mod accesses;
+pub mod budget;
 pub mod cost;
 pub mod schedule;
+pub mod urgent;
