@@ -419,6 +419,11 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             unsealed: if sealable { self.open.leaves() } else { 0 },
             oldest_unsealed: if sealable { self.open.since() } else { None },
             most_pressing: self.open.most_pressing(),
+            oldest: if sealable { self.open.oldest() } else { [None; 3] },
+            pending_bytes: match self.settings.upload {
+                UploadMode::Data => u32::try_from(self.open.packed_bytes()).unwrap_or(u32::MAX),
+                UploadMode::HashOnly => 0,
+            },
             unsent: if busy { 0 } else { self.unsent() },
             starved: !busy && self.open.leaves() == 0 && self.asks_about().is_some(),
             flush: self.flush,

@@ -14,8 +14,8 @@ pub(super) struct OpenBatch {
     tree: TreeHasher<BATCH_DEPTH>,
     packed: Encoder<BitCount>,
     flags: u8,
-    since: Option<Millis>,
-    most_pressing: Option<Priority>,
+    /// When the first of each priority came: bulk, routine, urgent.
+    oldest: [Option<Millis>; 3],
     key: BatchKey,
 }
 
@@ -26,8 +26,7 @@ impl OpenBatch {
             tree: TreeHasher::new(),
             packed: Encoder::new(BitCount::default()),
             flags: 0,
-            since: None,
-            most_pressing: None,
+            oldest: [None; 3],
             key,
         }
     }
@@ -37,7 +36,7 @@ impl OpenBatch {
     pub(super) fn restart(&mut self, key: BatchKey) {
         self.tree.clear();
         self.packed = Encoder::new(BitCount::default());
-        (self.flags, self.since, self.most_pressing) = (0, None, None);
+        (self.flags, self.oldest) = (0, [None; 3]);
         self.key = key;
     }
 
@@ -49,8 +48,9 @@ impl OpenBatch {
         if matches!(entry, Entry::Lost { .. }) {
             self.flags |= AnchorFlags::LOST_RECORDS;
         }
-        self.since.get_or_insert(now);
-        self.most_pressing = self.most_pressing.max(Some(priority));
+        if let Some(oldest) = self.oldest.get_mut(priority as usize) {
+            oldest.get_or_insert(now);
+        }
     }
 
     /// Whether the tree has room for one more leaf, and the packed records with `entry` stay within `limit` bytes.
@@ -75,11 +75,17 @@ impl OpenBatch {
         self.flags
     }
 
+    /// When the first of each priority came: bulk, routine, urgent.
+    pub(super) fn oldest(&self) -> [Option<Millis>; 3] {
+        self.oldest
+    }
+
     pub(super) fn since(&self) -> Option<Millis> {
-        self.since
+        self.oldest.into_iter().flatten().min()
     }
 
     pub(super) fn most_pressing(&self) -> Option<Priority> {
-        self.most_pressing
+        let pressing = [Priority::Urgent, Priority::Routine, Priority::Bulk];
+        pressing.into_iter().find(|priority| self.oldest.get(*priority as usize).copied().flatten().is_some())
     }
 }

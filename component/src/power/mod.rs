@@ -6,5 +6,8 @@
 pub mod accesses;
 pub mod budget;
 pub mod cost;
+pub mod coverage;
+pub mod outlook;
 pub mod schedule;
+pub mod scheduler;
 pub mod urgent;

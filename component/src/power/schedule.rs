@@ -15,6 +15,10 @@ pub struct View {
     pub oldest_unsealed: Option<Millis>,
     /// The most pressing priority among them.
     pub most_pressing: Option<Priority>,
+    /// When the oldest of them of each priority was journaled: bulk, routine, urgent.
+    pub oldest: [Option<Millis>; 3],
+    /// Bytes that their data adds to an upload; 0 where only hashes go.
+    pub pending_bytes: u32,
     /// Sealed batches that the relay does not have yet.
     pub unsent: u32,
     /// The journal is full and the relay has all of it: an exchange about the last batch may tell what became final, and
@@ -169,6 +173,8 @@ mod tests {
             unsealed: 0,
             oldest_unsealed: None,
             most_pressing: None,
+            oldest: [None; 3],
+            pending_bytes: 0,
             unsent: 0,
             starved: false,
             flush: false,

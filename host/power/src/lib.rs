@@ -5,5 +5,6 @@
 //! Nothing here runs on a device, does I/O or reads a clock.
 
 pub mod optimum;
+pub mod play;
 pub mod price;
 pub mod traces;

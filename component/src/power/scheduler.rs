@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The schedule that pays for what it does: uploads as late and as cheaply as the deadlines, what was learned of coverage and the
+//! budget allow. The agent asks it through [`Schedule`]; it asks [`super::outlook`] when, [`super::budget`] whether. docs/power.md
+//! says what it knows and how near it comes to the best there is.
+
+use super::{
+    budget::{self, Budget, Purpose},
+    cost::{CoverageLevel, ExchangeCost, Learned, MicroJoules, Model},
+    coverage::Coverage,
+    outlook::{Outlook, Plan, Sight},
+    schedule::{Decision, Schedule, View},
+};
+use crate::{journal::BUDGET_MAX, ports::LinkError, record::Priority, time::Millis};
+
+/// What a [`Scheduler`] is told once.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// How long a record may wait, by priority: bulk, routine, urgent. An urgent one waits for others of the same event.
+    pub patience: [Millis; 3],
+    /// First retry after a failed exchange: at a random time up to twice this.
+    pub retry_base: Millis,
+    /// The random time before a retry never exceeds this.
+    pub retry_max: Millis,
+    /// This device's own share of randomness, so that a fleet does not wake in step.
+    pub seed: u64,
+    /// What things cost.
+    pub model: Model,
+    /// How much may be spent.
+    pub budget: budget::Settings,
+    /// The granted T3412: from a connection to the tracking area update after it.
+    pub tau: Option<Millis>,
+    /// What the link tells before it is used.
+    pub sight: Sight,
+    /// Bytes on the wire of an exchange without records.
+    pub exchange_bytes: u32,
+}
+
+/// How far the budget makes the device do less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Degradation {
+    /// Not at all.
+    #[default]
+    None = 0,
+    /// Routine and bulk records wait twice as long.
+    LongerIntervals = 1,
+    /// They wait four times as long, and go as hashes: the device keeps their data.
+    HashOnly = 2,
+    /// Only urgent records are sent.
+    UrgentOnly = 3,
+}
+
+/// Exchanges that follow each other within this are one wake.
+const SAME_WAKE: Millis = Millis::from_secs(10);
+/// The agent is asked to come back after this at the latest: no longer time is credited to the budget.
+const LOOK_AGAIN: Millis = Millis::from_secs(12 * 3600);
+/// A deadline is kept early by a share of the time to it that each device draws once: up to one so-manieth.
+const SPREAD: u64 = 64;
+
+/// Mean cost of uploads over time: what it is worth to put one off.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    cost: MicroJoules,
+    span: Millis,
+    /// Since the last upload.
+    spent: MicroJoules,
+    since: Millis,
+}
+
+impl Pace {
+    fn uw(&self) -> u32 {
+        u32::try_from(self.cost.0.saturating_mul(1000) / self.span.0.max(1)).unwrap_or(u32::MAX)
+    }
+
+    fn end_cycle(&mut self, now: Millis) {
+        let span = now.since(self.since).0;
+        self.cost = MicroJoules((self.cost.0.saturating_mul(7)).saturating_add(self.spent.0) / 8);
+        self.span = Millis((self.span.0.saturating_mul(7)).saturating_add(span) / 8);
+        (self.spent, self.since) = (MicroJoules(0), now);
+    }
+}
+
+/// The schedule.
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    settings: Settings,
+    budget: Budget,
+    coverage: Coverage,
+    learned: Learned,
+    pace: Pace,
+    /// Uploads for something urgent: 1024ths an hour.
+    urgent_rate: u32,
+    urgent_since: Millis,
+    /// When sealed batches that wait are due.
+    owed: Option<Millis>,
+    /// When the open batch is due, as last seen, and the batches that waited then.
+    seen: (Option<Millis>, u32),
+    /// When to look again, and for which deadline that was planned.
+    planned: Option<(Millis, Millis)>,
+    /// Uploading until nothing is left, and what for.
+    under_way: Option<Purpose>,
+    /// The last connection, as far as is known.
+    connected: Millis,
+    not_before: Millis,
+    failures: u32,
+    ask_at: Millis,
+    asks: u32,
+    random: u64,
+    spread: u64,
+    degradation: Degradation,
+}
+
+impl Scheduler {
+    /// A schedule whose budget goes on from `kept`.
+    #[must_use]
+    pub fn new(settings: Settings, kept: Option<&[u8]>, now: Millis) -> Self {
+        let [_, routine, _] = settings.patience;
+        let upload = settings.model.exchange(CoverageLevel::Ce0, settings.exchange_bytes, 1);
+        let mut scheduler = Self {
+            settings,
+            budget: Budget::new(settings.budget, kept, now),
+            coverage: Coverage::new(),
+            learned: Learned::new(),
+            pace: Pace { cost: upload, span: routine, spent: MicroJoules(0), since: now },
+            urgent_rate: 0,
+            urgent_since: now,
+            owed: None,
+            seen: (None, 0),
+            planned: None,
+            under_way: None,
+            connected: now,
+            not_before: Millis(0),
+            failures: 0,
+            ask_at: Millis(0),
+            asks: 0,
+            random: settings.seed,
+            spread: 0,
+            degradation: Degradation::None,
+        };
+        scheduler.spread = scheduler.draw() % 1024;
+        scheduler
+    }
+
+    /// SplitMix64: spreads wakes; nothing secret depends on it.
+    const fn draw(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ z >> 31
+    }
+
+    /// Full jitter: some time from now, within a span that doubles with each of `tries`.
+    fn some_time_after(&mut self, now: Millis, tries: u32) -> Millis {
+        let limit = self.settings.retry_base.0.saturating_mul(2 << tries.min(16));
+        let limit = limit.clamp(1, self.settings.retry_max.0.max(1));
+        now.after(Millis(self.draw() % limit + 1))
+    }
+
+    /// When a record of `priority` that came at `since` is due.
+    fn due(&self, priority: Priority, since: Millis) -> Millis {
+        let patience = self.settings.patience.get(priority as usize).copied().unwrap_or_default();
+        if priority == Priority::Urgent {
+            return since.after(patience);
+        }
+        let early = patience.0 / SPREAD * self.spread / 1024;
+        let stretch = match self.degradation {
+            Degradation::None => 1,
+            Degradation::LongerIntervals => 2,
+            Degradation::HashOnly | Degradation::UrgentOnly => 4,
+        };
+        since.after(Millis(patience.0.saturating_mul(stretch) - early))
+    }
+
+    /// The earliest time at which something of the open batch is due.
+    fn open_due(&self, view: &View) -> Option<Millis> {
+        let priorities = [Priority::Bulk, Priority::Routine, Priority::Urgent];
+        let oldest = priorities.into_iter().zip(view.oldest);
+        oldest.filter_map(|(priority, since)| since.map(|since| self.due(priority, since))).min()
+    }
+
+    /// What an upload of `bytes` of records costs at `level`, by what was learned.
+    fn upload(&self, level: CoverageLevel, bytes: u32) -> MicroJoules {
+        let wire = bytes.saturating_add(self.settings.exchange_bytes);
+        self.learned.expected(level, self.settings.model.exchange(level, wire, 1))
+    }
+
+    fn plan(&self, view: &View, deadline: Millis) -> Plan {
+        let Settings { model, sight, exchange_bytes, .. } = &self.settings;
+        let Some((level, at)) = self.coverage.last() else { return self.plan_unseen(view, deadline) };
+        let age = view.now.since(at);
+        let hours_1024 = view.oldest_unsealed.map_or(1024, |oldest| view.now.since(oldest).0 * 1024 / 3_600_000).max(256);
+        let per_hour = u32::try_from(u64::from(view.pending_bytes) * 1024 / hours_1024).unwrap_or(u32::MAX);
+        let growth = |level| MicroJoules(u64::from(model.level(level).byte_uj) * u64::from(per_hour));
+        let tau_cost = CoverageLevel::ALL.map(|level| MicroJoules(u64::from(model.level(level).tau_uj)));
+        let _ = exchange_bytes;
+        Outlook {
+            now: view.now,
+            deadline,
+            sight: *sight,
+            level,
+            age,
+            coverage: &self.coverage,
+            upload: CoverageLevel::ALL.map(|level| self.upload(level, view.pending_bytes)),
+            growth_per_hour: CoverageLevel::ALL.map(growth),
+            look: CoverageLevel::ALL.map(|level| MicroJoules(u64::from(model.level(level).wake_uj))),
+            mean_uw: self.pace.uw(),
+            taken_along_per_hour: self.urgent_rate,
+            tau: self.settings.tau.map(|period| (self.connected.after(period), tau_cost)),
+        }
+        .plan()
+    }
+
+    /// Where nothing was ever heard of coverage: the first upload is made half way, to learn.
+    fn plan_unseen(&self, view: &View, deadline: Millis) -> Plan {
+        let half = Millis(deadline.since(view.now).0 / 2);
+        if half.0 == 0 || self.planned.is_some() { Plan::Now } else { Plan::At(view.now.after(half)) }
+    }
+
+    /// When to begin to upload: now, or when to ask again.
+    fn begin_at(&mut self, view: &View) -> Option<(Millis, Purpose)> {
+        let open = self.open_due(view);
+        if view.unsent > self.seen.1 && self.under_way.is_none() {
+            // The agent had to seal: what was due then is due still.
+            let was = self.seen.0.unwrap_or(view.now);
+            self.owed = Some(self.owed.map_or(was, |owed| owed.min(was)));
+        }
+        self.seen = (open, view.unsent);
+        let owed = self.owed.filter(|_| view.unsent > 0);
+        let deadline = open.into_iter().chain(owed).min()?;
+        let urgent = view.oldest[Priority::Urgent as usize].map(|since| self.due(Priority::Urgent, since));
+        if let Some(urgent) = urgent
+            && urgent <= deadline
+        {
+            return Some((urgent, Purpose::Urgent));
+        }
+        let riding = view.radio_up_until.is_some_and(|until| view.now < until);
+        if view.flush || riding || deadline <= view.now {
+            return Some((view.now, Purpose::Routine));
+        }
+        if let Some((at, for_deadline)) = self.planned
+            && for_deadline == deadline
+            && at > view.now
+            && self.settings.sight != Sight::Seen
+        {
+            return Some((at, Purpose::Routine));
+        }
+        match self.plan(view, deadline) {
+            Plan::Now => Some((view.now, Purpose::Routine)),
+            Plan::At(at) => {
+                self.planned = Some((at, deadline));
+                Some((at, Purpose::Routine))
+            }
+        }
+    }
+
+    /// What of the budget the next exchange takes.
+    fn predicted(&self, view: &View) -> MicroJoules {
+        self.upload(self.learned.level_or(&self.settings.model), view.pending_bytes)
+    }
+
+    /// What the modem reported while it was awake, without an exchange.
+    pub fn hear(&mut self, now: Millis, level: CoverageLevel) {
+        self.coverage.hear(level, now);
+        self.learned.hear(level);
+    }
+
+    /// The modem was woken and looked, and the exchange was called off.
+    pub fn looked(&mut self, now: Millis, level: CoverageLevel) {
+        let cost = MicroJoules(u64::from(self.settings.model.level(level).wake_uj));
+        self.pace.spent = self.pace.spent.plus(cost);
+        self.budget.charge(now, cost);
+        self.hear(now, level);
+    }
+
+    /// The modem is awake for an upload and reports `level`: whether it goes on. What was looked for in vain is charged, and the
+    /// next time planned.
+    pub fn still_sends(&mut self, view: &View, level: CoverageLevel) -> bool {
+        self.hear(view.now, level);
+        let Some(deadline) = self.open_due(view).filter(|deadline| *deadline > view.now) else { return true };
+        match self.plan(view, deadline) {
+            Plan::Now => true,
+            Plan::At(at) => {
+                self.looked(view.now, level);
+                (self.under_way, self.planned) = (None, Some((at, deadline)));
+                false
+            }
+        }
+    }
+
+    /// What to keep durably before anything starts.
+    pub fn to_keep(&mut self) -> Option<[u8; BUDGET_MAX]> {
+        self.budget.is_to_be_kept().then(|| self.budget.state())
+    }
+
+    /// How far the budget makes the device do less.
+    #[must_use]
+    pub const fn degradation(&self) -> Degradation {
+        self.degradation
+    }
+
+    /// The budget.
+    #[must_use]
+    pub const fn budget(&self) -> &Budget {
+        &self.budget
+    }
+}
+
+impl Schedule for Scheduler {
+    fn decide(&mut self, view: &View) -> Decision {
+        self.budget.refill(view.now);
+        if view.unsealed == 0 && view.unsent == 0 {
+            (self.under_way, self.planned, self.owed, self.seen) = (None, None, None, (None, 0));
+            return Decision::Wait(None);
+        }
+        if self.under_way.is_none() {
+            let Some((at, purpose)) = self.begin_at(view) else { return Decision::Wait(None) };
+            if at > view.now {
+                return Decision::Wait(Some(at.min(view.now.after(LOOK_AGAIN))));
+            }
+            self.under_way = Some(purpose);
+            self.planned = None;
+        }
+        if view.unsealed > 0 {
+            return Decision::Seal;
+        }
+        Decision::Send
+    }
+
+    fn exchange_ended(&mut self, now: Millis, result: Result<(), LinkError>, cost: &ExchangeCost) {
+        let spent = self.learned.learn(&self.settings.model, cost);
+        if let Some(level) = cost.coverage {
+            self.coverage.hear(level, now);
+        }
+        let urgent = self.under_way == Some(Purpose::Urgent);
+        if !urgent {
+            self.pace.spent = self.pace.spent.plus(spent);
+        }
+        let _ = result;
+        self.connected = now;
+        self.pace.end_cycle(now);
+        // An urgent upload so long after the one before.
+        let hours_1024 = u32::try_from(now.since(self.urgent_since).0 * 1024 / 3_600_000).unwrap_or(u32::MAX).max(64);
+        let rate = if urgent { 1024 * 1024 / hours_1024 } else { 0 };
+        if urgent || rate < self.urgent_rate {
+            self.urgent_rate = (self.urgent_rate * 7 + rate) / 8;
+        }
+        if urgent {
+            self.urgent_since = now;
+        }
+    }
+}

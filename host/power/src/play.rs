@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Lets the device's own scheduler live through a trace: it sees what a device sees, and what it chose is priced by
+//! [`crate::price`]. Nothing of the future reaches it.
+
+use cairn::{
+    power::{
+        budget,
+        cost::{CoverageLevel, ExchangeCost, MicroJoules, Model},
+        outlook::Sight,
+        schedule::{Decision, Schedule, View},
+        scheduler::{Scheduler, Settings},
+    },
+    time::Millis,
+};
+
+use crate::{
+    price::{EXCHANGE_BYTES, Priced, price},
+    traces::{Arrival, SLOT_MS, Trace},
+};
+
+/// What became of a trace.
+#[derive(Clone, Debug)]
+pub struct Played {
+    /// Its price, with the looks.
+    pub priced: Priced,
+    /// The slots it uploaded in.
+    pub sends: Vec<usize>,
+    /// Exchanges called off after a look, and what they cost.
+    pub looks: usize,
+    /// What they cost.
+    pub looked: MicroJoules,
+}
+
+/// A scheduler for `trace`, with a budget that never says no.
+#[must_use]
+pub fn scheduler(trace: &Trace, model: &Model, sight: Sight) -> Scheduler {
+    let slots = |slots: usize| Millis(slots as u64 * SLOT_MS);
+    let budget = budget::Settings {
+        refill_uw: 1_000_000,
+        burst: MicroJoules::from_mj(1_000_000),
+        reserve: MicroJoules::from_mj(100_000),
+        urgent_burst: 100,
+        urgent_interval: Millis(1),
+    };
+    let settings = Settings {
+        patience: trace.patience.map(slots),
+        retry_base: Millis::from_secs(30),
+        retry_max: Millis::from_secs(3600),
+        seed: trace.seed,
+        model: *model,
+        budget,
+        tau: Some(slots(trace.tau_slots)),
+        sight,
+        exchange_bytes: EXCHANGE_BYTES,
+    };
+    Scheduler::new(settings, None, Millis(0))
+}
+
+fn view(now: Millis, pending: &[Arrival], radio_up_until: Option<Millis>) -> View {
+    let mut oldest = [None; 3];
+    for arrival in pending {
+        oldest[arrival.priority as usize].get_or_insert(Millis(arrival.slot as u64 * SLOT_MS));
+    }
+    View {
+        now,
+        unsealed: u32::try_from(pending.len()).expect("a month's records"),
+        oldest_unsealed: pending.first().map(|arrival| Millis(arrival.slot as u64 * SLOT_MS)),
+        most_pressing: pending.iter().map(|arrival| arrival.priority).max(),
+        oldest,
+        pending_bytes: pending.iter().map(|arrival| arrival.bytes).sum(),
+        unsent: 0,
+        starved: false,
+        flush: false,
+        radio_up_until,
+    }
+}
+
+fn cost(level: CoverageLevel, bytes: u32, model: &Model) -> ExchangeCost {
+    ExchangeCost {
+        bytes_up: bytes + EXCHANGE_BYTES - 2 * cairn::power::cost::DATAGRAM_HEADER_BYTES - 60,
+        bytes_down: 60,
+        datagrams_up: 1,
+        datagrams_down: 1,
+        connections: 0,
+        duration_ms: model.level(level).usual_ms,
+        coverage: Some(level),
+    }
+}
+
+/// Lives through `trace`.
+#[must_use]
+pub fn play(model: &Model, trace: &Trace, sight: Sight) -> Played {
+    let mut scheduler = scheduler(trace, model, sight);
+    let (mut sends, mut pending) = (Vec::new(), Vec::new());
+    let (mut looks, mut looked) = (0, MicroJoules(0));
+    let mut arrivals = trace.arrivals.iter().peekable();
+    for slot in 0..trace.slots() {
+        while let Some(arrival) = arrivals.next_if(|arrival| arrival.slot == slot) {
+            pending.push(*arrival);
+        }
+        let (level, begin) = (trace.levels[slot], Millis(slot as u64 * SLOT_MS));
+        let end = begin.after(Millis(SLOT_MS));
+        let up = trace.radio_up[slot].then_some(end);
+        if trace.radio_up[slot] || sight == Sight::Seen {
+            scheduler.hear(begin, level);
+        }
+        let mut now = begin;
+        while now < end {
+            let seen = view(now, &pending, up);
+            match scheduler.decide(&seen) {
+                Decision::Wait(at) => now = at.unwrap_or(end).max(Millis(now.0 + 1)),
+                Decision::Seal | Decision::Send => {
+                    let urgent = seen.oldest[2].is_some();
+                    if sight == Sight::Gated && up.is_none() && !urgent && !scheduler.still_sends(&seen, level) {
+                        looks += 1;
+                        looked = looked.plus(MicroJoules(u64::from(model.level(level).wake_uj)));
+                        continue;
+                    }
+                    assert_ne!(sends.last(), Some(&slot), "nothing came since it was sent");
+                    sends.push(slot);
+                    scheduler.exchange_ended(now, Ok(()), &cost(level, seen.pending_bytes, model));
+                    pending.clear();
+                    scheduler.decide(&view(now, &pending, up));
+                }
+            }
+        }
+    }
+    let mut priced = price(model, trace, &sends);
+    priced.energy = priced.energy.plus(looked);
+    Played { priced, sends, looks, looked }
+}
