@@ -57,26 +57,40 @@ const LOOK_AGAIN: Millis = Millis::from_secs(12 * 3600);
 /// A deadline is kept early by a share of the time to it that each device draws once: up to one so-manieth.
 const SPREAD: u64 = 64;
 
-/// Mean cost of uploads over time: what it is worth to put one off.
-#[derive(Clone, Copy, Debug)]
-struct Pace {
-    cost: MicroJoules,
-    span: Millis,
-    /// Since the last upload.
-    spent: MicroJoules,
-    since: Millis,
+/// When the application has the radio up, as far as that is regular.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rides {
+    last: Option<Millis>,
+    /// From one to the next, and how far that strays.
+    interval: Millis,
+    stray: Millis,
 }
 
-impl Pace {
-    fn uw(&self) -> u32 {
-        u32::try_from(self.cost.0.saturating_mul(1000) / self.span.0.max(1)).unwrap_or(u32::MAX)
+impl Rides {
+    /// The radio is up at `now`. What follows within minutes is the same.
+    fn note(&mut self, now: Millis) {
+        /// As long as it is one.
+        const SAME: Millis = Millis::from_secs(20 * 60);
+        if let Some(last) = self.last {
+            let interval = now.since(last);
+            if interval <= SAME {
+                return;
+            }
+            let off = Millis(interval.0.abs_diff(self.interval.0));
+            let first = self.interval.0 == 0;
+            let mix = |old: Millis, new: Millis| Millis((old.0.saturating_mul(3)).saturating_add(new.0) / 4);
+            self.stray = if first { Millis(interval.0 / 4) } else { mix(self.stray, off) };
+            self.interval = if first { interval } else { mix(self.interval, interval) };
+        }
+        self.last = Some(now);
     }
 
-    fn end_cycle(&mut self, now: Millis) {
-        let span = now.since(self.since).0;
-        self.cost = MicroJoules((self.cost.0.saturating_mul(7)).saturating_add(self.spent.0) / 8);
-        self.span = Millis((self.span.0.saturating_mul(7)).saturating_add(span) / 8);
-        (self.spent, self.since) = (MicroJoules(0), now);
+    /// Between which times the next is expected; `None` when there was no second, or it is long overdue.
+    fn next(&self, now: Millis) -> Option<(Millis, Millis)> {
+        let about = self.last.filter(|_| self.interval.0 > 0)?.after(self.interval);
+        let width = Millis(self.stray.0.saturating_mul(2));
+        let (first, last) = (Millis(about.since(width).0), about.after(width));
+        (now < last).then_some((first, last))
     }
 }
 
@@ -87,9 +101,20 @@ pub struct Scheduler {
     budget: Budget,
     coverage: Coverage,
     learned: Learned,
-    pace: Pace,
+    /// What it is worth to put all uploads off, in nanowatts: their mean cost over time, when they are made as planned.
+    pace_nw: u64,
+    rides: Rides,
     /// Uploads for something urgent: 1024ths an hour.
     urgent_rate: u32,
+    /// An upload was made since it was reckoned.
+    pace_is_old: bool,
+    /// What a byte of records costs on the mean, by the levels that were met, microjoules.
+    byte_price_uj: u32,
+    /// How many bytes that is the mean of, and of how many it is to be.
+    bytes_paid: u64,
+    bytes_paid_max: u64,
+    /// From the beginning of this cycle to its deadline.
+    slack: Millis,
     urgent_since: Millis,
     /// When sealed batches that wait are due.
     owed: Option<Millis>,
@@ -114,15 +139,19 @@ impl Scheduler {
     /// A schedule whose budget goes on from `kept`.
     #[must_use]
     pub fn new(settings: Settings, kept: Option<&[u8]>, now: Millis) -> Self {
-        let [_, routine, _] = settings.patience;
-        let upload = settings.model.exchange(CoverageLevel::Ce0, settings.exchange_bytes, 1);
         let mut scheduler = Self {
             settings,
             budget: Budget::new(settings.budget, kept, now),
             coverage: Coverage::new(),
             learned: Learned::new(),
-            pace: Pace { cost: upload, span: routine, spent: MicroJoules(0), since: now },
+            pace_nw: 0,
+            rides: Rides::default(),
             urgent_rate: 0,
+            pace_is_old: true,
+            byte_price_uj: settings.model.levels[0].byte_uj,
+            bytes_paid: 0,
+            bytes_paid_max: 0,
+            slack: settings.patience[1],
             urgent_since: now,
             owed: None,
             seen: (None, 0),
@@ -179,36 +208,61 @@ impl Scheduler {
         oldest.filter_map(|(priority, since)| since.map(|since| self.due(priority, since))).min()
     }
 
+    /// From one upload to when the next is due: the shortest patience of what comes regularly, which is what was waited for last.
+    fn cycle(&self) -> Millis {
+        self.slack
+    }
+
     /// What an upload of `bytes` of records costs at `level`, by what was learned.
     fn upload(&self, level: CoverageLevel, bytes: u32) -> MicroJoules {
         let wire = bytes.saturating_add(self.settings.exchange_bytes);
         self.learned.expected(level, self.settings.model.exchange(level, wire, 1))
     }
 
-    fn plan(&self, view: &View, deadline: Millis) -> Plan {
+    fn plan(&mut self, view: &View, deadline: Millis) -> Plan {
         let Settings { model, sight, exchange_bytes, .. } = &self.settings;
+        self.slack = deadline.since(self.connected);
         let Some((level, at)) = self.coverage.last() else { return self.plan_unseen(view, deadline) };
-        let age = view.now.since(at);
+        let age = if *sight == Sight::Seen { Millis(0) } else { view.now.since(at) };
         let hours_1024 = view.oldest_unsealed.map_or(1024, |oldest| view.now.since(oldest).0 * 1024 / 3_600_000).max(256);
         let per_hour = u32::try_from(u64::from(view.pending_bytes) * 1024 / hours_1024).unwrap_or(u32::MAX);
-        let growth = |level| MicroJoules(u64::from(model.level(level).byte_uj) * u64::from(per_hour));
+        let premium = |level| i64::from(model.level(level).byte_uj) - i64::from(self.byte_price_uj);
+        let growth = |level| premium(level) * i64::from(per_hour);
+        let records = |level| premium(level) * i64::from(view.pending_bytes);
+        let signed = |energy: MicroJoules| i64::try_from(energy.0).unwrap_or(i64::MAX / 4);
         let tau_cost = CoverageLevel::ALL.map(|level| MicroJoules(u64::from(model.level(level).tau_uj)));
-        let _ = exchange_bytes;
-        Outlook {
+        let riding = view.radio_up_until.is_some_and(|until| view.now < until);
+        let ride = |level| {
+            signed(self.learned.expected(level, model.riding(level, *exchange_bytes, 1))) + records(level)
+        };
+        let outlook = Outlook {
             now: view.now,
             deadline,
+            patience: self.cycle(),
             sight: *sight,
             level,
             age,
             coverage: &self.coverage,
-            upload: CoverageLevel::ALL.map(|level| self.upload(level, view.pending_bytes)),
+            upload: CoverageLevel::ALL.map(|level| signed(self.upload(level, 0)) + records(level)),
+            fixed: CoverageLevel::ALL.map(|level| self.upload(level, 0)),
             growth_per_hour: CoverageLevel::ALL.map(growth),
             look: CoverageLevel::ALL.map(|level| MicroJoules(u64::from(model.level(level).wake_uj))),
-            mean_uw: self.pace.uw(),
+            mean_nw: self.pace_nw,
+            ride: CoverageLevel::ALL.map(ride),
+            riding,
+            next_ride: self.rides.next(view.now),
             taken_along_per_hour: self.urgent_rate,
             tau: self.settings.tau.map(|period| (self.connected.after(period), tau_cost)),
+        };
+        let (plan, more) = outlook.weigh();
+        let slack = deadline.since(view.now).0.max(1);
+        let fresh = view.now.since(self.connected).0 < slack / 8;
+        if fresh && core::mem::take(&mut self.pace_is_old) {
+            let (least, most) = outlook.bounds_nw();
+            let old = if self.pace_nw == 0 { most } else { self.pace_nw };
+            self.pace_nw = old.saturating_add_signed(more).clamp(least, most.max(least));
         }
-        .plan()
+        plan
     }
 
     /// Where nothing was ever heard of coverage: the first upload is made half way, to learn.
@@ -235,13 +289,17 @@ impl Scheduler {
             return Some((urgent, Purpose::Urgent));
         }
         let riding = view.radio_up_until.is_some_and(|until| view.now < until);
-        if view.flush || riding || deadline <= view.now {
+        if riding {
+            self.rides.note(view.now);
+        }
+        if view.flush || deadline <= view.now {
             return Some((view.now, Purpose::Routine));
         }
         if let Some((at, for_deadline)) = self.planned
             && for_deadline == deadline
             && at > view.now
             && self.settings.sight != Sight::Seen
+            && !riding
         {
             return Some((at, Purpose::Routine));
         }
@@ -268,7 +326,6 @@ impl Scheduler {
     /// The modem was woken and looked, and the exchange was called off.
     pub fn looked(&mut self, now: Millis, level: CoverageLevel) {
         let cost = MicroJoules(u64::from(self.settings.model.level(level).wake_uj));
-        self.pace.spent = self.pace.spent.plus(cost);
         self.budget.charge(now, cost);
         self.hear(now, level);
     }
@@ -299,6 +356,7 @@ impl Scheduler {
         self.degradation
     }
 
+    pub fn pace(&self) -> u64 { self.pace_nw }
     /// The budget.
     #[must_use]
     pub const fn budget(&self) -> &Budget {
@@ -331,14 +389,20 @@ impl Schedule for Scheduler {
         let spent = self.learned.learn(&self.settings.model, cost);
         if let Some(level) = cost.coverage {
             self.coverage.hear(level, now);
+            let price = self.settings.model.level(level).byte_uj;
+            let bytes = u64::from(cost.wire_bytes().saturating_sub(self.settings.exchange_bytes)).min(1 << 20);
+            let paid = u64::from(self.byte_price_uj) * self.bytes_paid + u64::from(price) * bytes;
+            let all = self.bytes_paid + bytes;
+            if all > 0 {
+                self.byte_price_uj = u32::try_from(paid / all).unwrap_or(u32::MAX);
+            }
+            self.bytes_paid = all.min(self.bytes_paid_max);
+            self.bytes_paid_max = self.bytes_paid_max.max(bytes * 6);
         }
         let urgent = self.under_way == Some(Purpose::Urgent);
-        if !urgent {
-            self.pace.spent = self.pace.spent.plus(spent);
-        }
-        let _ = result;
+        let _ = (result, spent);
         self.connected = now;
-        self.pace.end_cycle(now);
+        self.pace_is_old = true;
         // An urgent upload so long after the one before.
         let hours_1024 = u32::try_from(now.since(self.urgent_since).0 * 1024 / 3_600_000).unwrap_or(u32::MAX).max(64);
         let rate = if urgent { 1024 * 1024 / hours_1024 } else { 0 };

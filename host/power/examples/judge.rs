@@ -14,15 +14,63 @@ struct Row {
     place: Place,
     shade: Shade,
     ratio: f64,
+    bulk: bool,
     text: String,
     spent: f64,
     least: f64,
+}
+
+fn thresholds(trace: &Trace, shares: [f64; 3]) -> Vec<usize> {
+    let (mut sends, mut due, mut since) = (Vec::new(), usize::MAX, 0);
+    let mut arrivals = trace.arrivals.iter().peekable();
+    for slot in 0..trace.slots() {
+        while let Some(arrival) = arrivals.next_if(|arrival| arrival.slot == slot) {
+            due = due.min(trace.due(arrival));
+        }
+        if due == usize::MAX {
+            continue;
+        }
+        let left = (due - slot) as f64 / (due - since).max(1) as f64;
+        if left <= shares[trace.levels[slot] as usize] {
+            sends.push(slot);
+            (due, since) = (usize::MAX, slot + 1);
+        }
+    }
+    sends
 }
 
 fn main() {
     let seeds = if std::env::args().any(|arg| arg == "final") { FINAL_SEEDS } else { TUNING_SEEDS };
     let model = Model::DEFAULT;
     let traces: Vec<_> = seeds.map(Trace::of).map(|trace| (optimum(&model, &trace), trace)).collect();
+    let traces: Vec<_> = match std::env::var("ONLY").as_deref() {
+        Ok("plain") => traces
+            .into_iter()
+            .filter(|(_, trace)| {
+                !trace.radio_up.contains(&true) && !trace.arrivals.iter().any(|arrival| arrival.priority as u8 == 2)
+            })
+            .collect(),
+        _ => traces,
+    };
+    if let Some(seed) = std::env::var("SEED").ok().and_then(|seed| seed.parse::<u64>().ok()) {
+        let trace = Trace::of(seed);
+        let sight = match std::env::var("SIGHT").as_deref() { Ok("seen") => Sight::Seen, Ok("blind") => Sight::Blind, _ => Sight::Gated };
+        println!("{:?}", optimum(&model, &trace).sends.iter().map(|slot| *slot as f64 / 4.0).collect::<Vec<_>>());
+        println!("{:?}", play(&model, &trace, sight).priced);
+        return;
+    }
+    if std::env::var("THRESHOLDS").is_ok() {
+        for first in [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6] {
+            for second in [0.0, 0.05, 0.1, 0.2] {
+                let ratios = traces.iter().map(|(best, trace)| {
+                    cairn_power::price::price(&model, trace, &thresholds(trace, [first, second, 0.0])).energy.0 as f64
+                        / best.energy.0 as f64
+                });
+                println!("{first} {second}: {:.4}", ratios.sum::<f64>() / traces.len() as f64);
+            }
+        }
+        return;
+    }
     for sight in [Sight::Seen, Sight::Gated, Sight::Blind] {
         let (mut rows, mut late, mut looks) = (Vec::new(), 0, 0.0);
         for (best, trace) in &traces {
@@ -36,7 +84,7 @@ fn main() {
                 trace.tau_slots, trace.radio_up.iter().filter(|up| **up).count(),
                 trace.arrivals.iter().filter(|arrival| arrival.priority as u8 == 2).count(), trace.arrivals[0].bytes
             );
-            rows.push(Row { seed: trace.seed, place: trace.place, shade: trace.shade, ratio: spent / least, text, spent, least });
+            rows.push(Row { seed: trace.seed, place: trace.place, shade: trace.shade, bulk: trace.arrivals[0].priority as u8 == 0, ratio: spent / least, text, spent, least });
         }
         rows.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
         let n = rows.len();
@@ -48,6 +96,24 @@ fn main() {
             spent / least, rows[n / 2].ratio, rows[n * 99 / 100].ratio, worst.ratio, looks / least
         );
         println!("  worst: seed {} {:?} {:?} {}", worst.seed, worst.place, worst.shade, worst.text);
+        if std::env::var("ROWS").is_ok() {
+            for row in rows.iter().step_by(n / 25) {
+                println!("  {:.3} {} {:?} {:?} {}", row.ratio, row.seed, row.place, row.shade, row.text);
+            }
+        }
+        for bytes in ["bytes 0", "bytes 6"] {
+            for patience in [24, 48, 96, 192, 672] {
+                let key = format!("patience [{patience},");
+                let key2 = format!(", {patience}, 0]");
+                let of: Vec<f64> = rows
+                    .iter()
+                    .filter(|row| row.text.ends_with(bytes) && (row.text.contains(&key) && row.bulk || row.text.contains(&key2) && !row.bulk))
+                    .map(|row| row.ratio)
+                    .collect();
+                print!("  {bytes}/{patience} {:.3} ({})", of.iter().sum::<f64>() / of.len() as f64, of.len());
+            }
+        }
+        println!();
         for place in [Place::Good, Place::Edge, Place::Deep] {
             for shade in [Shade::None, Shade::Busy, Shade::Covered] {
                 let of: Vec<f64> =

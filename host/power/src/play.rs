@@ -107,7 +107,11 @@ pub fn play(model: &Model, trace: &Trace, sight: Sight) -> Played {
         let mut now = begin;
         while now < end {
             let seen = view(now, &pending, up);
-            match scheduler.decide(&seen) {
+            let decision = scheduler.decide(&seen);
+            if std::env::var("WHY").is_ok() {
+                println!("{:.2} h {level:?} {decision:?} pending {} oldest {:?} g {}", now.0 as f64 / 3.6e6, seen.pending_bytes, seen.oldest.map(|o| o.map(|o| (now.0 - o.0) as f64 / 3.6e6)), scheduler.pace());
+            }
+            match decision {
                 Decision::Wait(at) => now = at.unwrap_or(end).max(Millis(now.0 + 1)),
                 Decision::Seal | Decision::Send => {
                     let urgent = seen.oldest[2].is_some();
