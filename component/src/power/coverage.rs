@@ -7,9 +7,9 @@ use super::cost::CoverageLevel;
 use crate::time::Millis;
 
 /// Parts of a day that are told apart.
-const PARTS: usize = 8;
+pub(super) const PARTS: usize = 8;
 /// Milliseconds of such a part.
-const PART_MS: u64 = 24 * 3_600_000 / PARTS as u64;
+pub(super) const PART_MS: u64 = 24 * 3_600_000 / PARTS as u64;
 /// A probability of one.
 pub const CERTAIN: u32 = 1024;
 
@@ -41,8 +41,8 @@ pub struct Coverage {
 impl Coverage {
     /// Nothing learned.
     #[must_use]
-    pub const fn new() -> Self {
-        Self { seen: [[0; 3]; PARTS], stayed: [PRIOR_MINUTES; 3], left: [16; 3], last: None }
+    pub fn new() -> Self {
+        Self { seen: [[0; 3]; PARTS], stayed: [super::outlook::tune(2) * 60, super::outlook::tune(3) * 60, super::outlook::tune(4) * 60], left: [16; 3], last: None }
     }
 
     /// The level last reported, and when.
@@ -80,7 +80,7 @@ impl Coverage {
 
     /// How often each level is met at all, by what was seen and a prior of one observation each, two for the last.
     fn overall(&self) -> Shares {
-        let mut counts = [u32::from(SEEN) / 2; 3];
+        let mut counts = [super::outlook::tune(5), super::outlook::tune(6), super::outlook::tune(7)];
         for part in &self.seen {
             for (count, seen) in counts.iter_mut().zip(part) {
                 *count += u32::from(*seen);
@@ -102,17 +102,15 @@ impl Coverage {
         }))
     }
 
-    /// How probable it is that `level` stays for `span`: one over one plus x plus half x squared, for the expected number x of
-    /// changes. Never below the exponential, and near it where it matters.
+    /// How many changes of `level` are to be expected in `span`, 1024ths: a hundred at most.
     #[must_use]
-    pub fn stays(&self, level: CoverageLevel, span: Millis) -> u32 {
+    pub fn changes(&self, level: CoverageLevel, span: Millis) -> u32 {
         let (stayed, left) = (self.stayed.get(level as usize), self.left.get(level as usize));
         let (Some(stayed), Some(left)) = (stayed, left) else { return 0 };
         let minutes = u32::try_from(span.0 / 60_000).unwrap_or(u32::MAX).min(EXPOSURE_MAX);
-        // In 1024ths: minutes * left / 16 / stayed.
-        let changes = (minutes.saturating_mul(*left) / (*stayed).max(1)).saturating_mul(64).min(64 * 1024);
-        let below = CERTAIN + changes + changes / 2 * (changes / 8) / (CERTAIN / 8);
-        CERTAIN * CERTAIN / below
+        // Sixteenths by 64 are 1024ths.
+        let changes = u64::from(minutes) * u64::from(*left) * 64 / u64::from((*stayed).max(1));
+        u32::try_from(changes).unwrap_or(u32::MAX).min(100 * CERTAIN)
     }
 }
 
@@ -130,11 +128,15 @@ impl ByPart {
     /// At `time`.
     #[must_use]
     pub fn at(&self, time: Millis) -> Shares {
-        self.0.get(part_of(time)).copied().unwrap_or([CERTAIN, 0, 0])
+        self.of(part_of(time))
+    }
+
+    pub(super) fn of(&self, part: usize) -> Shares {
+        self.0.get(part).copied().unwrap_or([CERTAIN, 0, 0])
     }
 }
 
-fn part_of(time: Millis) -> usize {
+pub(super) fn part_of(time: Millis) -> usize {
     usize::try_from(time.0 / PART_MS % PARTS as u64).unwrap_or_default()
 }
 
@@ -173,15 +175,10 @@ mod tests {
             steady.hear(Ce1, Millis(hour * HOUR));
             restless.hear(if hour % 2 == 0 { Ce1 } else { Ce0 }, Millis(hour * HOUR));
         }
-        assert!(steady.stays(Ce1, Millis(6 * HOUR)) > 900);
-        assert!(restless.stays(Ce1, Millis(6 * HOUR)) < 200);
-        assert_eq!(steady.stays(Ce1, Millis(0)), CERTAIN);
-        let mut before = CERTAIN;
-        for hours in 0..2000 {
-            let stays = steady.stays(Ce1, Millis(hours * HOUR));
-            assert!(stays <= before, "{hours} h");
-            before = stays;
-        }
+        let span = Millis(6 * HOUR);
+        assert!(steady.changes(Ce1, span) < CERTAIN / 16, "{}", steady.changes(Ce1, span));
+        assert!(restless.changes(Ce1, span) > 4 * CERTAIN, "{}", restless.changes(Ce1, span));
+        assert_eq!(steady.changes(Ce1, Millis(0)), 0);
     }
 
     #[test]
@@ -194,7 +191,7 @@ mod tests {
             coverage.hear(level, Millis(time));
             let shares = coverage.by_part().at(Millis(time));
             assert_eq!(shares.iter().sum::<u32>(), CERTAIN);
-            assert!(coverage.stays(Ce2, Millis(time)) <= CERTAIN);
+            assert!(coverage.changes(Ce2, Millis(time)) <= 100 * CERTAIN);
         }
     }
 }

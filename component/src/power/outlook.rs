@@ -7,15 +7,22 @@
 
 use super::{
     cost::{CoverageLevel, MicroJoules},
-    coverage::{ByPart, CERTAIN, Coverage},
+    coverage::{ByPart, CERTAIN, Coverage, PART_MS, PARTS, Shares, part_of},
 };
 use crate::time::Millis;
 
 /// Steps that the time to the deadline is cut into.
 pub const STEPS: usize = 12;
 
+/// TUNE
+pub static TUNE: [core::sync::atomic::AtomicU32; 8] = [const { core::sync::atomic::AtomicU32::new(0) }; 8];
+/// TUNE
+pub fn tune(n: usize) -> u32 { TUNE[n].load(core::sync::atomic::Ordering::Relaxed) }
+
 /// Microjoules of one unit of energy here.
 const UNIT_UJ: u64 = 64;
+/// Nanowatts of one unit in a millisecond.
+const NANOWATTS_PER_UNIT_MS: i64 = UNIT_UJ as i64 * 1_000_000;
 /// No energy is reckoned higher: 100 J. Times [`CERTAIN`] it still fits.
 const ENERGY_MAX: u64 = 100_000_000 / UNIT_UJ;
 
@@ -69,17 +76,6 @@ pub struct Outlook<'a> {
     pub tau: Option<(Millis, [MicroJoules; 3])>,
 }
 
-/// A time in each part of a day.
-const PARTS_OF_DAY: [Millis; 8] = {
-    let mut parts = [Millis(0); 8];
-    let mut part = 0;
-    while part < 8 {
-        parts[part] = Millis(part as u64 * 3 * 3_600_000);
-        part += 1;
-    }
-    parts
-};
-
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
@@ -114,236 +110,268 @@ impl Outlook<'_> {
     #[must_use]
     pub fn weigh(&self) -> (Plan, i64) {
         let slack = self.deadline.since(self.now);
-        let step = Millis(slack.0 / STEPS as u64);
-        if step.0 == 0 {
+        if slack.0 < (STEPS * STEPS) as u64 {
             return (Plan::Now, 0);
         }
-        let table = Table::of(self, step);
-        let awake = self.age.0 == 0 && self.sight != Sight::Blind;
+        let table = Table::of(self, slack);
         let mut value = [[0; 3]; STEPS + 1];
         for at in (1..=STEPS).rev() {
-            let Some(now) = self.value_at(&table, &value, at) else { continue };
+            let then = self.awake_at(&table, &value, at);
             if let Some(value) = value.get_mut(at) {
-                *value = now;
+                *value = then;
             }
         }
-        let (waiting, best) = table.wait(&value, 0, self.level, self.age);
-        let level = self.level as usize;
+        let (waiting, best) = table.wait(&value, 0, table.now);
+        let row = table.row(0);
         let now = if self.riding {
-            table.ride.get(level).copied().unwrap_or_default() + table.after_at(0)
-        } else if awake {
-            let look = table.look.get(level).copied().unwrap_or_default();
-            table.upload.get(level).copied().unwrap_or_default() - look + table.after_at(0)
+            at(self.ride.map(signed_units), self.level) + row.after
+        } else if self.age.0 == 0 && self.sight != Sight::Blind {
+            at(row.upload, self.level) - at(table.look, self.level) + row.after
         } else {
-            let mut then = self.value_at(&table, &value, 0).unwrap_or_default();
-            then.iter_mut().zip(table.look).for_each(|(then, look)| *then += look);
-            mean(table.shares(0, self.level, self.age), then)
+            let then = self.awake_at(&table, &value, 0);
+            let looked = core::array::from_fn(|level| {
+                then.get(level).copied().unwrap_or_default() + table.look.get(level).copied().unwrap_or_default()
+            });
+            mean(table.mix(0, table.now, CERTAIN), looked)
         };
-        let plan = if now <= waiting { Plan::Now } else { Plan::At(self.now.after(Millis(step.0 * best as u64))) };
+        let (plan, waited) = if now <= waiting {
+            (Plan::Now, table.row(1).offset)
+        } else {
+            let offset = table.row(best).offset;
+            (Plan::At(self.now.after(offset)), offset)
+        };
         let more = now.min(waiting);
-        let waited = if now <= waiting { step.0 } else { step.0 * best as u64 };
-        let over = if more > 0 { waited } else { slack.0 };
-        let wrong = i64::from(more) * (UNIT_UJ * 1_000_000) as i64 / i64::try_from(over).unwrap_or(i64::MAX);
-        (plan, wrong)
+        let over = if more > 0 { waited } else { slack };
+        let over = i64::try_from(over.0.max(1)).unwrap_or(i64::MAX);
+        (plan, i64::from(more) * NANOWATTS_PER_UNIT_MS / over)
     }
 
-    /// Between which bounds the mean of all uploads over time lies, nanowatts: each made when it is due in the best and in the mean
-    /// level.
+    /// Between which bounds the mean of all uploads over time lies, nanowatts: each made when it is due, at the best level and with
+    /// nothing in it, or at whatever level there is.
     #[must_use]
     pub fn bounds_nw(&self) -> (u64, u64) {
         let slack = self.deadline.since(self.now);
-        let table = Table::of(self, Millis((slack.0 / STEPS as u64).max(1)));
+        let table = Table::of(self, slack);
         let fixed = self.fixed.map(units);
-        let [best, ..] = fixed;
-        let nw = |energy: i32| u64::try_from(energy).unwrap_or_default() * UNIT_UJ * 1_000_000 / slack.0.max(1);
-        let due: ByLevel = core::array::from_fn(|level| {
-            let (fixed, upload) = (fixed.get(level), table.upload_at(STEPS).get(level).copied());
-            fixed.copied().max(upload).unwrap_or_default()
+        let due = table.row(STEPS).upload;
+        let most: ByLevel = core::array::from_fn(|level| {
+            fixed.get(level).copied().max(due.get(level).copied()).unwrap_or_default()
         });
-        let mean = PARTS_OF_DAY.map(|part| mean(table.parts.at(part), due) / 8);
-        (nw(best), nw(mean.into_iter().sum::<i32>()))
+        let nw = |energy: i32| u64::try_from(energy).unwrap_or_default() * NANOWATTS_PER_UNIT_MS as u64 / slack.0.max(1);
+        let over_day = (0..PARTS).map(|part| i64::from(mean(table.parts.of(part), most))).sum::<i64>() / PARTS as i64;
+        (nw(at(fixed, CoverageLevel::Ce0)), nw(i32::try_from(over_day).unwrap_or(i32::MAX)))
     }
 
-    /// What it costs from step `at` on, at each level, with the modem just awake.
-    fn value_at(&self, table: &Table<'_>, value: &[ByLevel; STEPS + 1], at: usize) -> Option<ByLevel> {
-        let upload = table.upload_at(at);
-        let mut now = [0; 3];
-        for (level, now) in CoverageLevel::ALL.into_iter().zip(&mut now) {
-            let upload = upload.get(level as usize)? + table.after_at(at);
-            *now = upload - table.look.get(level as usize)?;
-            if at < STEPS && self.sight != Sight::Blind {
-                let (waiting, _) = table.wait(value, at, level, Millis(0));
-                *now = waiting.min(*now);
+    /// What it costs from step `step` on, at each level, with the modem just awake.
+    fn awake_at(&self, table: &Table, value: &[ByLevel; STEPS + 1], step: usize) -> ByLevel {
+        let row = table.row(step);
+        CoverageLevel::ALL.map(|level| {
+            let upload = at(row.upload, level) - at(table.look, level) + row.after;
+            if step == STEPS || self.sight == Sight::Blind {
+                return upload;
             }
-        }
-        Some(now)
+            let (waiting, _) = table.wait(value, step, Known { level, changes: at3(row.changes, level) });
+            waiting.min(upload)
+        })
     }
+}
+
+/// A level, and how many changes of it were to be expected up to when it was seen: 1024ths.
+#[derive(Clone, Copy)]
+struct Known {
+    level: CoverageLevel,
+    changes: u32,
+}
+
+/// What holds at one step, whatever was decided before it.
+#[derive(Clone, Copy)]
+struct Row {
+    /// From now.
+    offset: Millis,
+    /// What waiting for it saves.
+    saved: i32,
+    upload: ByLevel,
+    /// What the upload after this one is expected to cost more than when this one were made at the best time of day.
+    after: i32,
+    /// What is to be expected where nothing newer is known.
+    expect: Shares,
+    /// Changes of each level to be expected since long ago, 1024ths.
+    changes: [u32; 3],
+    /// What is still to be sent, 1024ths: nothing urgent took it along; and the radio was not up either.
+    left: i32,
+    not_ridden: i32,
 }
 
 /// All that does not depend on where one is in the recurrence, computed once.
-struct Table<'a> {
-    outlook: &'a Outlook<'a>,
+struct Table {
+    rows: [Row; STEPS + 1],
     parts: ByPart,
-    step: Millis,
-    /// What waiting for a step saves.
-    saving: i32,
-    /// What is still to be sent at each step, in 1024ths: nothing urgent took it along.
-    left: [u32; STEPS + 1],
-    /// The same for a radio that is up anyway.
-    not_ridden: [u32; STEPS + 1],
     ride: ByLevel,
-    stays: [[u32; 3]; STEPS + 1],
-    upload: ByLevel,
-    growth: ByLevel,
     look: ByLevel,
-    /// What the upload after this one is expected to cost more when this one is made in a part of the day than in the best.
-    after: [i32; 8],
+    /// When a tracking area update comes in between, and what it costs.
+    tau: Option<(Millis, ByLevel)>,
+    now: Known,
 }
 
-impl<'a> Table<'a> {
-    fn of(outlook: &'a Outlook<'a>, step: Millis) -> Self {
-        let per_step = |energy: i64| {
-            let span = i64::try_from(step.0).unwrap_or(i64::MAX).min(1 << 32);
-            energy.clamp(-(1 << 30), 1 << 30) * span / 3_600_000
-        };
-        let hours_1024 = step.0.min(1 << 40) * u64::from(CERTAIN) / 3_600_000;
-        let taken = u64::from(outlook.taken_along_per_hour.min(CERTAIN)) * hours_1024 / u64::from(CERTAIN);
-        // One over one plus x, as for the stay of a level but rougher: the rate is a guess anyway.
-        let left = core::array::from_fn(|steps| {
-            let below = u64::from(CERTAIN) + taken * steps as u64;
-            u32::try_from(u64::from(CERTAIN * CERTAIN) / below).unwrap_or_default()
-        });
-        let not_ridden = core::array::from_fn(|steps| {
-            let Some((first, last)) = outlook.next_ride else { return CERTAIN };
-            let time = outlook.now.after(Millis(step.0 * steps as u64));
-            let first = first.max(outlook.now);
-            let width = last.since(first).0.max(1);
-            CERTAIN - u32::try_from(time.since(first).0.min(width) * u64::from(CERTAIN) / width).unwrap_or(CERTAIN) * 15 / 16
-        });
-        let stays = core::array::from_fn(|steps| {
-            CoverageLevel::ALL.map(|level| outlook.coverage.stays(level, Millis(step.0 * steps as u64)))
+impl Table {
+    fn of(outlook: &Outlook<'_>, slack: Millis) -> Self {
+        let parts = outlook.coverage.by_part();
+        let after = Self::afterwards(outlook, &parts);
+        // Changes are counted from when the level was seen, so that none is negative.
+        let age = outlook.age;
+        let rows = core::array::from_fn(|step| {
+            let offset = Millis(slack.0 / (STEPS * STEPS) as u64 * (step * step) as u64);
+            let time = outlook.now.after(offset);
+            Row {
+                offset,
+                saved: units(MicroJoules(outlook.mean_nw.saturating_mul(offset.0) / 1_000_000 * u64::from(tune(0)) / 100)),
+                upload: core::array::from_fn(|level| {
+                    let (upload, growth) = (outlook.upload.get(level), outlook.growth_per_hour.get(level));
+                    let (upload, growth) = (upload.copied().unwrap_or_default(), growth.copied().unwrap_or_default());
+                    let hours_1024 = i64::try_from(offset.0 / 3516).unwrap_or(i64::MAX).min(1 << 24);
+                    signed_units(upload + growth.clamp(-(1 << 34), 1 << 34) * hours_1024 / 1024)
+                }),
+                after: after.get(part_of(time)).copied().unwrap_or_default(),
+                expect: parts.at(time),
+                changes: CoverageLevel::ALL.map(|level| outlook.coverage.changes(level, age.after(offset))),
+                left: outlook.left_after(offset),
+                not_ridden: outlook.not_ridden_by(time),
+            }
         });
         let free = outlook.sight != Sight::Gated;
-        let mut table = Self {
-            after: [0; 8],
-            outlook,
-            parts: outlook.coverage.by_part(),
-            step,
-            saving: units(MicroJoules(outlook.mean_nw.saturating_mul(step.0) / 1_000_000)),
-            left,
-            not_ridden,
+        Self {
+            rows,
+            parts,
             ride: outlook.ride.map(signed_units),
-            stays,
-            upload: outlook.upload.map(signed_units),
-            growth: outlook.growth_per_hour.map(|energy| signed_units(per_step(energy))),
             look: if free { [0; 3] } else { outlook.look.map(units) },
-        };
-        table.after = table.afterwards();
-        table
+            tau: outlook.tau.map(|(due, cost)| (due.since(outlook.now), cost.map(units))),
+            now: Known { level: outlook.level, changes: 0 },
+        }
     }
 
-    /// The upload after the next is due the patience after it, at the same time of day where that is days. It is made in that part
-    /// of a day, or in one before for what that costs.
-    fn afterwards(&self) -> [i32; 8] {
-        let full = self.upload_at(STEPS);
-        let due = PARTS_OF_DAY.map(|part| mean(self.parts.at(part), full));
-        let slack = self.outlook.patience;
-        let part = Millis(3 * 3_600_000);
-        let saving = units(MicroJoules(self.outlook.mean_nw.saturating_mul(part.0) / 1_000_000));
-        let at = |of: usize| due.get(of % 8).copied().unwrap_or_default();
-        let most = usize::try_from(slack.0 / part.0).unwrap_or(8).min(8);
-        let shift = usize::try_from(slack.0 / part.0 % 8).unwrap_or_default();
-        let mut after: [i32; 8] = core::array::from_fn(|of| {
-            let earlier = (0..most.max(1)).zip(0..).map(|(parts, times)| at(of + shift + 8 - parts) + saving * times);
-            earlier.min().unwrap_or_default()
+    /// What the upload after the next costs more when the next is made in each part of a day than in the best: it is due the
+    /// patience after it, which is at the same time of day where that is days. It is made then, or in a part before for what that
+    /// costs.
+    fn afterwards(outlook: &Outlook<'_>, parts: &ByPart) -> [i32; PARTS] {
+        let full = outlook.fixed.map(units);
+        let due: [i32; PARTS] = core::array::from_fn(|part| mean(parts.of(part), full));
+        let saving = units(MicroJoules(outlook.mean_nw.saturating_mul(PART_MS) / 1_000_000));
+        let patience = usize::try_from(outlook.patience.0 / PART_MS).unwrap_or(PARTS);
+        let mut after: [i32; PARTS] = core::array::from_fn(|part| {
+            let choices = (0..patience.clamp(1, PARTS)).zip(0..).map(|(earlier, times)| {
+                let made = (part + patience % PARTS + PARTS - earlier) % PARTS;
+                due.get(made).copied().unwrap_or_default() + saving * times
+            });
+            choices.min().unwrap_or_default()
         });
         let least = after.into_iter().min().unwrap_or_default();
         after.iter_mut().for_each(|after| *after -= least);
         after
     }
 
-    fn after_at(&self, at: usize) -> i32 {
-        let part = usize::try_from(self.time(at).0 / (3 * 3_600_000) % 8).unwrap_or_default();
-        self.after.get(part).copied().unwrap_or_default()
+    fn row(&self, step: usize) -> Row {
+        let [.., last] = self.rows;
+        self.rows.get(step).copied().unwrap_or(last)
     }
 
-    fn upload_at(&self, at: usize) -> ByLevel {
-        let (mut upload, at) = (self.upload, i32::try_from(at).unwrap_or(i32::MAX));
-        let most = i32::try_from(ENERGY_MAX).unwrap_or(i32::MAX);
-        for (upload, growth) in upload.iter_mut().zip(self.growth) {
-            *upload = upload.saturating_add(growth.saturating_mul(at)).clamp(-most, most);
-        }
-        upload
-    }
-
-    fn time(&self, at: usize) -> Millis {
-        self.outlook.now.after(Millis(self.step.0 * at as u64))
-    }
-
-    /// What to expect at step `to` when `level` was seen `steps` before it.
-    fn shares_after(&self, to: usize, steps: usize, level: CoverageLevel) -> [u32; 3] {
-        let stays = self.stays.get(steps).and_then(|stays| stays.get(level as usize)).copied().unwrap_or_default();
-        self.mix(self.time(to), stays, level)
-    }
-
-    /// What to expect at step `to` when `level` was seen `age` before now.
-    fn shares(&self, to: usize, level: CoverageLevel, age: Millis) -> [u32; 3] {
-        let span = age.after(self.time(to).since(self.outlook.now));
-        self.mix(self.time(to), self.outlook.coverage.stays(level, span), level)
-    }
-
-    fn mix(&self, time: Millis, stays: u32, level: CoverageLevel) -> [u32; 3] {
-        let mut shares = self.parts.at(time).map(|share| share * (CERTAIN - stays) / CERTAIN);
-        if let Some(share) = shares.get_mut(level as usize) {
+    /// What to expect at `step` when `known` was seen; `within` of 1024 of its staying is believed.
+    fn mix(&self, step: usize, known: Known, within: u32) -> Shares {
+        let row = self.row(step);
+        let stays = exp_minus(at3(row.changes, known.level).saturating_sub(known.changes)) * within / CERTAIN;
+        let mut shares = row.expect.map(|share| share * (CERTAIN - stays) / CERTAIN);
+        if let Some(share) = shares.get_mut(known.level as usize) {
             *share += stays;
         }
         shares
     }
 
-    /// The least that can be expected when nothing is done at step `from`, where `level` was seen `age` before; and at which step to
-    /// look next.
-    fn wait(&self, value: &[ByLevel; STEPS + 1], from: usize, level: CoverageLevel, age: Millis) -> (i32, usize) {
+    /// The least that can be expected when nothing is done at step `from`, where `known` is what was seen; and at which step to look
+    /// next.
+    fn wait(&self, value: &[ByLevel; STEPS + 1], from: usize, known: Known) -> (i32, usize) {
         let (mut least, mut best) = (i32::MAX, STEPS);
-        for to in from + 1..=STEPS {
-            let steps = to - from;
-            let shares =
-                if age.0 == 0 { self.shares_after(to, steps, level) } else { self.shares(to, level, age) };
-            let mut then = value.get(to).copied().unwrap_or_default();
-            for (then, look) in then.iter_mut().zip(self.look) {
-                *then += look;
-            }
-            let certain = i32::try_from(CERTAIN).unwrap_or(i32::MAX);
-            let span = i32::try_from(steps).unwrap_or(i32::MAX);
-            let (left, not_ridden) = (share_left(&self.left, from, to), share_left(&self.not_ridden, from, to));
-            let both = left * not_ridden / certain;
+        let start = self.row(from);
+        for (to, (row, then)) in self.rows.iter().zip(value).enumerate().skip(from + 1) {
+            let shares = self.mix(to, known, CERTAIN);
+            let mut then = *then;
+            then.iter_mut().zip(self.look).for_each(|(then, look)| *then += look);
+            let (left, not_ridden) = (share_left(start.left, row.left), share_left(start.not_ridden, row.not_ridden));
+            let both = left * not_ridden / ONE;
             // Until it is taken along, or for the whole time: the middle.
-            let saving = self.saving.saturating_mul(span) / (2 * certain) * (certain + both);
-            let expected = mean(shares, then) / certain * both + mean(shares, self.ride) / certain * (certain - not_ridden)
-                - saving
-                + self.tau(from, to, shares);
+            let saving = share(row.saved - start.saved, (ONE + both) / 2);
+            let mut expected = share(mean(shares, then), both) + share(mean(shares, self.ride), ONE - not_ridden) - saving;
+            if let Some((due, cost)) = self.tau
+                && due >= start.offset
+                && due < row.offset
+            {
+                expected += mean(shares, cost);
+            }
             if expected < least {
                 (least, best) = (expected, to);
             }
         }
         (least, best)
     }
+}
 
-    /// What a tracking area update in between costs.
-    fn tau(&self, from: usize, to: usize, shares: [u32; 3]) -> i32 {
-        match self.outlook.tau {
-            Some((due, cost)) if due >= self.time(from) && due < self.time(to) => mean(shares, cost.map(units)),
-            _ => 0,
-        }
+impl Outlook<'_> {
+    /// What nothing urgent takes along within `span`, 1024ths: one over one plus x. The rate is a guess anyway.
+    fn left_after(&self, span: Millis) -> i32 {
+        let expected = u64::from(self.taken_along_per_hour.min(CERTAIN)) * span.0.min(1 << 40) / 3_600_000;
+        i32::try_from(u64::from(CERTAIN * CERTAIN) / (u64::from(CERTAIN) + expected)).unwrap_or_default()
+    }
+
+    /// How probable it is that the radio was not up anyway by `time`: it comes up at any time between those that are expected, and
+    /// once in sixteen not at all.
+    fn not_ridden_by(&self, time: Millis) -> i32 {
+        let Some((first, last)) = self.next_ride else { return ONE };
+        let first = first.max(self.now);
+        let width = last.since(first).0.max(1);
+        let passed = i32::try_from(time.since(first).0.min(width) * u64::from(CERTAIN) / width).unwrap_or(ONE);
+        ONE - passed * 15 / 16
     }
 }
 
-/// What of what was left at step `from` is left at step `to`, in 1024ths.
-fn share_left(left: &[u32; STEPS + 1], from: usize, to: usize) -> i32 {
-    let (before, after) = (left.get(from).copied().unwrap_or_default(), left.get(to).copied().unwrap_or_default());
-    i32::try_from(after * CERTAIN / before.max(1)).unwrap_or_default()
+/// [`CERTAIN`], signed.
+const ONE: i32 = CERTAIN as i32;
+
+fn at(energies: ByLevel, level: CoverageLevel) -> i32 {
+    let [ce0, ce1, ce2] = energies;
+    match level {
+        CoverageLevel::Ce0 => ce0,
+        CoverageLevel::Ce1 => ce1,
+        CoverageLevel::Ce2 => ce2,
+    }
 }
 
-fn mean(shares: [u32; 3], energies: ByLevel) -> i32 {
+fn at3(numbers: [u32; 3], level: CoverageLevel) -> u32 {
+    numbers.get(level as usize).copied().unwrap_or_default()
+}
+
+/// What of what was left before is left after, in 1024ths.
+fn share_left(before: i32, after: i32) -> i32 {
+    after * ONE / before.max(1)
+}
+
+/// So many 1024ths of `energy`.
+fn share(energy: i32, of: i32) -> i32 {
+    i32::try_from(i64::from(energy) * i64::from(of) >> 10).unwrap_or_default()
+}
+
+fn mean(shares: Shares, energies: ByLevel) -> i32 {
     let sum: i64 = shares.iter().zip(energies).map(|(share, energy)| i64::from(*share) * i64::from(energy)).sum();
-    i32::try_from(sum / i64::from(CERTAIN)).unwrap_or(i32::MAX)
+    i32::try_from(sum >> 10).unwrap_or(i32::MAX / 4)
+}
+
+/// 1024 times e to the minus `x` 1024ths: a table in sixteenths, straight between.
+fn exp_minus(x: u32) -> u32 {
+    const TABLE: [u16; 66] = [
+        1024, 962, 904, 849, 797, 749, 704, 661, 621, 583, 548, 515, 484, 454, 427, 401, 377, 354, 332, 312, 293, 276, 259, 243,
+        228, 215, 202, 189, 178, 167, 157, 148, 139, 130, 122, 115, 108, 101, 95, 89, 84, 79, 74, 70, 65, 61, 58, 54, 51, 48, 45,
+        42, 40, 37, 35, 33, 31, 29, 27, 26, 24, 23, 21, 20, 19, 18,
+    ];
+    let (index, rest) = ((x / 64) as usize, x % 64);
+    match (TABLE.get(index), TABLE.get(index + 1)) {
+        (Some(low), Some(high)) => u32::from(*low) - (u32::from(*low) - u32::from(*high)) * rest / 64,
+        _ => 0,
+    }
 }

@@ -56,6 +56,8 @@ const SAME_WAKE: Millis = Millis::from_secs(10);
 const LOOK_AGAIN: Millis = Millis::from_secs(12 * 3600);
 /// A deadline is kept early by a share of the time to it that each device draws once: up to one so-manieth.
 const SPREAD: u64 = 64;
+/// And never more than this.
+const SPREAD_MAX: Millis = Millis::from_secs(600);
 
 /// When the application has the radio up, as far as that is regular.
 #[derive(Clone, Copy, Debug, Default)]
@@ -192,7 +194,7 @@ impl Scheduler {
         if priority == Priority::Urgent {
             return since.after(patience);
         }
-        let early = patience.0 / SPREAD * self.spread / 1024;
+        let early = (patience.0 / SPREAD).min(SPREAD_MAX.0) * self.spread / 1024;
         let stretch = match self.degradation {
             Degradation::None => 1,
             Degradation::LongerIntervals => 2,

@@ -42,7 +42,12 @@ fn thresholds(trace: &Trace, shares: [f64; 3]) -> Vec<usize> {
 fn main() {
     let seeds = if std::env::args().any(|arg| arg == "final") { FINAL_SEEDS } else { TUNING_SEEDS };
     let model = Model::DEFAULT;
-    let traces: Vec<_> = seeds.map(Trace::of).map(|trace| (optimum(&model, &trace), trace)).collect();
+    let tune = std::env::var("TUNE").unwrap_or("100,100,12,12,12,8,8,8".into());
+    for (to, value) in cairn::power::outlook::TUNE.iter().zip(tune.split(',')) {
+        to.store(value.parse().unwrap(), std::sync::atomic::Ordering::Relaxed);
+    }
+    let step = std::env::var("STEP").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
+    let traces: Vec<_> = seeds.step_by(step).map(Trace::of).map(|trace| (optimum(&model, &trace), trace)).collect();
     let traces: Vec<_> = match std::env::var("ONLY").as_deref() {
         Ok("plain") => traces
             .into_iter()
@@ -69,6 +74,25 @@ fn main() {
                 println!("{first} {second}: {:.4}", ratios.sum::<f64>() / traces.len() as f64);
             }
         }
+        return;
+    }
+    if std::env::var("INFORMED").is_ok() {
+        let mut sums = [0.0; 5];
+        for (best, trace) in traces.iter().filter(|(_, trace)| cairn_power::informed::is_known(trace)) {
+            let of = |sends: &[usize]| cairn_power::price::price(&model, trace, sends).energy.0 as f64 / best.energy.0 as f64;
+            sums[0] += 1.0;
+            sums[1] += of(&cairn_power::informed::informed(&model, trace));
+            let inf = of(&cairn_power::informed::informed(&model, trace));
+            let ninf = cairn_power::informed::informed(&model, trace).len();
+            print!("{} {:?} pat {} tau {} bytes {} best {} informed {inf:.2} ({ninf})", trace.seed, trace.place, trace.patience[trace.arrivals[0].priority as usize], trace.tau_slots, trace.arrivals[0].bytes, best.sends.len());
+            for (sum, sight) in sums[2..].iter_mut().zip([Sight::Seen, Sight::Gated, Sight::Blind]) {
+                let p = play(&model, trace, sight);
+                *sum += p.priced.energy.0 as f64 / best.energy.0 as f64;
+                print!(" {:.2} ({} {})", p.priced.energy.0 as f64 / best.energy.0 as f64, p.sends.len(), p.looks);
+            }
+            println!();
+        }
+        println!("{} traces: informed {:.4} seen {:.4} gated {:.4} blind {:.4}", sums[0], sums[1] / sums[0], sums[2] / sums[0], sums[3] / sums[0], sums[4] / sums[0]);
         return;
     }
     for sight in [Sight::Seen, Sight::Gated, Sight::Blind] {

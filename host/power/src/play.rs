@@ -43,7 +43,8 @@ pub fn scheduler(trace: &Trace, model: &Model, sight: Sight) -> Scheduler {
         urgent_interval: Millis(1),
     };
     let settings = Settings {
-        patience: trace.patience.map(slots),
+        // A record may be sent until the slot in which it is due ends.
+        patience: trace.patience.map(|patience| Millis((patience as u64 + 1) * SLOT_MS - 1)),
         retry_base: Millis::from_secs(30),
         retry_max: Millis::from_secs(3600),
         seed: trace.seed,

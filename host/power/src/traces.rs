@@ -131,6 +131,21 @@ impl Trace {
         (arrival.slot + self.patience[arrival.priority as usize]).min(self.slots() - 1)
     }
 
+    /// How probable each level is in a slot after each level, without shade: the law that [`wander`] draws from.
+    #[must_use]
+    pub fn law(&self) -> [[f64; 3]; 3] {
+        let mut dice = Dice::new(self.seed);
+        let _ = (dice.below(100), dice.below(100));
+        let means = means(&mut dice, self.place).map(|mean| mean as f64);
+        let leaves = means.map(|mean| 1.0 / mean);
+        let up = means[0] / (means[0] + means[2]);
+        [
+            [1.0 - leaves[0], leaves[0] * 0.9, leaves[0] * 0.1],
+            [leaves[1] * up, 1.0 - leaves[1], leaves[1] * (1.0 - up)],
+            [leaves[2] * 0.1, leaves[2] * 0.9, 1.0 - leaves[2]],
+        ]
+    }
+
     /// The trace of `seed`.
     #[must_use]
     pub fn of(seed: u64) -> Self {
@@ -164,12 +179,17 @@ const fn mean_dwell_hours(place: Place) -> [u64; 3] {
     }
 }
 
+/// Mean slots at each level in a given trace.
+fn means(dice: &mut Dice, place: Place) -> [u64; 3] {
+    let percent = dice.pick([50, 71, 100, 141, 200]);
+    mean_dwell_hours(place).map(|hours| (hours * SLOTS_PER_HOUR as u64 * percent / 100).max(1))
+}
+
 /// Coverage that stays for a while and then changes: dwell times are geometric, with means of the place, all of them half to
 /// twice as long in a given trace. From the middle level it goes up as often as down in expectation of the place's means;
 /// from the ends mostly to the middle.
 fn wander(dice: &mut Dice, place: Place, slots: usize) -> Vec<CoverageLevel> {
-    let percent = dice.pick([50, 71, 100, 141, 200]);
-    let means = mean_dwell_hours(place).map(|hours| (hours * SLOTS_PER_HOUR as u64 * percent / 100).max(1));
+    let means = means(dice, place);
     let mut level = match place {
         Place::Good => 0,
         Place::Edge => dice.below(2),
