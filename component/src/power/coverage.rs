@@ -41,8 +41,8 @@ pub struct Coverage {
 impl Coverage {
     /// Nothing learned.
     #[must_use]
-    pub fn new() -> Self {
-        Self { seen: [[0; 3]; PARTS], stayed: [super::outlook::tune(2) * 60, super::outlook::tune(3) * 60, super::outlook::tune(4) * 60], left: [16; 3], last: None }
+    pub const fn new() -> Self {
+        Self { seen: [[0; 3]; PARTS], stayed: [PRIOR_MINUTES; 3], left: [16; 3], last: None }
     }
 
     /// The level last reported, and when.
@@ -80,7 +80,7 @@ impl Coverage {
 
     /// How often each level is met at all, by what was seen and a prior of one observation each, two for the last.
     fn overall(&self) -> Shares {
-        let mut counts = [super::outlook::tune(5), super::outlook::tune(6), super::outlook::tune(7)];
+        let mut counts = [u32::from(SEEN) / 2; 3];
         for part in &self.seen {
             for (count, seen) in counts.iter_mut().zip(part) {
                 *count += u32::from(*seen);

@@ -14,11 +14,6 @@ use crate::time::Millis;
 /// Steps that the time to the deadline is cut into.
 pub const STEPS: usize = 12;
 
-/// TUNE
-pub static TUNE: [core::sync::atomic::AtomicU32; 8] = [const { core::sync::atomic::AtomicU32::new(0) }; 8];
-/// TUNE
-pub fn tune(n: usize) -> u32 { TUNE[n].load(core::sync::atomic::Ordering::Relaxed) }
-
 /// Microjoules of one unit of energy here.
 const UNIT_UJ: u64 = 64;
 /// Nanowatts of one unit in a millisecond.
@@ -224,7 +219,7 @@ impl Table {
             let time = outlook.now.after(offset);
             Row {
                 offset,
-                saved: units(MicroJoules(outlook.mean_nw.saturating_mul(offset.0) / 1_000_000 * u64::from(tune(0)) / 100)),
+                saved: units(MicroJoules(outlook.mean_nw.saturating_mul(offset.0) / 1_000_000)),
                 upload: core::array::from_fn(|level| {
                     let (upload, growth) = (outlook.upload.get(level), outlook.growth_per_hour.get(level));
                     let (upload, growth) = (upload.copied().unwrap_or_default(), growth.copied().unwrap_or_default());

@@ -2,7 +2,7 @@
 //! When to seal and when to wake the radio. The agent shows a [`View`] and does what the [`Schedule`] decides; it never
 //! decides itself. [`FixedInterval`] seals every so many hours.
 
-use crate::{ports::LinkError, power::cost::ExchangeCost, record::Priority, time::Millis};
+use crate::{journal::BUDGET_MAX, ports::LinkError, power::cost::ExchangeCost, record::Priority, time::Millis};
 
 /// What a schedule may know. Only monotonic time: a wall clock that steps moves no deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,16 @@ pub trait Schedule {
 
     /// How an exchange ended and what it cost.
     fn exchange_ended(&mut self, now: Millis, result: Result<(), LinkError>, cost: &ExchangeCost);
+
+    /// What the agent keeps durably before an exchange starts, and after one; `None` when nothing is to be kept.
+    fn to_keep(&mut self) -> Option<[u8; BUDGET_MAX]> {
+        None
+    }
+
+    /// Whether batches go without their data, whatever the settings say.
+    fn sends_hashes_only(&self) -> bool {
+        false
+    }
 }
 
 /// How a [`FixedInterval`] keeps time.

@@ -6,7 +6,7 @@
 use super::{
     budget::{self, Budget, Purpose},
     cost::{CoverageLevel, ExchangeCost, Learned, MicroJoules, Model},
-    coverage::Coverage,
+    coverage::{CERTAIN, Coverage},
     outlook::{Outlook, Plan, Sight},
     schedule::{Decision, Schedule, View},
 };
@@ -119,7 +119,7 @@ pub struct Scheduler {
     slack: Millis,
     urgent_since: Millis,
     /// When sealed batches that wait are due.
-    owed: Option<Millis>,
+    owed: Option<(Millis, Purpose)>,
     /// When the open batch is due, as last seen, and the batches that waited then.
     seen: (Option<Millis>, u32),
     /// When to look again, and for which deadline that was planned.
@@ -128,6 +128,14 @@ pub struct Scheduler {
     under_way: Option<Purpose>,
     /// The last connection, as far as is known.
     connected: Millis,
+    /// Its open batch was sealed, or there was none.
+    sealed: bool,
+    /// An exchange was begun.
+    running: bool,
+    /// When the last was.
+    woken: Millis,
+    /// The first upload after a start is due by then: a random time, so that a city that gets its power back does not wake in step.
+    boot_offset: Option<Millis>,
     not_before: Millis,
     failures: u32,
     ask_at: Millis,
@@ -160,6 +168,10 @@ impl Scheduler {
             planned: None,
             under_way: None,
             connected: now,
+            sealed: false,
+            running: false,
+            woken: Millis(0),
+            boot_offset: None,
             not_before: Millis(0),
             failures: 0,
             ask_at: Millis(0),
@@ -169,6 +181,9 @@ impl Scheduler {
             degradation: Degradation::None,
         };
         scheduler.spread = scheduler.draw() % 1024;
+        let [_, routine, _] = settings.patience;
+        let half = (routine.0 / 2).max(1);
+        scheduler.boot_offset = Some(now.after(Millis(half + scheduler.draw() % half)));
         scheduler
     }
 
@@ -233,7 +248,7 @@ impl Scheduler {
         let records = |level| premium(level) * i64::from(view.pending_bytes);
         let signed = |energy: MicroJoules| i64::try_from(energy.0).unwrap_or(i64::MAX / 4);
         let tau_cost = CoverageLevel::ALL.map(|level| MicroJoules(u64::from(model.level(level).tau_uj)));
-        let riding = view.radio_up_until.is_some_and(|until| view.now < until);
+        let riding = is_riding(view);
         let ride = |level| {
             signed(self.learned.expected(level, model.riding(level, *exchange_bytes, 1))) + records(level)
         };
@@ -278,19 +293,23 @@ impl Scheduler {
         let open = self.open_due(view);
         if view.unsent > self.seen.1 && self.under_way.is_none() {
             // The agent had to seal: what was due then is due still.
-            let was = self.seen.0.unwrap_or(view.now);
-            self.owed = Some(self.owed.map_or(was, |owed| owed.min(was)));
+            let was = (self.seen.0.or(self.boot_offset).unwrap_or(view.now), Purpose::Routine);
+            self.owed = Some(self.owed.filter(|owed| owed.0 <= was.0).unwrap_or(was));
         }
         self.seen = (open, view.unsent);
         let owed = self.owed.filter(|_| view.unsent > 0);
-        let deadline = open.into_iter().chain(owed).min()?;
+        if let Some((at, Purpose::Urgent)) = owed {
+            return Some((at, Purpose::Urgent));
+        }
+        let deadline = open.into_iter().chain(owed.map(|owed| owed.0)).min()?;
         let urgent = view.oldest[Priority::Urgent as usize].map(|since| self.due(Priority::Urgent, since));
         if let Some(urgent) = urgent
             && urgent <= deadline
         {
             return Some((urgent, Purpose::Urgent));
         }
-        let riding = view.radio_up_until.is_some_and(|until| view.now < until);
+        let deadline = self.boot_offset.map_or(deadline, |first| deadline.min(first));
+        let riding = is_riding(view);
         if riding {
             self.rides.note(view.now);
         }
@@ -347,18 +366,19 @@ impl Scheduler {
         }
     }
 
-    /// What to keep durably before anything starts.
-    pub fn to_keep(&mut self) -> Option<[u8; BUDGET_MAX]> {
-        self.budget.is_to_be_kept().then(|| self.budget.state())
-    }
-
     /// How far the budget makes the device do less.
     #[must_use]
     pub const fn degradation(&self) -> Degradation {
         self.degradation
     }
 
-    pub fn pace(&self) -> u64 { self.pace_nw }
+    /// The same without the offset after a start: for a device that has been running.
+    #[must_use]
+    pub const fn amid_life(mut self) -> Self {
+        self.boot_offset = None;
+        self
+    }
+
     /// The budget.
     #[must_use]
     pub const fn budget(&self) -> &Budget {
@@ -369,50 +389,183 @@ impl Scheduler {
 impl Schedule for Scheduler {
     fn decide(&mut self, view: &View) -> Decision {
         self.budget.refill(view.now);
+        self.degrade();
+        let idle = view.unsent > 0 || view.starved;
+        if self.running && idle {
+            // It was never begun.
+            self.ended(view.now, MicroJoules(0));
+        }
+        let again = view.now.after(LOOK_AGAIN);
+        if self.running {
+            return self.while_running(view);
+        }
         if view.unsealed == 0 && view.unsent == 0 {
             (self.under_way, self.planned, self.owed, self.seen) = (None, None, None, (None, 0));
-            return Decision::Wait(None);
+            return if view.starved { self.ask(view) } else { Decision::Wait(Some(again)) };
+        }
+        if self.under_way.is_some() && self.sealed && view.unsent == 0 {
+            (self.under_way, self.owed) = (None, None);
+        }
+        let purpose = match self.under_way {
+            Some(purpose) => purpose,
+            None => match self.begin_at(view) {
+                Some((at, purpose)) if at <= view.now => purpose,
+                Some((at, _)) => return Decision::Wait(Some(at.min(again))),
+                None => return Decision::Wait(Some(again)),
+            },
+        };
+        if let Some(at) = self.hindered_until(view, purpose) {
+            return Decision::Wait(Some(at.min(again).max(Millis(view.now.0 + 1))));
         }
         if self.under_way.is_none() {
-            let Some((at, purpose)) = self.begin_at(view) else { return Decision::Wait(None) };
-            if at > view.now {
-                return Decision::Wait(Some(at.min(view.now.after(LOOK_AGAIN))));
-            }
-            self.under_way = Some(purpose);
-            self.planned = None;
+            (self.under_way, self.sealed, self.planned, self.boot_offset) = (Some(purpose), false, None, None);
         }
-        if view.unsealed > 0 {
+        if !self.sealed && view.unsealed > 0 {
+            self.sealed = true;
             return Decision::Seal;
         }
-        Decision::Send
+        self.sealed = true;
+        self.asks = 0;
+        self.begin(view, purpose)
     }
 
     fn exchange_ended(&mut self, now: Millis, result: Result<(), LinkError>, cost: &ExchangeCost) {
         let spent = self.learned.learn(&self.settings.model, cost);
         if let Some(level) = cost.coverage {
             self.coverage.hear(level, now);
-            let price = self.settings.model.level(level).byte_uj;
-            let bytes = u64::from(cost.wire_bytes().saturating_sub(self.settings.exchange_bytes)).min(1 << 20);
-            let paid = u64::from(self.byte_price_uj) * self.bytes_paid + u64::from(price) * bytes;
-            let all = self.bytes_paid + bytes;
-            if all > 0 {
-                self.byte_price_uj = u32::try_from(paid / all).unwrap_or(u32::MAX);
-            }
-            self.bytes_paid = all.min(self.bytes_paid_max);
-            self.bytes_paid_max = self.bytes_paid_max.max(bytes * 6);
+            self.pay_for_bytes(level, cost);
         }
-        let urgent = self.under_way == Some(Purpose::Urgent);
-        let _ = (result, spent);
+        self.ask_at = self.some_time_after(now, self.asks);
+        let purpose = self.under_way;
+        self.ended(now, spent);
         self.connected = now;
         self.pace_is_old = true;
-        // An urgent upload so long after the one before.
-        let hours_1024 = u32::try_from(now.since(self.urgent_since).0 * 1024 / 3_600_000).unwrap_or(u32::MAX).max(64);
-        let rate = if urgent { 1024 * 1024 / hours_1024 } else { 0 };
-        if urgent || rate < self.urgent_rate {
-            self.urgent_rate = (self.urgent_rate * 7 + rate) / 8;
+        if result.is_ok() {
+            (self.failures, self.not_before) = (0, now);
+            self.note_urgent(now, purpose == Some(Purpose::Urgent));
+            return;
         }
+        // What was under way is due still, and tried again for the same purpose.
+        self.owed = purpose.map(|purpose| (now, purpose));
+        self.under_way = None;
+        self.not_before = self.some_time_after(now, self.failures);
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    fn to_keep(&mut self) -> Option<[u8; BUDGET_MAX]> {
+        self.budget.is_to_be_kept().then(|| self.budget.state())
+    }
+
+    fn sends_hashes_only(&self) -> bool {
+        self.degradation >= Degradation::HashOnly
+    }
+}
+
+impl Scheduler {
+    /// An exchange runs: nothing but something urgent is sealed meanwhile.
+    fn while_running(&self, view: &View) -> Decision {
+        let urgent = view.oldest[Priority::Urgent as usize].map(|since| self.due(Priority::Urgent, since));
+        match urgent {
+            Some(at) if at <= view.now => Decision::Seal,
+            at => Decision::Wait(at),
+        }
+    }
+
+    /// Whatever keeps an exchange for `purpose` from starting now, and when it no longer does.
+    fn hindered_until(&mut self, view: &View, purpose: Purpose) -> Option<Millis> {
+        let same_wake = view.now.since(self.connected) <= SAME_WAKE && self.under_way.is_some();
+        if self.not_before > view.now && !view.flush {
+            return Some(self.not_before);
+        }
+        let automatic = purpose == Purpose::Routine && !view.flush && !same_wake && !is_riding(view);
+        let wait = self.budget.accesses.wait();
+        if automatic && wait.0 > 0 {
+            return Some(view.now.after(wait));
+        }
+        if purpose == Purpose::Routine && self.degradation == Degradation::UrgentOnly {
+            return Some(view.now.after(LOOK_AGAIN));
+        }
+        let short = self.budget.affords(view.now, self.predicted(view), purpose).err()?;
+        Some(short.until.unwrap_or(view.now.after(LOOK_AGAIN)))
+    }
+
+    /// Pays for an exchange, and has it begun.
+    fn begin(&mut self, view: &View, purpose: Purpose) -> Decision {
+        let predicted = self.predicted(view);
+        if let Err(short) = self.budget.hold(view.now, predicted, purpose) {
+            return Decision::Wait(Some(short.until.unwrap_or(view.now.after(LOOK_AGAIN))));
+        }
+        let same_wake = view.now.since(self.connected) <= SAME_WAKE && self.connected > self.woken;
+        if purpose == Purpose::Routine && !view.flush && !same_wake && !is_riding(view) {
+            self.budget.accesses.note();
+        }
+        self.woken = view.now;
+        self.running = true;
+        Decision::Send
+    }
+
+    /// Asks for news, with nothing to send.
+    fn ask(&mut self, view: &View) -> Decision {
+        let at = if view.flush { view.now } else { self.ask_at };
+        if at > view.now {
+            return Decision::Wait(Some(at));
+        }
+        if let Some(at) = self.hindered_until(view, Purpose::Routine) {
+            return Decision::Wait(Some(at.max(Millis(view.now.0 + 1))));
+        }
+        self.asks = self.asks.saturating_add(1);
+        self.begin(view, Purpose::Routine)
+    }
+
+    fn ended(&mut self, now: Millis, spent: MicroJoules) {
+        self.running = false;
+        self.budget.settle(now, spent);
+    }
+
+    /// The mean price of a byte, by how many went at which.
+    fn pay_for_bytes(&mut self, level: CoverageLevel, cost: &ExchangeCost) {
+        /// Of how many uploads it is the mean.
+        const UPLOADS: u64 = 6;
+        let price = self.settings.model.level(level).byte_uj;
+        let bytes = u64::from(cost.wire_bytes().saturating_sub(self.settings.exchange_bytes)).min(1 << 20);
+        let paid = u64::from(self.byte_price_uj) * self.bytes_paid + u64::from(price) * bytes;
+        let all = self.bytes_paid + bytes;
+        if let Some(price) = paid.checked_div(all) {
+            self.byte_price_uj = u32::try_from(price).unwrap_or(u32::MAX);
+        }
+        self.bytes_paid = all.min(self.bytes_paid_max);
+        self.bytes_paid_max = self.bytes_paid_max.max(bytes * UPLOADS);
+    }
+
+    /// How often something urgent takes the rest along: a mean that forgets.
+    fn note_urgent(&mut self, now: Millis, urgent: bool) {
+        let hours_1024 = now.since(self.urgent_since).0.min(1 << 40) * u64::from(CERTAIN) / 3_600_000;
+        let rate = u64::from(CERTAIN * CERTAIN) / hours_1024.max(64);
+        let rate = if urgent { u32::try_from(rate).unwrap_or(u32::MAX) } else { 0 };
+        self.urgent_rate = (self.urgent_rate * 7 + rate) / 8;
         if urgent {
             self.urgent_since = now;
         }
     }
+
+    /// Steps down at once and up with a margin, so that a budget at an edge does not flap.
+    fn degrade(&mut self) {
+        let burst = self.budget.settings().burst.0.max(1);
+        let fill = if self.budget.debt().0 > 0 { 0 } else { self.budget.above_reserve().0.saturating_mul(16) / burst };
+        let of = |fill: u64| match fill {
+            8.. => Degradation::None,
+            4.. => Degradation::LongerIntervals,
+            2.. => Degradation::HashOnly,
+            _ => Degradation::UrgentOnly,
+        };
+        self.degradation = self.degradation.max(of(fill)).min(of(fill.saturating_sub(1)));
+    }
 }
+
+fn is_riding(view: &View) -> bool {
+    view.radio_up_until.is_some_and(|until| view.now < until)
+}
+
+#[cfg(test)]
+#[path = "scheduler_tests.rs"]
+mod tests;

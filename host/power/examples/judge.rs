@@ -42,10 +42,6 @@ fn thresholds(trace: &Trace, shares: [f64; 3]) -> Vec<usize> {
 fn main() {
     let seeds = if std::env::args().any(|arg| arg == "final") { FINAL_SEEDS } else { TUNING_SEEDS };
     let model = Model::DEFAULT;
-    let tune = std::env::var("TUNE").unwrap_or("100,100,12,12,12,8,8,8".into());
-    for (to, value) in cairn::power::outlook::TUNE.iter().zip(tune.split(',')) {
-        to.store(value.parse().unwrap(), std::sync::atomic::Ordering::Relaxed);
-    }
     let step = std::env::var("STEP").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
     let traces: Vec<_> = seeds.step_by(step).map(Trace::of).map(|trace| (optimum(&model, &trace), trace)).collect();
     let traces: Vec<_> = match std::env::var("ONLY").as_deref() {

@@ -54,7 +54,7 @@ pub fn scheduler(trace: &Trace, model: &Model, sight: Sight) -> Scheduler {
         sight,
         exchange_bytes: EXCHANGE_BYTES,
     };
-    Scheduler::new(settings, None, Millis(0))
+    Scheduler::new(settings, None, Millis(0)).amid_life()
 }
 
 fn view(now: Millis, pending: &[Arrival], radio_up_until: Option<Millis>) -> View {
@@ -108,13 +108,9 @@ pub fn play(model: &Model, trace: &Trace, sight: Sight) -> Played {
         let mut now = begin;
         while now < end {
             let seen = view(now, &pending, up);
-            let decision = scheduler.decide(&seen);
-            if std::env::var("WHY").is_ok() {
-                println!("{:.2} h {level:?} {decision:?} pending {} oldest {:?} g {}", now.0 as f64 / 3.6e6, seen.pending_bytes, seen.oldest.map(|o| o.map(|o| (now.0 - o.0) as f64 / 3.6e6)), scheduler.pace());
-            }
-            match decision {
+            match scheduler.decide(&seen) {
                 Decision::Wait(at) => now = at.unwrap_or(end).max(Millis(now.0 + 1)),
-                Decision::Seal | Decision::Send => {
+                Decision::Seal => {
                     let urgent = seen.oldest[2].is_some();
                     if sight == Sight::Gated && up.is_none() && !urgent && !scheduler.still_sends(&seen, level) {
                         looks += 1;
@@ -122,11 +118,13 @@ pub fn play(model: &Model, trace: &Trace, sight: Sight) -> Played {
                         continue;
                     }
                     assert_ne!(sends.last(), Some(&slot), "nothing came since it was sent");
+                    let sealed = View { unsent: 1, ..view(now, &[], up) };
+                    assert_eq!(scheduler.decide(&sealed), Decision::Send, "what is sealed is sent");
                     sends.push(slot);
                     scheduler.exchange_ended(now, Ok(()), &cost(level, seen.pending_bytes, model));
                     pending.clear();
-                    scheduler.decide(&view(now, &pending, up));
                 }
+                Decision::Send => unreachable!("nothing is sealed"),
             }
         }
     }
