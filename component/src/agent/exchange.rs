@@ -44,7 +44,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             Err(_) => None,
         };
         let length = signature.and_then(|signature| self.compose(batch, signature, on_event).ok());
-        let Some(length) = length else {
+        // What it may cost is gone from the budget before any of it is spent, or a reset would give it back.
+        let Some(length) = length.filter(|_| self.keep_budget()) else {
             self.pause_until = now.after(REFUSAL_PAUSE);
             return;
         };
@@ -62,6 +63,17 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
                 self.schedule.exchange_ended(now, Err(error), &ExchangeCost::default());
             }
         }
+    }
+
+    /// Keeps what the schedule must not lose by a reset; false when the journal did not take it.
+    #[inline(never)]
+    pub(super) fn keep_budget(&mut self) -> bool {
+        let Some(state) = self.schedule.to_keep() else { return true };
+        let kept = self.journal.keep_budget(&state).is_ok();
+        if kept {
+            self.schedule.was_kept();
+        }
+        kept
     }
 
     /// Sees to it that the link has numbers for this exchange, durably reserved.

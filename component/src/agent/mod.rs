@@ -37,7 +37,7 @@ use crate::{
     identity::{IDENTITY_PAYLOAD_BYTES, Identity},
     journal::{BatchState, Journal, JournalError, NewRecord},
     ports::{Clock, Inbox, Link, LinkError, Submission},
-    power::schedule::{Decision, Schedule, View},
+    power::schedule::{Decision, Degradation, Schedule, View},
     record::{BatchKey, BlindSecret, Entry, Kind, Priority, Record, SequenceNumber},
     rotation::ROTATION_PAYLOAD_BYTES,
     sha256::FaultWatch,
@@ -316,6 +316,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         self.release_what_is_old();
         self.seal_what_is_too_much(on_event);
         let wake_at = self.follow_schedule(on_event);
+        // What does not go in now goes in before the next exchange, or there is none.
+        let _: bool = self.keep_budget();
         let now = self.clock.now();
         let link_at = if self.exchange.is_some() { self.link.wake_at() } else { None };
         let more = self.more_submissions || (self.is_too_much() && self.may_seal(now));
@@ -420,7 +422,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             oldest_unsealed: if sealable { self.open.since() } else { None },
             most_pressing: self.open.most_pressing(),
             oldest: if sealable { self.open.oldest() } else { [None; 3] },
-            pending_bytes: match self.settings.upload {
+            pending_bytes: match self.upload() {
                 UploadMode::Data => u32::try_from(self.open.packed_bytes()).unwrap_or(u32::MAX),
                 UploadMode::HashOnly => 0,
             },
@@ -429,6 +431,12 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             flush: self.flush,
             radio_up_until: self.radio_up_until,
         }
+    }
+
+    /// What the relay is given of batches sealed now: less than was set when the schedule has to save.
+    fn upload(&self) -> UploadMode {
+        let saves = self.schedule.degradation() >= Degradation::HashOnly;
+        if saves { UploadMode::HashOnly } else { self.settings.upload }
     }
 
     /// The oldest sealed batch that the relay does not have.

@@ -22,13 +22,7 @@ pub(super) struct OpenBatch {
 impl OpenBatch {
     /// An empty batch whose blinds come from `key`.
     pub(super) fn new(key: BatchKey) -> Self {
-        Self {
-            tree: TreeHasher::new(),
-            packed: Encoder::new(BitCount::default()),
-            flags: 0,
-            oldest: [None; 3],
-            key,
-        }
+        Self { tree: TreeHasher::new(), packed: Encoder::new(BitCount::default()), flags: 0, oldest: [None; 3], key }
     }
 
     /// Empties it where it is: blinds come from `key` from now on.

@@ -49,7 +49,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
 
     /// Most bytes that the records of a batch take packed.
     pub(super) fn packed_limit(&self) -> u64 {
-        match self.settings.upload {
+        match self.upload() {
             UploadMode::Data => records_limit(UPLINK.min(self.link.capacity())),
             UploadMode::HashOnly => u64::MAX,
         }
@@ -121,7 +121,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             return Err(JournalError::Hash);
         }
         let fits = self.open.packed_bytes() <= records_limit(UPLINK.min(self.link.capacity()));
-        let with_data = self.turn.unsealed || (self.settings.upload == UploadMode::Data && fits);
+        let with_data = self.turn.unsealed || (self.upload() == UploadMode::Data && fits);
         self.journal.seal(&anchor, with_data)?;
         self.turn.unsealed = false;
         self.open.restart(self.settings.blind_secret.batch_key(anchor.stream, anchor.batch.0.saturating_add(1)));

@@ -6,7 +6,10 @@ use crate::{
     batch::BatchNumber,
     journal::{BatchState, Journal, JournalError},
     ports::{Clock, Link, LinkError},
-    power::{cost::ExchangeCost, schedule::Schedule},
+    power::{
+        cost::ExchangeCost,
+        schedule::{Degradation, Schedule},
+    },
     record::{SequenceNumber, StreamId},
     signer::{DeviceId, KeyId, Signer, SignerError},
     time::WallTime,
@@ -193,6 +196,8 @@ pub struct Status {
     pub unsent: u32,
     /// Whether something runs.
     pub activity: Activity,
+    /// How far what is left to spend makes the device do less.
+    pub degradation: Degradation,
     /// The wall clock.
     pub wall: WallTime,
     /// Sums since start.
@@ -217,6 +222,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             next_batch: self.journal.batches().end,
             unsent: self.unsent(),
             activity: if busy { Activity::Busy } else { Activity::Idle },
+            degradation: self.schedule.degradation(),
             wall: self.clock.wall(),
             totals: self.totals,
         }

@@ -261,8 +261,7 @@ impl Budget {
     /// What to keep, for [`crate::journal::Journal::keep_budget`]: version, level and debt in nanojoules (8 bytes each), and the
     /// limits' states.
     #[must_use]
-    pub fn state(&mut self) -> [u8; BUDGET_MAX] {
-        self.kept = (self.level, self.debt);
+    pub fn state(&self) -> [u8; BUDGET_MAX] {
         let mut state = [0; BUDGET_MAX];
         let mut out = state.iter_mut();
         let fields = [VERSION].into_iter().chain(self.level.to_be_bytes()).chain(self.debt.to_be_bytes());
@@ -270,6 +269,11 @@ impl Budget {
             *out = byte;
         }
         state
+    }
+
+    /// The state as it is was kept.
+    pub const fn was_kept(&mut self) {
+        self.kept = (self.level, self.debt);
     }
 
     /// Goes on from what was kept.

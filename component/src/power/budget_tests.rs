@@ -58,7 +58,7 @@ struct World {
 
 impl World {
     fn new(settings: Settings) -> Self {
-        let mut budget = Budget::new(settings, None, Millis(0));
+        let budget = Budget::new(settings, None, Millis(0));
         let kept = budget.state();
         Self { budget, settings, creditable_ms: 0, shown: 0, kept, spent: Vec::new() }
     }
@@ -69,6 +69,7 @@ impl World {
 
     fn keep(&mut self) {
         self.kept = self.budget.state();
+        self.budget.was_kept();
     }
 
     fn note(&mut self, nanojoules: u64, purpose: Purpose) {
@@ -275,7 +276,7 @@ fn a_state_that_cannot_be_read_is_an_empty_bucket() {
         let budget = Budget::new(SETTINGS, Some(&kept), Millis(0));
         assert_eq!(budget.level(), MicroJoules(0), "{kept:?}");
     }
-    let mut rich = Budget::new(Settings { burst: MicroJoules(u64::MAX), ..SETTINGS }, None, Millis(0));
+    let rich = Budget::new(Settings { burst: MicroJoules(u64::MAX), ..SETTINGS }, None, Millis(0));
     let budget = Budget::new(SETTINGS, Some(&rich.state()), Millis(0));
     assert_eq!(budget.level(), SETTINGS.burst.plus(SETTINGS.reserve), "nor is it ever fuller than full");
 }

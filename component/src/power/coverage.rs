@@ -68,7 +68,8 @@ impl Coverage {
     }
 
     fn expose(&mut self, level: CoverageLevel, minutes: u32, changed: bool) {
-        let (Some(stayed), Some(left)) = (self.stayed.get_mut(level as usize), self.left.get_mut(level as usize)) else {
+        let (Some(stayed), Some(left)) = (self.stayed.get_mut(level as usize), self.left.get_mut(level as usize))
+        else {
             return;
         };
         *stayed += minutes;
@@ -161,7 +162,8 @@ mod tests {
             coverage.hear(Ce2, Millis((day * 24 + 16) * HOUR));
         }
         let parts = coverage.by_part();
-        let (night, day) = (parts.at(Millis(1000 * 24 * HOUR + 4 * HOUR)), parts.at(Millis(1000 * 24 * HOUR + 16 * HOUR)));
+        let (night, day) =
+            (parts.at(Millis(1000 * 24 * HOUR + 4 * HOUR)), parts.at(Millis(1000 * 24 * HOUR + 16 * HOUR)));
         assert!(night[0] > 800 && day[2] > 800, "{night:?} {day:?}");
         for part in 0..PARTS as u64 {
             assert_eq!(parts.at(Millis(part * PART_MS)).iter().sum::<u32>(), CERTAIN);

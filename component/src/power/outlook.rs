@@ -149,10 +149,10 @@ impl Outlook<'_> {
         let table = Table::of(self, slack);
         let fixed = self.fixed.map(units);
         let due = table.row(STEPS).upload;
-        let most: ByLevel = core::array::from_fn(|level| {
-            fixed.get(level).copied().max(due.get(level).copied()).unwrap_or_default()
-        });
-        let nw = |energy: i32| u64::try_from(energy).unwrap_or_default() * NANOWATTS_PER_UNIT_MS as u64 / slack.0.max(1);
+        let most: ByLevel =
+            core::array::from_fn(|level| fixed.get(level).copied().max(due.get(level).copied()).unwrap_or_default());
+        let nw =
+            |energy: i32| u64::try_from(energy).unwrap_or_default() * NANOWATTS_PER_UNIT_MS as u64 / slack.0.max(1);
         let over_day = (0..PARTS).map(|part| i64::from(mean(table.parts.of(part), most))).sum::<i64>() / PARTS as i64;
         (nw(at(fixed, CoverageLevel::Ce0)), nw(i32::try_from(over_day).unwrap_or(i32::MAX)))
     }
@@ -293,7 +293,8 @@ impl Table {
             let both = left * not_ridden / ONE;
             // Until it is taken along, or for the whole time: the middle.
             let saving = share(row.saved - start.saved, (ONE + both) / 2);
-            let mut expected = share(mean(shares, then), both) + share(mean(shares, self.ride), ONE - not_ridden) - saving;
+            let mut expected =
+                share(mean(shares, then), both) + share(mean(shares, self.ride), ONE - not_ridden) - saving;
             if let Some((due, cost)) = self.tau
                 && due >= start.offset
                 && due < row.offset
@@ -360,9 +361,9 @@ fn mean(shares: Shares, energies: ByLevel) -> i32 {
 /// 1024 times e to the minus `x` 1024ths: a table in sixteenths, straight between.
 fn exp_minus(x: u32) -> u32 {
     const TABLE: [u16; 66] = [
-        1024, 962, 904, 849, 797, 749, 704, 661, 621, 583, 548, 515, 484, 454, 427, 401, 377, 354, 332, 312, 293, 276, 259, 243,
-        228, 215, 202, 189, 178, 167, 157, 148, 139, 130, 122, 115, 108, 101, 95, 89, 84, 79, 74, 70, 65, 61, 58, 54, 51, 48, 45,
-        42, 40, 37, 35, 33, 31, 29, 27, 26, 24, 23, 21, 20, 19, 18,
+        1024, 962, 904, 849, 797, 749, 704, 661, 621, 583, 548, 515, 484, 454, 427, 401, 377, 354, 332, 312, 293, 276,
+        259, 243, 228, 215, 202, 189, 178, 167, 157, 148, 139, 130, 122, 115, 108, 101, 95, 89, 84, 79, 74, 70, 65, 61,
+        58, 54, 51, 48, 45, 42, 40, 37, 35, 33, 31, 29, 27, 26, 24, 23, 21, 20, 19, 18,
     ];
     let (index, rest) = ((x / 64) as usize, x % 64);
     match (TABLE.get(index), TABLE.get(index + 1)) {

@@ -51,14 +51,32 @@ pub trait Schedule {
     fn exchange_ended(&mut self, now: Millis, result: Result<(), LinkError>, cost: &ExchangeCost);
 
     /// What the agent keeps durably before an exchange starts, and after one; `None` when nothing is to be kept.
-    fn to_keep(&mut self) -> Option<[u8; BUDGET_MAX]> {
+    fn to_keep(&self) -> Option<[u8; BUDGET_MAX]> {
         None
     }
 
-    /// Whether batches go without their data, whatever the settings say.
-    fn sends_hashes_only(&self) -> bool {
-        false
+    /// That was kept.
+    fn was_kept(&mut self) {}
+
+    /// How far what is left to spend makes the device do less.
+    fn degradation(&self) -> Degradation {
+        Degradation::None
     }
+}
+
+/// How far what is left to spend makes the device do less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Degradation {
+    /// Not at all.
+    #[default]
+    None = 0,
+    /// Routine and bulk records wait twice as long.
+    LongerIntervals = 1,
+    /// They wait four times as long, and go as hashes: the device keeps their data.
+    HashOnly = 2,
+    /// Only urgent records are sent.
+    UrgentOnly = 3,
 }
 
 /// How a [`FixedInterval`] keeps time.

@@ -8,7 +8,7 @@ use super::{
     cost::{CoverageLevel, ExchangeCost, Learned, MicroJoules, Model},
     coverage::{CERTAIN, Coverage},
     outlook::{Outlook, Plan, Sight},
-    schedule::{Decision, Schedule, View},
+    schedule::{Decision, Degradation, Schedule, View},
 };
 use crate::{journal::BUDGET_MAX, ports::LinkError, record::Priority, time::Millis};
 
@@ -33,21 +33,6 @@ pub struct Settings {
     pub sight: Sight,
     /// Bytes on the wire of an exchange without records.
     pub exchange_bytes: u32,
-}
-
-/// How far the budget makes the device do less.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Degradation {
-    /// Not at all.
-    #[default]
-    None = 0,
-    /// Routine and bulk records wait twice as long.
-    LongerIntervals = 1,
-    /// They wait four times as long, and go as hashes: the device keeps their data.
-    HashOnly = 2,
-    /// Only urgent records are sent.
-    UrgentOnly = 3,
 }
 
 /// Exchanges that follow each other within this are one wake.
@@ -182,8 +167,9 @@ impl Scheduler {
         };
         scheduler.spread = scheduler.draw() % 1024;
         let [_, routine, _] = settings.patience;
-        let half = (routine.0 / 2).max(1);
-        scheduler.boot_offset = Some(now.after(Millis(half + scheduler.draw() % half)));
+        // Over three quarters of the time, so that no minute carries more than its share by a third.
+        let (eighth, width) = (routine.0 / 8, (routine.0 / 4 * 3).max(1));
+        scheduler.boot_offset = Some(now.after(Millis(eighth + scheduler.draw() % width)));
         scheduler
     }
 
@@ -241,7 +227,8 @@ impl Scheduler {
         self.slack = deadline.since(self.connected);
         let Some((level, at)) = self.coverage.last() else { return self.plan_unseen(view, deadline) };
         let age = if *sight == Sight::Seen { Millis(0) } else { view.now.since(at) };
-        let hours_1024 = view.oldest_unsealed.map_or(1024, |oldest| view.now.since(oldest).0 * 1024 / 3_600_000).max(256);
+        let hours_1024 =
+            view.oldest_unsealed.map_or(1024, |oldest| view.now.since(oldest).0 * 1024 / 3_600_000).max(256);
         let per_hour = u32::try_from(u64::from(view.pending_bytes) * 1024 / hours_1024).unwrap_or(u32::MAX);
         let premium = |level| i64::from(model.level(level).byte_uj) - i64::from(self.byte_price_uj);
         let growth = |level| premium(level) * i64::from(per_hour);
@@ -249,9 +236,8 @@ impl Scheduler {
         let signed = |energy: MicroJoules| i64::try_from(energy.0).unwrap_or(i64::MAX / 4);
         let tau_cost = CoverageLevel::ALL.map(|level| MicroJoules(u64::from(model.level(level).tau_uj)));
         let riding = is_riding(view);
-        let ride = |level| {
-            signed(self.learned.expected(level, model.riding(level, *exchange_bytes, 1))) + records(level)
-        };
+        let ride =
+            |level| signed(self.learned.expected(level, model.riding(level, *exchange_bytes, 1))) + records(level);
         let outlook = Outlook {
             now: view.now,
             deadline,
@@ -316,6 +302,9 @@ impl Scheduler {
         if view.flush || deadline <= view.now {
             return Some((view.now, Purpose::Routine));
         }
+        if self.boot_offset.is_some() && self.coverage.last().is_none() && !riding {
+            return Some((deadline, Purpose::Routine));
+        }
         if let Some((at, for_deadline)) = self.planned
             && for_deadline == deadline
             && at > view.now
@@ -364,12 +353,6 @@ impl Scheduler {
                 false
             }
         }
-    }
-
-    /// How far the budget makes the device do less.
-    #[must_use]
-    pub const fn degradation(&self) -> Degradation {
-        self.degradation
     }
 
     /// The same without the offset after a start: for a device that has been running.
@@ -452,12 +435,16 @@ impl Schedule for Scheduler {
         self.failures = self.failures.saturating_add(1);
     }
 
-    fn to_keep(&mut self) -> Option<[u8; BUDGET_MAX]> {
+    fn to_keep(&self) -> Option<[u8; BUDGET_MAX]> {
         self.budget.is_to_be_kept().then(|| self.budget.state())
     }
 
-    fn sends_hashes_only(&self) -> bool {
-        self.degradation >= Degradation::HashOnly
+    fn was_kept(&mut self) {
+        self.budget.was_kept();
+    }
+
+    fn degradation(&self) -> Degradation {
+        self.degradation
     }
 }
 

@@ -1,3 +1,245 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the schedule does in single situations; how good it is, host/power says.
 
+use std::vec::Vec;
+
+use super::*;
+
+const HOUR: u64 = 3_600_000;
+const DAY: u64 = 24 * HOUR;
+
+fn settings() -> Settings {
+    Settings {
+        patience: [Millis(7 * DAY), Millis(12 * HOUR), Millis(2_000)],
+        retry_base: Millis(60_000),
+        retry_max: Millis(HOUR),
+        seed: 7,
+        model: Model::DEFAULT,
+        budget: budget::Settings {
+            refill_uw: 251,
+            burst: MicroJoules::from_mj(43_000),
+            reserve: MicroJoules::from_mj(20_000),
+            urgent_burst: 3,
+            urgent_interval: Millis(600_000),
+        },
+        tau: None,
+        sight: Sight::Blind,
+        exchange_bytes: 320,
+    }
+}
+
+fn scheduler() -> Scheduler {
+    Scheduler::new(settings(), None, Millis(0)).amid_life()
+}
+
+fn view(now: u64) -> View {
+    View {
+        now: Millis(now),
+        unsealed: 0,
+        oldest_unsealed: None,
+        most_pressing: None,
+        oldest: [None; 3],
+        pending_bytes: 0,
+        unsent: 0,
+        starved: false,
+        flush: false,
+        radio_up_until: None,
+    }
+}
+
+fn holding(now: u64, since: u64, priority: Priority) -> View {
+    let mut oldest = [None; 3];
+    oldest[priority as usize] = Some(Millis(since));
+    View { unsealed: 1, oldest_unsealed: Some(Millis(since)), most_pressing: Some(priority), oldest, ..view(now) }
+}
+
+fn unsent(now: u64) -> View {
+    View { unsent: 1, ..view(now) }
+}
+
+fn exchange(level: CoverageLevel) -> ExchangeCost {
+    ExchangeCost {
+        bytes_up: 204,
+        bytes_down: 60,
+        datagrams_up: 1,
+        datagrams_down: 1,
+        connections: 0,
+        duration_ms: 3_000,
+        coverage: Some(level),
+    }
+}
+
+/// Follows the schedule with one record at `since` until it is sent, and says when that was.
+fn sent_at(scheduler: &mut Scheduler, since: u64, priority: Priority) -> u64 {
+    let mut now = since;
+    for _ in 0..200 {
+        match scheduler.decide(&holding(now, since, priority)) {
+            Decision::Wait(Some(at)) => {
+                assert!(at.0 > now, "waits for the past");
+                now = at.0;
+            }
+            Decision::Seal => {
+                assert_eq!(scheduler.decide(&unsent(now)), Decision::Send);
+                scheduler.exchange_ended(Millis(now + 3_000), Ok(()), &exchange(CoverageLevel::Ce0));
+                assert!(matches!(scheduler.decide(&view(now + 3_000)), Decision::Wait(_)));
+                return now;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("never sent");
+}
+
+#[test]
+fn every_record_is_sent_before_it_is_due() {
+    let mut scheduler = scheduler();
+    let mut since = 0;
+    for round in 0..40 {
+        let (priority, patience) = match round % 3 {
+            0 => (Priority::Bulk, 7 * DAY),
+            1 => (Priority::Routine, 12 * HOUR),
+            _ => (Priority::Urgent, 2_000),
+        };
+        let at = sent_at(&mut scheduler, since, priority);
+        assert!(at <= since + patience, "{priority:?} of {since} at {at}");
+        since = at + 5_000;
+    }
+}
+
+#[test]
+fn with_good_coverage_a_record_waits_for_most_of_its_time() {
+    let mut scheduler = scheduler();
+    let mut since = 0;
+    for round in 0..20 {
+        let at = sent_at(&mut scheduler, since, Priority::Routine);
+        assert!(round < 8 || at - since > 10 * HOUR, "round {round}: after {} min", (at - since) / 60_000);
+        since = at + 5_000;
+    }
+}
+
+#[test]
+fn no_hour_has_more_than_four_automatic_accesses_and_urgent_ones_are_exempt() {
+    let mut hurried = Scheduler::new(Settings { patience: [Millis(0); 3], ..settings() }, None, Millis(0)).amid_life();
+    let (mut times, mut since) = (Vec::new(), 0);
+    for _ in 0..40 {
+        let at = sent_at(&mut hurried, since, Priority::Routine);
+        times.push(at);
+        since = at + 60_000;
+    }
+    assert!(times.windows(5).all(|five| five[4] - five[0] >= HOUR), "{times:?}");
+    assert_eq!(sent_at(&mut hurried, since, Priority::Urgent), since);
+    assert_eq!(sent_at(&mut hurried, since + 60_000, Priority::Urgent), since + 60_000);
+}
+
+#[test]
+fn retries_spread_over_a_doubling_span_and_end_with_a_success() {
+    let mut scheduler = scheduler();
+    let (mut now, mut longest) = (0, 0);
+    for failures in 0..12_u32 {
+        let Decision::Send = scheduler.decide(&View { flush: failures == 0, ..unsent(now) }) else {
+            panic!("must send at {now}")
+        };
+        scheduler.exchange_ended(Millis(now), Err(LinkError::TimeOut), &ExchangeCost::default());
+        let Decision::Wait(Some(Millis(at))) = scheduler.decide(&unsent(now)) else { panic!("must wait") };
+        assert!(at > now && at - now <= HOUR + HOUR, "retry {failures} after {}", at - now);
+        longest = longest.max(at - now);
+        now = at;
+        while let Decision::Wait(Some(Millis(at))) = scheduler.clone().decide(&unsent(now)) {
+            now = at;
+        }
+    }
+    assert!(longest > HOUR / 2, "the span never grew: {longest}");
+}
+
+#[test]
+fn an_empty_budget_keeps_routine_records_back_and_lets_urgent_ones_through() {
+    let mut scheduler = scheduler();
+    scheduler.budget.charge(Millis(0), MicroJoules::from_mj(42_900));
+    assert!(matches!(scheduler.decide(&holding(0, 0, Priority::Routine)), Decision::Wait(Some(_))));
+    assert_eq!(scheduler.degradation(), Degradation::UrgentOnly);
+    let late = holding(13 * HOUR, 0, Priority::Routine);
+    assert!(matches!(scheduler.decide(&late), Decision::Wait(Some(_))), "not even when due");
+    let now = 13 * HOUR + 5_000;
+    assert_eq!(sent_at(&mut scheduler, now, Priority::Urgent), now + 2_000);
+}
+
+#[test]
+fn it_degrades_step_by_step_and_comes_back_with_a_margin() {
+    let mut scheduler = scheduler();
+    let burst = settings().budget.burst;
+    let (mut seen, mut now) = (Vec::new(), 0);
+    for _ in 0..16 {
+        scheduler.decide(&view(now));
+        seen.push(scheduler.degradation());
+        scheduler.budget.charge(Millis(now), MicroJoules(burst.0 / 16));
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] <= pair[1]), "{seen:?}");
+    for step in [Degradation::None, Degradation::LongerIntervals, Degradation::HashOnly, Degradation::UrgentOnly] {
+        assert!(seen.contains(&step), "{step:?}");
+    }
+    for _ in 0..100 {
+        now += HOUR;
+        let before = scheduler.degradation();
+        scheduler.decide(&view(now));
+        assert!(scheduler.degradation() <= before);
+    }
+    assert_eq!(scheduler.degradation(), Degradation::None);
+}
+
+#[test]
+fn the_budget_is_to_be_kept_when_an_exchange_is_told_to_start_and_a_reset_gives_nothing_back() {
+    let mut scheduler = scheduler();
+    let full = scheduler.budget.level();
+    let flush = View { flush: true, ..unsent(0) };
+    assert_eq!(scheduler.decide(&flush), Decision::Send);
+    let kept = scheduler.to_keep().expect("to be kept before it starts");
+    scheduler.was_kept();
+    assert_eq!(scheduler.to_keep(), None);
+    let after = Scheduler::new(settings(), Some(&kept), Millis(0));
+    let held = full.minus(after.budget.level());
+    assert!(held >= Model::DEFAULT.exchange(CoverageLevel::Ce1, 320, 1), "{held:?}");
+}
+
+#[test]
+fn an_exchange_that_never_began_costs_nothing() {
+    let mut scheduler = scheduler();
+    let full = scheduler.budget.level();
+    let flush = View { flush: true, ..unsent(0) };
+    assert_eq!(scheduler.decide(&flush), Decision::Send);
+    assert!(scheduler.budget.level() < full);
+    // Nothing began, and the agent asks again.
+    assert_eq!(scheduler.decide(&flush), Decision::Send);
+    scheduler.exchange_ended(Millis(0), Err(LinkError::Refused), &ExchangeCost::default());
+    assert_eq!(scheduler.budget.level(), full);
+}
+
+#[test]
+fn after_a_start_devices_that_all_began_at_once_do_not_send_at_once() {
+    let times = (0..1000).map(|seed| {
+        let mut scheduler = Scheduler::new(Settings { seed, ..settings() }, None, Millis(0));
+        sent_at(&mut scheduler, 0, Priority::Routine)
+    });
+    let mut minutes: Vec<u64> = times.map(|at| at / (15 * 60_000)).collect();
+    minutes.sort_unstable();
+    let most = minutes.chunk_by(|a, b| a == b).map(<[u64]>::len).max().unwrap();
+    // A thousand over the 36 quarters of nine hours are 28 in each.
+    assert!(most <= 50, "{most} in one quarter of an hour");
+}
+
+#[test]
+fn a_starved_device_asks_at_ever_longer_times() {
+    let mut scheduler = scheduler();
+    let starved = |now| View { starved: true, ..view(now) };
+    let (mut now, mut asks) = (0, Vec::new());
+    while asks.len() < 10 {
+        match scheduler.decide(&starved(now)) {
+            Decision::Send => {
+                asks.push(now);
+                scheduler.exchange_ended(Millis(now), Ok(()), &exchange(CoverageLevel::Ce0));
+            }
+            Decision::Wait(Some(at)) => now = at.0,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(asks[9] > HOUR, "{asks:?}");
+}

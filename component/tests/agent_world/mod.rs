@@ -101,6 +101,11 @@ pub struct World {
 pub struct Port(pub Rc<RefCell<World>>);
 
 impl World {
+    /// The device was reset: what ran is gone.
+    pub fn lose_exchange(&mut self) {
+        (self.exchange, self.granted) = (None, 0..0);
+    }
+
     pub fn wall(&self) -> WallTime {
         WallTime { unix_ms: self.now + self.wall_offset, quality: self.quality }
     }
@@ -221,7 +226,7 @@ impl Inbox for Queue {
     }
 }
 
-pub struct TestLink(Port, Vec<u8>);
+pub struct TestLink(pub Port, pub Vec<u8>);
 
 impl Link for TestLink {
     fn start(&mut self, now: Millis, uplink: &[u8]) -> Result<(), LinkError> {
@@ -398,10 +403,7 @@ impl<const GIVES_WAY: bool> Device<GIVES_WAY> {
     /// The device starts again: what is not in flash is gone.
     pub fn reboot(&mut self) {
         self.flash.0.borrow_mut().power_on();
-        {
-            let mut world = self.world();
-            (world.exchange, world.granted) = (None, 0..0);
-        }
+        self.world().lose_exchange();
         self.agent = Self::boot(&self.settings, &self.world, &self.flash, &mut self.keeper);
         self.boots += 1;
     }

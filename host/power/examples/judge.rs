@@ -55,7 +55,11 @@ fn main() {
     };
     if let Some(seed) = std::env::var("SEED").ok().and_then(|seed| seed.parse::<u64>().ok()) {
         let trace = Trace::of(seed);
-        let sight = match std::env::var("SIGHT").as_deref() { Ok("seen") => Sight::Seen, Ok("blind") => Sight::Blind, _ => Sight::Gated };
+        let sight = match std::env::var("SIGHT").as_deref() {
+            Ok("seen") => Sight::Seen,
+            Ok("blind") => Sight::Blind,
+            _ => Sight::Gated,
+        };
         println!("{:?}", optimum(&model, &trace).sends.iter().map(|slot| *slot as f64 / 4.0).collect::<Vec<_>>());
         println!("{:?}", play(&model, &trace, sight).priced);
         return;
@@ -75,12 +79,22 @@ fn main() {
     if std::env::var("INFORMED").is_ok() {
         let mut sums = [0.0; 5];
         for (best, trace) in traces.iter().filter(|(_, trace)| cairn_power::informed::is_known(trace)) {
-            let of = |sends: &[usize]| cairn_power::price::price(&model, trace, sends).energy.0 as f64 / best.energy.0 as f64;
+            let of = |sends: &[usize]| {
+                cairn_power::price::price(&model, trace, sends).energy.0 as f64 / best.energy.0 as f64
+            };
             sums[0] += 1.0;
             sums[1] += of(&cairn_power::informed::informed(&model, trace));
             let inf = of(&cairn_power::informed::informed(&model, trace));
             let ninf = cairn_power::informed::informed(&model, trace).len();
-            print!("{} {:?} pat {} tau {} bytes {} best {} informed {inf:.2} ({ninf})", trace.seed, trace.place, trace.patience[trace.arrivals[0].priority as usize], trace.tau_slots, trace.arrivals[0].bytes, best.sends.len());
+            print!(
+                "{} {:?} pat {} tau {} bytes {} best {} informed {inf:.2} ({ninf})",
+                trace.seed,
+                trace.place,
+                trace.patience[trace.arrivals[0].priority as usize],
+                trace.tau_slots,
+                trace.arrivals[0].bytes,
+                best.sends.len()
+            );
             for (sum, sight) in sums[2..].iter_mut().zip([Sight::Seen, Sight::Gated, Sight::Blind]) {
                 let p = play(&model, trace, sight);
                 *sum += p.priced.energy.0 as f64 / best.energy.0 as f64;
@@ -88,7 +102,14 @@ fn main() {
             }
             println!();
         }
-        println!("{} traces: informed {:.4} seen {:.4} gated {:.4} blind {:.4}", sums[0], sums[1] / sums[0], sums[2] / sums[0], sums[3] / sums[0], sums[4] / sums[0]);
+        println!(
+            "{} traces: informed {:.4} seen {:.4} gated {:.4} blind {:.4}",
+            sums[0],
+            sums[1] / sums[0],
+            sums[2] / sums[0],
+            sums[3] / sums[0],
+            sums[4] / sums[0]
+        );
         return;
     }
     for sight in [Sight::Seen, Sight::Gated, Sight::Blind] {
@@ -100,20 +121,41 @@ fn main() {
             let (spent, least) = (played.priced.energy.0 as f64, best.energy.0 as f64);
             let text = format!(
                 "sends {} taus {} looks {} late {}; best sends {}; patience {:?} tau {} up {} urgent {} bytes {}",
-                played.sends.len(), played.priced.taus, played.looks, played.priced.late, best.sends.len(), trace.patience,
-                trace.tau_slots, trace.radio_up.iter().filter(|up| **up).count(),
-                trace.arrivals.iter().filter(|arrival| arrival.priority as u8 == 2).count(), trace.arrivals[0].bytes
+                played.sends.len(),
+                played.priced.taus,
+                played.looks,
+                played.priced.late,
+                best.sends.len(),
+                trace.patience,
+                trace.tau_slots,
+                trace.radio_up.iter().filter(|up| **up).count(),
+                trace.arrivals.iter().filter(|arrival| arrival.priority as u8 == 2).count(),
+                trace.arrivals[0].bytes
             );
-            rows.push(Row { seed: trace.seed, place: trace.place, shade: trace.shade, bulk: trace.arrivals[0].priority as u8 == 0, ratio: spent / least, text, spent, least });
+            rows.push(Row {
+                seed: trace.seed,
+                place: trace.place,
+                shade: trace.shade,
+                bulk: trace.arrivals[0].priority as u8 == 0,
+                ratio: spent / least,
+                text,
+                spent,
+                least,
+            });
         }
         rows.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
         let n = rows.len();
         let mean = rows.iter().map(|row| row.ratio).sum::<f64>() / n as f64;
-        let (spent, least) = (rows.iter().map(|row| row.spent).sum::<f64>(), rows.iter().map(|row| row.least).sum::<f64>());
+        let (spent, least) =
+            (rows.iter().map(|row| row.spent).sum::<f64>(), rows.iter().map(|row| row.least).sum::<f64>());
         let worst = &rows[n - 1];
         println!(
             "{sight:?}: mean {mean:.4} of sums {:.4} median {:.4} p99 {:.4} worst {:.4} late {late} looks {:.4}",
-            spent / least, rows[n / 2].ratio, rows[n * 99 / 100].ratio, worst.ratio, looks / least
+            spent / least,
+            rows[n / 2].ratio,
+            rows[n * 99 / 100].ratio,
+            worst.ratio,
+            looks / least
         );
         println!("  worst: seed {} {:?} {:?} {}", worst.seed, worst.place, worst.shade, worst.text);
         if std::env::var("ROWS").is_ok() {
@@ -127,7 +169,10 @@ fn main() {
                 let key2 = format!(", {patience}, 0]");
                 let of: Vec<f64> = rows
                     .iter()
-                    .filter(|row| row.text.ends_with(bytes) && (row.text.contains(&key) && row.bulk || row.text.contains(&key2) && !row.bulk))
+                    .filter(|row| {
+                        row.text.ends_with(bytes)
+                            && (row.text.contains(&key) && row.bulk || row.text.contains(&key2) && !row.bulk)
+                    })
                     .map(|row| row.ratio)
                     .collect();
                 print!("  {bytes}/{patience} {:.3} ({})", of.iter().sum::<f64>() / of.len() as f64, of.len());

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The agent with the schedule that pays for what it does: few wakes, a budget that outlives resets, and less data before none.
+
+mod agent_world;
+mod journal_flash;
+
+use std::{cell::RefCell, rc::Rc};
+
+use agent_world::{
+    HOUR, Log, PAYLOAD, Port, Queue, STREAM, SharedFlash, TestLink, UPLINK, World, minicbor_uint,
+    relay::Keys,
+    settings,
+    signer::{FIRST_KEY, TestSigner},
+};
+use cairn::{
+    agent::{Agent, Event, UploadMode},
+    journal::Journal,
+    power::{
+        budget,
+        cost::{MicroJoules, Model},
+        outlook::Sight,
+        schedule::Degradation,
+        scheduler::{Scheduler, Settings},
+    },
+    record::{Kind, Priority},
+    time::{Millis, TimeQuality},
+};
+use journal_flash::MockFlash;
+
+type Paying = Agent<Log, TestSigner, TestLink, Port, Scheduler, PAYLOAD, UPLINK>;
+
+struct Meter {
+    agent: Paying,
+    inbox: Queue,
+    world: Port,
+    flash: SharedFlash,
+    budget: budget::Settings,
+}
+
+const RICH: budget::Settings = budget::Settings {
+    refill_uw: 251,
+    burst: MicroJoules::from_mj(43_000),
+    reserve: MicroJoules::from_mj(20_000),
+    urgent_burst: 3,
+    urgent_interval: Millis(600_000),
+};
+
+impl Meter {
+    fn new(budget: budget::Settings) -> Self {
+        let wall_offset = 1_768_345_200_000;
+        let world = World {
+            wall_offset,
+            quality: TimeQuality::Network,
+            exchange_takes: 3_000,
+            keys: Keys::of(FIRST_KEY.public()),
+            finalises_quickly: true,
+            ..World::default()
+        };
+        let world = Port(Rc::new(RefCell::new(world)));
+        let flash = SharedFlash(Rc::new(RefCell::new(MockFlash::new(1))));
+        Log::format(&mut flash.clone(), STREAM).unwrap();
+        let agent = Self::boot(&world, &flash, budget);
+        Self { agent, inbox: Queue(world.clone(), Vec::new()), world, flash, budget }
+    }
+
+    fn boot(world: &Port, flash: &SharedFlash, budget: budget::Settings) -> Paying {
+        let mut journal = Log::mount(flash.clone()).unwrap();
+        let kept = journal.budget().unwrap();
+        let now = Millis(world.0.borrow().now);
+        let schedule = Settings {
+            patience: [Millis(7 * 24 * HOUR), Millis(12 * HOUR), Millis(2_000)],
+            retry_base: Millis(60_000),
+            retry_max: Millis(HOUR),
+            seed: 3,
+            model: Model::DEFAULT,
+            budget,
+            tau: None,
+            sight: Sight::Blind,
+            exchange_bytes: 320,
+        };
+        let schedule = Scheduler::new(schedule, kept.as_ref().map(|kept| kept.bytes()), now);
+        let link = TestLink(world.clone(), Vec::new());
+        let signer = TestSigner::new(&FIRST_KEY, world);
+        Agent::new(settings(UploadMode::Data), journal, signer, link, world.clone(), schedule).unwrap()
+    }
+
+    fn reset(&mut self) {
+        {
+            let mut world = self.world.0.borrow_mut();
+            world.lose_exchange();
+        }
+        self.agent = Self::boot(&self.world, &self.flash, self.budget);
+    }
+
+    fn submit(&mut self, priority: Priority, value: u32) {
+        self.world.0.borrow_mut().submit(Kind::READING, priority, &minicbor_uint(value));
+    }
+
+    fn run_for(&mut self, span: u64) {
+        let until = self.world.0.borrow().now + span;
+        for polls in 0.. {
+            assert!(polls < 10_000, "the agent spins");
+            let world = self.world.clone();
+            let next = self.agent.poll(&mut self.inbox, &mut |event| world.0.borrow_mut().events.push(event));
+            let mut world = self.world.0.borrow_mut();
+            match next.filter(|at| at.0 <= until) {
+                Some(at) => world.now = world.now.max(at.0),
+                None => {
+                    world.now = until;
+                    break;
+                }
+            }
+        }
+    }
+
+    fn read_for_days(&mut self, days: u32) {
+        for value in 0..days * 24 {
+            self.submit(Priority::Routine, value);
+            self.run_for(HOUR);
+        }
+    }
+
+    fn uplinks(&self) -> usize {
+        self.world.0.borrow().uplinks.len()
+    }
+}
+
+#[test]
+fn ten_days_of_readings_take_about_as_many_wakes_as_their_deadlines_need() {
+    let mut meter = Meter::new(RICH);
+    meter.read_for_days(10);
+    let uplinks = meter.uplinks();
+    // Twenty at twelve hours each.
+    assert!((18..=30).contains(&uplinks), "{uplinks}");
+    let world = meter.world.0.borrow();
+    let stored = world.events.iter().filter(|event| matches!(event, Event::Stored { .. })).count();
+    assert_eq!(stored, uplinks, "each brought a batch");
+    assert_eq!(meter.agent.status().degradation, Degradation::None);
+}
+
+#[test]
+fn a_device_that_resets_in_every_exchange_spends_its_bucket_and_no_more() {
+    let mut meter = Meter::new(budget::Settings { refill_uw: 0, ..RICH });
+    for value in 0..200 {
+        meter.submit(Priority::Urgent, value);
+        meter.run_for(2_500);
+        meter.reset();
+    }
+    // An exchange of 320 bytes at a level that nobody knows is 1,860 mJ or more; all is urgent.
+    let most = (RICH.burst.0 + RICH.reserve.0) / 1_860_000;
+    let uplinks = meter.uplinks() as u64;
+    assert!((10..=most).contains(&uplinks), "{uplinks} of {most}");
+}
+
+#[test]
+fn a_device_short_of_energy_sends_hashes_then_only_what_is_urgent() {
+    let mut meter = Meter::new(budget::Settings { refill_uw: 5, burst: MicroJoules::from_mj(20_000), ..RICH });
+    let (mut seen, mut last) = (Vec::new(), Degradation::None);
+    for value in 0..60 {
+        for _ in 0..12 {
+            meter.submit(Priority::Routine, value);
+            meter.run_for(HOUR);
+        }
+        last = meter.agent.status().degradation;
+        if seen.last() != Some(&last) {
+            seen.push(last);
+        }
+    }
+    assert!(seen.contains(&Degradation::HashOnly), "{seen:?}");
+    assert!(meter.world.0.borrow().data.iter().any(Option::is_none), "a batch went without its data");
+    assert!(last >= Degradation::LongerIntervals, "{seen:?}");
+    let before = meter.uplinks();
+    meter.submit(Priority::Urgent, 99);
+    meter.run_for(10_000);
+    assert!(meter.uplinks() > before, "what is urgent goes");
+}
