@@ -47,15 +47,10 @@ const RICH: budget::Settings = budget::Settings {
 
 impl Meter {
     fn new(budget: budget::Settings) -> Self {
-        let wall_offset = 1_768_345_200_000;
-        let world = World {
-            wall_offset,
-            quality: TimeQuality::Network,
-            exchange_takes: 3_000,
-            keys: Keys::of(FIRST_KEY.public()),
-            finalises_quickly: true,
-            ..World::default()
-        };
+        let mut world = World::default();
+        (world.wall_offset, world.quality) = (1_768_345_200_000, TimeQuality::Network);
+        (world.exchange_takes, world.finalises_quickly) = (3_000, true);
+        world.keys = Keys::of(FIRST_KEY.public());
         let world = Port(Rc::new(RefCell::new(world)));
         let flash = SharedFlash(Rc::new(RefCell::new(MockFlash::new(1))));
         Log::format(&mut flash.clone(), STREAM).unwrap();
@@ -157,9 +152,9 @@ fn a_device_short_of_energy_sends_hashes_then_only_what_is_urgent() {
     let mut meter = Meter::new(budget::Settings { refill_uw: 5, burst: MicroJoules::from_mj(20_000), ..RICH });
     let (mut seen, mut last) = (Vec::new(), Degradation::None);
     for value in 0..60 {
-        for _ in 0..12 {
+        for _ in 0..2 {
             meter.submit(Priority::Routine, value);
-            meter.run_for(HOUR);
+            meter.run_for(6 * HOUR);
         }
         last = meter.agent.status().degradation;
         if seen.last() != Some(&last) {

@@ -111,6 +111,7 @@ pub struct Scheduler {
     planned: Option<(Millis, Millis)>,
     /// Uploading until nothing is left, and what for.
     under_way: Option<Purpose>,
+    started: Millis,
     /// The last connection, as far as is known.
     connected: Millis,
     /// Its open batch was sealed, or there was none.
@@ -152,6 +153,7 @@ impl Scheduler {
             seen: (None, 0),
             planned: None,
             under_way: None,
+            started: now,
             connected: now,
             sealed: false,
             running: false,
@@ -211,6 +213,12 @@ impl Scheduler {
         oldest.filter_map(|(priority, since)| since.map(|since| self.due(priority, since))).min()
     }
 
+    /// When something urgent of the open batch is due.
+    fn urgent_due(&self, view: &View) -> Option<Millis> {
+        let [.., urgent] = view.oldest;
+        urgent.map(|since| self.due(Priority::Urgent, since))
+    }
+
     /// From one upload to when the next is due: the shortest patience of what comes regularly, which is what was waited for last.
     fn cycle(&self) -> Millis {
         self.slack
@@ -268,8 +276,12 @@ impl Scheduler {
         plan
     }
 
-    /// Where nothing was ever heard of coverage: the first upload is made half way, to learn.
+    /// Where nothing was ever heard of coverage: the first upload is made half way, to learn. A link that never tells has all others
+    /// when they are due.
     fn plan_unseen(&self, view: &View, deadline: Millis) -> Plan {
+        if self.connected > self.started {
+            return if is_riding(view) { Plan::Now } else { Plan::At(deadline) };
+        }
         let half = Millis(deadline.since(view.now).0 / 2);
         if half.0 == 0 || self.planned.is_some() { Plan::Now } else { Plan::At(view.now.after(half)) }
     }
@@ -279,7 +291,7 @@ impl Scheduler {
         let open = self.open_due(view);
         if view.unsent > self.seen.1 && self.under_way.is_none() {
             // The agent had to seal: what was due then is due still.
-            let was = (self.seen.0.or(self.boot_offset).unwrap_or(view.now), Purpose::Routine);
+            let was = (self.seen.0.unwrap_or_else(|| self.some_time_after(view.now, u32::MAX)), Purpose::Routine);
             self.owed = Some(self.owed.filter(|owed| owed.0 <= was.0).unwrap_or(was));
         }
         self.seen = (open, view.unsent);
@@ -288,9 +300,8 @@ impl Scheduler {
             return Some((at, Purpose::Urgent));
         }
         let deadline = open.into_iter().chain(owed.map(|owed| owed.0)).min()?;
-        let urgent = view.oldest[Priority::Urgent as usize].map(|since| self.due(Priority::Urgent, since));
-        if let Some(urgent) = urgent
-            && urgent <= deadline
+        if let Some(urgent) = self.urgent_due(view)
+            && (urgent <= deadline || urgent <= view.now)
         {
             return Some((urgent, Purpose::Urgent));
         }
@@ -389,6 +400,11 @@ impl Schedule for Scheduler {
         if self.under_way.is_some() && self.sealed && view.unsent == 0 {
             (self.under_way, self.owed) = (None, None);
         }
+        let urgent = self.urgent_due(view);
+        if urgent.is_some_and(|at| at <= view.now) && self.under_way == Some(Purpose::Routine) {
+            // It does not wait for what hinders the rest.
+            self.under_way = None;
+        }
         let purpose = match self.under_way {
             Some(purpose) => purpose,
             None => match self.begin_at(view) {
@@ -398,6 +414,7 @@ impl Schedule for Scheduler {
             },
         };
         if let Some(at) = self.hindered_until(view, purpose) {
+            let at = urgent.filter(|urgent| *urgent > view.now).map_or(at, |urgent| at.min(urgent));
             return Decision::Wait(Some(at.min(again).max(Millis(view.now.0 + 1))));
         }
         if self.under_way.is_none() {
@@ -451,8 +468,7 @@ impl Schedule for Scheduler {
 impl Scheduler {
     /// An exchange runs: nothing but something urgent is sealed meanwhile.
     fn while_running(&self, view: &View) -> Decision {
-        let urgent = view.oldest[Priority::Urgent as usize].map(|since| self.due(Priority::Urgent, since));
-        match urgent {
+        match self.urgent_due(view) {
             Some(at) if at <= view.now => Decision::Seal,
             at => Decision::Wait(at),
         }
