@@ -1,191 +1,118 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo run -p cairn-power --release --example judge [tuning|final]`: the scheduler against the optimum on every trace of a set of
-//! seeds, with what the link tells varied; mean, 99th percentile and worst, and where the worst comes from.
+//! `cargo run -p cairn-power --example judge [final] [every=N] [seed=N]`: the scheduler beside the optimum on every trace of a set of
+//! seeds, for all that a link may tell; mean, 99th percentile and worst with its trace; where the loss comes from. The set is the
+//! one for tuning unless the final one is asked for by name.
 
-use cairn::power::{cost::Model, outlook::Sight};
+use cairn::{
+    power::{
+        cost::Model,
+        outlook::Sight::{self, Blind, Gated, Seen},
+    },
+    record::Priority,
+};
 use cairn_power::{
-    optimum::optimum,
-    play::play,
+    informed::{informed, is_known},
+    optimum::{Optimum, optimum},
+    play::{Played, play},
+    price::price,
     traces::{FINAL_SEEDS, Place, Shade, TUNING_SEEDS, Trace},
 };
 
-struct Row {
-    seed: u64,
-    place: Place,
-    shade: Shade,
+/// A trace, how it was played, and how much more that cost than the optimum.
+struct Row<'a> {
+    trace: &'a Trace,
+    best: &'a Optimum,
+    played: Played,
     ratio: f64,
-    bulk: bool,
-    text: String,
-    spent: f64,
-    least: f64,
 }
 
-fn thresholds(trace: &Trace, shares: [f64; 3]) -> Vec<usize> {
-    let (mut sends, mut due, mut since) = (Vec::new(), usize::MAX, 0);
-    let mut arrivals = trace.arrivals.iter().peekable();
-    for slot in 0..trace.slots() {
-        while let Some(arrival) = arrivals.next_if(|arrival| arrival.slot == slot) {
-            due = due.min(trace.due(arrival));
-        }
-        if due == usize::MAX {
-            continue;
-        }
-        let left = (due - slot) as f64 / (due - since).max(1) as f64;
-        if left <= shares[trace.levels[slot] as usize] {
-            sends.push(slot);
-            (due, since) = (usize::MAX, slot + 1);
-        }
-    }
-    sends
+fn mean(values: impl Iterator<Item = f64>) -> (f64, usize) {
+    let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
+    (sum / f64::from(count.max(1)), count as usize)
 }
 
 fn main() {
-    let seeds = if std::env::args().any(|arg| arg == "final") { FINAL_SEEDS } else { TUNING_SEEDS };
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let number = |name: &str| args.iter().find_map(|arg| arg.strip_prefix(name)?.parse::<u64>().ok());
+    let seeds = if args.iter().any(|arg| arg == "final") { FINAL_SEEDS } else { TUNING_SEEDS };
+    let every = usize::try_from(number("every=").unwrap_or(1)).expect("a step");
+    let seeds = number("seed=").map_or_else(|| seeds.step_by(every).collect(), |seed| vec![seed]);
     let model = Model::DEFAULT;
-    let step = std::env::var("STEP").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
-    let traces: Vec<_> = seeds.step_by(step).map(Trace::of).map(|trace| (optimum(&model, &trace), trace)).collect();
-    let traces: Vec<_> = match std::env::var("ONLY").as_deref() {
-        Ok("plain") => traces
-            .into_iter()
-            .filter(|(_, trace)| {
-                !trace.radio_up.contains(&true) && !trace.arrivals.iter().any(|arrival| arrival.priority as u8 == 2)
-            })
-            .collect(),
-        _ => traces,
-    };
-    if let Some(seed) = std::env::var("SEED").ok().and_then(|seed| seed.parse::<u64>().ok()) {
-        let trace = Trace::of(seed);
-        let sight = match std::env::var("SIGHT").as_deref() {
-            Ok("seen") => Sight::Seen,
-            Ok("blind") => Sight::Blind,
-            _ => Sight::Gated,
-        };
-        println!("{:?}", optimum(&model, &trace).sends.iter().map(|slot| *slot as f64 / 4.0).collect::<Vec<_>>());
-        println!("{:?}", play(&model, &trace, sight).priced);
-        return;
+    let traces: Vec<(Optimum, Trace)> =
+        seeds.into_iter().map(Trace::of).map(|trace| (optimum(&model, &trace), trace)).collect();
+    for sight in [Seen, Gated, Blind] {
+        tell(sight, &model, &traces);
     }
-    if std::env::var("THRESHOLDS").is_ok() {
-        for first in [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6] {
-            for second in [0.0, 0.05, 0.1, 0.2] {
-                let ratios = traces.iter().map(|(best, trace)| {
-                    cairn_power::price::price(&model, trace, &thresholds(trace, [first, second, 0.0])).energy.0 as f64
-                        / best.energy.0 as f64
-                });
-                println!("{first} {second}: {:.4}", ratios.sum::<f64>() / traces.len() as f64);
-            }
-        }
-        return;
-    }
-    if std::env::var("INFORMED").is_ok() {
-        let mut sums = [0.0; 5];
-        for (best, trace) in traces.iter().filter(|(_, trace)| cairn_power::informed::is_known(trace)) {
-            let of = |sends: &[usize]| {
-                cairn_power::price::price(&model, trace, sends).energy.0 as f64 / best.energy.0 as f64
-            };
-            sums[0] += 1.0;
-            sums[1] += of(&cairn_power::informed::informed(&model, trace));
-            let inf = of(&cairn_power::informed::informed(&model, trace));
-            let ninf = cairn_power::informed::informed(&model, trace).len();
-            print!(
-                "{} {:?} pat {} tau {} bytes {} best {} informed {inf:.2} ({ninf})",
-                trace.seed,
-                trace.place,
-                trace.patience[trace.arrivals[0].priority as usize],
-                trace.tau_slots,
-                trace.arrivals[0].bytes,
-                best.sends.len()
-            );
-            for (sum, sight) in sums[2..].iter_mut().zip([Sight::Seen, Sight::Gated, Sight::Blind]) {
-                let p = play(&model, trace, sight);
-                *sum += p.priced.energy.0 as f64 / best.energy.0 as f64;
-                print!(" {:.2} ({} {})", p.priced.energy.0 as f64 / best.energy.0 as f64, p.sends.len(), p.looks);
-            }
-            println!();
-        }
+    tell_informed(&model, &traces);
+}
+
+fn tell(sight: Sight, model: &Model, traces: &[(Optimum, Trace)]) {
+    let rows = traces.iter().map(|(best, trace)| {
+        let played = play(model, trace, sight);
+        let ratio = played.priced.energy.0 as f64 / best.energy.0 as f64;
+        Row { trace, best, played, ratio }
+    });
+    let mut rows: Vec<Row<'_>> = rows.collect();
+    rows.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
+    let total = |of: &dyn Fn(&Row<'_>) -> u64| rows.iter().map(of).sum::<u64>() as f64;
+    let (spent, least) = (total(&|row| row.played.priced.energy.0), total(&|row| row.best.energy.0));
+    let late = rows.iter().map(|row| row.played.priced.late).sum::<usize>();
+    println!(
+        "{sight:?}: {} traces, mean {:.4}, of sums {:.4}, median {:.4}, p99 {:.4}, late {late}, looks {:.4}",
+        rows.len(),
+        mean(rows.iter().map(|row| row.ratio)).0,
+        spent / least,
+        rows[rows.len() / 2].ratio,
+        rows[rows.len() * 99 / 100].ratio,
+        total(&|row| row.played.looked.0) / least,
+    );
+    for worst in rows.iter().rev().take(1) {
+        let Trace { seed, place, shade, patience, tau_slots, .. } = worst.trace;
+        let (priced, best) = (worst.played.priced, worst.best.sends.len());
         println!(
-            "{} traces: informed {:.4} seen {:.4} gated {:.4} blind {:.4}",
-            sums[0],
-            sums[1] / sums[0],
-            sums[2] / sums[0],
-            sums[3] / sums[0],
-            sums[4] / sums[0]
+            "  worst {:.4}: seed {seed}, {place:?}, {shade:?}, patience {patience:?}, T3412 {tau_slots}; {priced:?}, optimum {best} \
+             uploads",
+            worst.ratio
         );
-        return;
     }
-    for sight in [Sight::Seen, Sight::Gated, Sight::Blind] {
-        let (mut rows, mut late, mut looks) = (Vec::new(), 0, 0.0);
-        for (best, trace) in &traces {
-            let played = play(&model, trace, sight);
-            late += played.priced.late;
-            looks += played.looked.0 as f64;
-            let (spent, least) = (played.priced.energy.0 as f64, best.energy.0 as f64);
-            let text = format!(
-                "sends {} taus {} looks {} late {}; best sends {}; patience {:?} tau {} up {} urgent {} bytes {}",
-                played.sends.len(),
-                played.priced.taus,
-                played.looks,
-                played.priced.late,
-                best.sends.len(),
-                trace.patience,
-                trace.tau_slots,
-                trace.radio_up.iter().filter(|up| **up).count(),
-                trace.arrivals.iter().filter(|arrival| arrival.priority as u8 == 2).count(),
-                trace.arrivals[0].bytes
-            );
-            rows.push(Row {
-                seed: trace.seed,
-                place: trace.place,
-                shade: trace.shade,
-                bulk: trace.arrivals[0].priority as u8 == 0,
-                ratio: spent / least,
-                text,
-                spent,
-                least,
+    for place in [Place::Good, Place::Edge, Place::Deep] {
+        for shade in [Shade::None, Shade::Busy, Shade::Covered] {
+            let of = rows.iter().filter(|row| row.trace.place == place && row.trace.shade == shade);
+            let (mean, count) = mean(of.map(|row| row.ratio));
+            print!("  {place:?}/{shade:?} {mean:.3} ({count})");
+        }
+    }
+    println!();
+    for hours in [6, 12, 24, 48, 168] {
+        for with_data in [false, true] {
+            let of = rows.iter().filter(|row| {
+                let reading = &row.trace.arrivals[0];
+                row.trace.patience[reading.priority as usize] == hours * 4 && (reading.bytes > 0) == with_data
             });
+            let (mean, count) = mean(of.map(|row| row.ratio));
+            print!("  {hours} h {} {mean:.3} ({count})", if with_data { "data" } else { "hashes" });
         }
-        rows.sort_by(|a, b| a.ratio.total_cmp(&b.ratio));
-        let n = rows.len();
-        let mean = rows.iter().map(|row| row.ratio).sum::<f64>() / n as f64;
-        let (spent, least) =
-            (rows.iter().map(|row| row.spent).sum::<f64>(), rows.iter().map(|row| row.least).sum::<f64>());
-        let worst = &rows[n - 1];
-        println!(
-            "{sight:?}: mean {mean:.4} of sums {:.4} median {:.4} p99 {:.4} worst {:.4} late {late} looks {:.4}",
-            spent / least,
-            rows[n / 2].ratio,
-            rows[n * 99 / 100].ratio,
-            worst.ratio,
-            looks / least
-        );
-        println!("  worst: seed {} {:?} {:?} {}", worst.seed, worst.place, worst.shade, worst.text);
-        if std::env::var("ROWS").is_ok() {
-            for row in rows.iter().step_by(n / 25) {
-                println!("  {:.3} {} {:?} {:?} {}", row.ratio, row.seed, row.place, row.shade, row.text);
-            }
-        }
-        for bytes in ["bytes 0", "bytes 6"] {
-            for patience in [24, 48, 96, 192, 672] {
-                let key = format!("patience [{patience},");
-                let key2 = format!(", {patience}, 0]");
-                let of: Vec<f64> = rows
-                    .iter()
-                    .filter(|row| {
-                        row.text.ends_with(bytes)
-                            && (row.text.contains(&key) && row.bulk || row.text.contains(&key2) && !row.bulk)
-                    })
-                    .map(|row| row.ratio)
-                    .collect();
-                print!("  {bytes}/{patience} {:.3} ({})", of.iter().sum::<f64>() / of.len() as f64, of.len());
-            }
-        }
-        println!();
-        for place in [Place::Good, Place::Edge, Place::Deep] {
-            for shade in [Shade::None, Shade::Busy, Shade::Covered] {
-                let of: Vec<f64> =
-                    rows.iter().filter(|row| row.place == place && row.shade == shade).map(|row| row.ratio).collect();
-                print!("  {place:?}/{shade:?} {:.3} ({})", of.iter().sum::<f64>() / of.len() as f64, of.len());
-            }
-            println!();
-        }
+    }
+    println!();
+    let (forced, count) = mean(rows.iter().filter(|row| is_mostly_urgent(row.trace)).map(|row| row.ratio));
+    println!("  four urgent a day {forced:.3} ({count})");
+}
+
+fn is_mostly_urgent(trace: &Trace) -> bool {
+    trace.arrivals.iter().filter(|arrival| arrival.priority == Priority::Urgent).count() > 60
+}
+
+/// What even a scheduler that knows the law and sees every moment spends more, beside ours on the same traces.
+fn tell_informed(model: &Model, traces: &[(Optimum, Trace)]) {
+    let known: Vec<_> = traces.iter().filter(|(_, trace)| is_known(trace)).collect();
+    let ratio = |energy: u64, best: &Optimum| energy as f64 / best.energy.0 as f64;
+    let (bound, count) = mean(known.iter().map(|(best, trace)| {
+        let priced = price(model, trace, &informed(model, trace));
+        ratio(priced.energy.0, best)
+    }));
+    println!("Informed: {count} traces without shade, urgent records and rides: mean {bound:.4}");
+    for sight in [Seen, Gated, Blind] {
+        let ours = known.iter().map(|(best, trace)| ratio(play(model, trace, sight).priced.energy.0, best));
+        println!("  {sight:?} on the same {:.4}", mean(ours).0);
     }
 }

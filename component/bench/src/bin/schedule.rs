@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a decision of the schedule takes: the most of many, with coverage, records and time drawn at random.
+#![cfg_attr(all(target_arch = "arm", target_os = "none"), no_std, no_main)]
+
+#[cfg(all(target_arch = "arm", target_os = "none"))]
+mod image {
+    use core::hint::black_box;
+
+    use cairn::{
+        power::{
+            budget,
+            cost::{CoverageLevel, ExchangeCost, MicroJoules, Model},
+            outlook::Sight,
+            schedule::{Decision, Schedule as _, View},
+            scheduler::{Scheduler, Settings},
+        },
+        time::Millis,
+    };
+    use cairn_bench::{Meter, Random, cortex_m_semihosting::hprintln, entry, finish};
+
+    const HOUR: u64 = 3_600_000;
+
+    fn settings(sight: Sight) -> Settings {
+        Settings {
+            patience: [Millis(168 * HOUR), Millis(24 * HOUR), Millis(2_000)],
+            retry_base: Millis(30_000),
+            retry_max: Millis(HOUR),
+            seed: 1,
+            model: Model::DEFAULT,
+            budget: budget::Settings {
+                refill_uw: 251,
+                burst: MicroJoules::from_mj(43_000),
+                reserve: MicroJoules::from_mj(20_000),
+                urgent_burst: 3,
+                urgent_interval: Millis(600_000),
+            },
+            tau: Some(Millis(12 * HOUR)),
+            sight,
+            exchange_bytes: 320,
+        }
+    }
+
+    fn view(now: u64, oldest: u64) -> View {
+        let oldest = Some(Millis(oldest));
+        View {
+            now: Millis(now),
+            unsealed: 1,
+            oldest_unsealed: oldest,
+            most_pressing: None,
+            oldest: [oldest, oldest, None],
+            pending_bytes: 500,
+            unsent: 0,
+            starved: false,
+            flush: false,
+            radio_up_until: None,
+        }
+    }
+
+    /// Not inlined: a frame that is part of the meter's own is not measured.
+    #[inline(never)]
+    fn decided(scheduler: &mut Scheduler, view: &View) -> Decision {
+        scheduler.decide(view)
+    }
+
+    #[entry]
+    fn main() -> ! {
+        let mut meter = Meter::start();
+        let mut random = Random::new();
+        for (name, sight) in [("blind", Sight::Blind), ("gated", Sight::Gated), ("seen", Sight::Seen)] {
+            let mut scheduler = Scheduler::new(settings(sight), None, Millis(0)).amid_life();
+            let (mut most, mut stack, mut now, mut sent) = (0, 0, 0, 0);
+            for _ in 0..60 {
+                let [hours, level, ..] = random.bytes();
+                now += u64::from(hours) * HOUR / 8;
+                let level = CoverageLevel::ALL[usize::from(level % 3)];
+                scheduler.hear(Millis(now), level);
+                let waiting = view(now + 60_000, now);
+                let mut decision = None;
+                let cost = meter.measure(|| decision = Some(black_box(decided)(&mut scheduler, &waiting)));
+                (most, stack) = (cost.instructions.max(most), cost.stack_bytes.max(stack));
+                if decision == Some(Decision::Seal) {
+                    let sealed = View { unsent: 1, unsealed: 0, oldest_unsealed: None, oldest: [None; 3], ..waiting };
+                    if scheduler.decide(&sealed) == Decision::Send {
+                        let cost = ExchangeCost {
+                            bytes_up: 700,
+                            datagrams_up: 1,
+                            coverage: Some(level),
+                            ..Default::default()
+                        };
+                        scheduler.exchange_ended(Millis(now + 70_000), Ok(()), &cost);
+                        sent += 1;
+                    }
+                }
+            }
+            hprintln!("{}_instructions={} {}_stack_bytes={} sent={}", name, most, name, stack, sent);
+        }
+        finish()
+    }
+}
+
+#[cfg(not(all(target_arch = "arm", target_os = "none")))]
+fn main() {}
