@@ -7,12 +7,12 @@
 
 use super::{
     cost::{CoverageLevel, MicroJoules},
-    coverage::{ByPart, CERTAIN, Coverage, PART_MS, PARTS, Shares, part_of},
+    coverage::{ByPart, CERTAIN, Coverage, PART_MS, PARTS, Shares},
 };
 use crate::time::Millis;
 
 /// Steps that the time to the deadline is cut into.
-pub const STEPS: usize = 12;
+pub const STEPS: usize = 10;
 
 /// Microjoules of one unit of energy here.
 const UNIT_UJ: u64 = 64;
@@ -20,6 +20,13 @@ const UNIT_UJ: u64 = 64;
 const NANOWATTS_PER_UNIT_MS: i64 = UNIT_UJ as i64 * 1_000_000;
 /// No energy is reckoned higher: 100 J. Times [`CERTAIN`] it still fits.
 const ENERGY_MAX: u64 = 100_000_000 / UNIT_UJ;
+
+/// The same, signed and in 32 bits.
+const MOST: i32 = ENERGY_MAX as i32;
+/// Steps grow: the last ends after so many of the first.
+const SQUARE: u64 = (STEPS * STEPS) as u64;
+/// The longest first step: a deadline further away than 40 days is planned for as if it were there.
+const UNIT_MAX_MS: u64 = 40 * 24 * 3_600_000 / SQUARE;
 
 /// What is known of the link before it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +87,18 @@ pub enum Plan {
     At(Millis),
 }
 
+/// A plan, and what it says of the mean of all uploads over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weighed {
+    /// What to do.
+    pub plan: Plan,
+    /// By how many nanowatts the mean is too low.
+    pub wrong_nw: i64,
+    /// Between which bounds it lies: every upload made when it is due, at the best level and with nothing in it, or at whatever level
+    /// there is.
+    pub bounds_nw: (u64, u64),
+}
+
 /// Energies at the three levels.
 type ByLevel = [i32; 3];
 
@@ -97,16 +116,16 @@ impl Outlook<'_> {
     /// its waking is paid for.
     #[must_use]
     pub fn plan(&self) -> Plan {
-        self.weigh().0
+        self.weigh().plan
     }
 
     /// [`Outlook::plan`], and by how many nanowatts the mean is wrong, when it is asked at the beginning of a cycle: what is expected
     /// to be spent less what is saved by waiting, over the time that is waited at least (Newton's step; Dinkelbach 1967).
     #[must_use]
-    pub fn weigh(&self) -> (Plan, i64) {
+    pub fn weigh(&self) -> Weighed {
         let slack = self.deadline.since(self.now);
-        if slack.0 < (STEPS * STEPS) as u64 {
-            return (Plan::Now, 0);
+        if slack.0 < SQUARE {
+            return Weighed { plan: Plan::Now, wrong_nw: 0, bounds_nw: (0, u64::MAX) };
         }
         let table = Table::of(self, slack);
         let mut value = [[0; 3]; STEPS + 1];
@@ -127,7 +146,7 @@ impl Outlook<'_> {
             let looked = core::array::from_fn(|level| {
                 then.get(level).copied().unwrap_or_default() + table.look.get(level).copied().unwrap_or_default()
             });
-            mean(table.mix(0, table.now, CERTAIN), looked)
+            mean(Table::mix(row, table.now), looked)
         };
         let (plan, waited) = if now <= waiting {
             (Plan::Now, table.row(1).offset)
@@ -138,23 +157,8 @@ impl Outlook<'_> {
         let more = now.min(waiting);
         let over = if more > 0 { waited } else { slack };
         let over = i64::try_from(over.0.max(1)).unwrap_or(i64::MAX);
-        (plan, i64::from(more) * NANOWATTS_PER_UNIT_MS / over)
-    }
-
-    /// Between which bounds the mean of all uploads over time lies, nanowatts: each made when it is due, at the best level and with
-    /// nothing in it, or at whatever level there is.
-    #[must_use]
-    pub fn bounds_nw(&self) -> (u64, u64) {
-        let slack = self.deadline.since(self.now);
-        let table = Table::of(self, slack);
-        let fixed = self.fixed.map(units);
-        let due = table.row(STEPS).upload;
-        let most: ByLevel =
-            core::array::from_fn(|level| fixed.get(level).copied().max(due.get(level).copied()).unwrap_or_default());
-        let nw =
-            |energy: i32| u64::try_from(energy).unwrap_or_default() * NANOWATTS_PER_UNIT_MS as u64 / slack.0.max(1);
-        let over_day = (0..PARTS).map(|part| i64::from(mean(table.parts.of(part), most))).sum::<i64>() / PARTS as i64;
-        (nw(at(fixed, CoverageLevel::Ce0)), nw(i32::try_from(over_day).unwrap_or(i32::MAX)))
+        let wrong_nw = i64::from(more) * NANOWATTS_PER_UNIT_MS / over;
+        Weighed { plan, wrong_nw, bounds_nw: table.bounds_nw(self.fixed.map(units), slack) }
     }
 
     /// What it costs from step `step` on, at each level, with the modem just awake.
@@ -212,24 +216,43 @@ impl Table {
     fn of(outlook: &Outlook<'_>, slack: Millis) -> Self {
         let parts = outlook.coverage.by_part();
         let after = Self::afterwards(outlook, &parts);
-        // Changes are counted from when the level was seen, so that none is negative.
-        let age = outlook.age;
+        // Everything grows with the square of the step, in units of the first: divided once, in 64 bits, and multiplied after.
+        let unit = Millis((slack.0 / SQUARE).min(UNIT_MAX_MS));
+        let unit_ms = u32::try_from(unit.0).unwrap_or(u32::MAX);
+        let saved = units(MicroJoules(outlook.mean_nw.min(1 << 33) * unit.0 / 1_000_000 * SQUARE));
+        let hours = i64::from(unit_ms);
+        let growth = outlook.growth_per_hour.map(|growth| {
+            signed_units(growth.clamp(-(1 << 32), 1 << 32) * hours / 3_600_000 * i64::from(SQUARE as u32))
+        });
+        // Changes are counted from when the level was seen, in 1024ths of one; 16ths of that for the unit.
+        let seen = CoverageLevel::ALL.map(|level| outlook.coverage.changes(level, outlook.age));
+        let changes = CoverageLevel::ALL.map(|level| outlook.coverage.changes(level, Millis(unit.0 * SQUARE)) * 16);
+        let upload = outlook.upload.map(signed_units);
+        let taken = u32::try_from(u64::from(outlook.taken_along_per_hour.min(CERTAIN)) * unit.0 * SQUARE / 3_600_000);
+        let taken = taken.unwrap_or(u32::MAX).min(64 * CERTAIN);
+        let of_day = u32::try_from(outlook.now.0 % (PART_MS * PARTS as u64)).unwrap_or_default();
         let rows = core::array::from_fn(|step| {
-            let offset = Millis(slack.0 / (STEPS * STEPS) as u64 * (step * step) as u64);
-            let time = outlook.now.after(offset);
+            let square = u32::try_from(step * step).unwrap_or_default();
+            let of_all = |all: i32| all / SQUARE as i32 * i32::try_from(square).unwrap_or_default();
+            let offset = unit_ms * square;
+            let part = ((of_day + offset) / PART_MS as u32 % PARTS as u32) as usize;
+            let time = outlook.now.after(Millis(u64::from(offset)));
             Row {
-                offset,
-                saved: units(MicroJoules(outlook.mean_nw.saturating_mul(offset.0) / 1_000_000)),
+                offset: Millis(u64::from(offset)),
+                saved: of_all(saved),
                 upload: core::array::from_fn(|level| {
-                    let (upload, growth) = (outlook.upload.get(level), outlook.growth_per_hour.get(level));
-                    let (upload, growth) = (upload.copied().unwrap_or_default(), growth.copied().unwrap_or_default());
-                    let hours_1024 = i64::try_from(offset.0 / 3516).unwrap_or(i64::MAX).min(1 << 24);
-                    signed_units(upload + growth.clamp(-(1 << 34), 1 << 34) * hours_1024 / 1024)
+                    let (upload, growth) = (upload.get(level), growth.get(level).copied());
+                    let grown = upload.copied().unwrap_or_default() + of_all(growth.unwrap_or_default());
+                    grown.clamp(-MOST, MOST)
                 }),
-                after: after.get(part_of(time)).copied().unwrap_or_default(),
-                expect: parts.at(time),
-                changes: CoverageLevel::ALL.map(|level| outlook.coverage.changes(level, age.after(offset))),
-                left: outlook.left_after(offset),
+                after: after.get(part).copied().unwrap_or_default(),
+                expect: parts.of(part),
+                changes: core::array::from_fn(|level| {
+                    let (seen, more) = (seen.get(level), changes.get(level).copied().unwrap_or_default());
+                    seen.copied().unwrap_or_default() + more / SQUARE as u32 * square / 16
+                }),
+                // One over one plus x. The rate is a guess anyway.
+                left: (CERTAIN * CERTAIN / (CERTAIN + taken * square / SQUARE as u32)) as i32,
                 not_ridden: outlook.not_ridden_by(time),
             }
         });
@@ -264,15 +287,25 @@ impl Table {
         after
     }
 
-    fn row(&self, step: usize) -> Row {
-        let [.., last] = self.rows;
-        self.rows.get(step).copied().unwrap_or(last)
+    fn bounds_nw(&self, fixed: ByLevel, slack: Millis) -> (u64, u64) {
+        let due = self.row(STEPS).upload;
+        let most: ByLevel =
+            core::array::from_fn(|level| fixed.get(level).copied().max(due.get(level).copied()).unwrap_or_default());
+        let nw =
+            |energy: i32| u64::try_from(energy).unwrap_or_default() * NANOWATTS_PER_UNIT_MS as u64 / slack.0.max(1);
+        let over_day = (0..PARTS).map(|part| mean(self.parts.of(part), most) / PARTS as i32).sum();
+        (nw(at(fixed, CoverageLevel::Ce0)), nw(over_day))
     }
 
-    /// What to expect at `step` when `known` was seen; `within` of 1024 of its staying is believed.
-    fn mix(&self, step: usize, known: Known, within: u32) -> Shares {
-        let row = self.row(step);
-        let stays = exp_minus(at3(row.changes, known.level).saturating_sub(known.changes)) * within / CERTAIN;
+    fn row(&self, step: usize) -> &Row {
+        let [.., last] = &self.rows;
+        self.rows.get(step).unwrap_or(last)
+    }
+
+    /// What to expect at `row` when `known` was seen.
+    #[inline(always)]
+    fn mix(row: &Row, known: Known) -> Shares {
+        let stays = exp_minus(at3(row.changes, known.level).saturating_sub(known.changes)).min(CERTAIN);
         let mut shares = row.expect.map(|share| share * (CERTAIN - stays) / CERTAIN);
         if let Some(share) = shares.get_mut(known.level as usize) {
             *share += stays;
@@ -286,7 +319,7 @@ impl Table {
         let (mut least, mut best) = (i32::MAX, STEPS);
         let start = self.row(from);
         for (to, (row, then)) in self.rows.iter().zip(value).enumerate().skip(from + 1) {
-            let shares = self.mix(to, known, CERTAIN);
+            let shares = Self::mix(row, known);
             let mut then = *then;
             then.iter_mut().zip(self.look).for_each(|(then, look)| *then += look);
             let (left, not_ridden) = (share_left(start.left, row.left), share_left(start.not_ridden, row.not_ridden));
@@ -310,12 +343,6 @@ impl Table {
 }
 
 impl Outlook<'_> {
-    /// What nothing urgent takes along within `span`, 1024ths: one over one plus x. The rate is a guess anyway.
-    fn left_after(&self, span: Millis) -> i32 {
-        let expected = u64::from(self.taken_along_per_hour.min(CERTAIN)) * span.0.min(1 << 40) / 3_600_000;
-        i32::try_from(u64::from(CERTAIN * CERTAIN) / (u64::from(CERTAIN) + expected)).unwrap_or_default()
-    }
-
     /// How probable it is that the radio was not up anyway by `time`: it comes up at any time between those that are expected, and
     /// once in sixteen not at all.
     fn not_ridden_by(&self, time: Millis) -> i32 {
@@ -350,12 +377,13 @@ fn share_left(before: i32, after: i32) -> i32 {
 
 /// So many 1024ths of `energy`.
 fn share(energy: i32, of: i32) -> i32 {
-    i32::try_from(i64::from(energy) * i64::from(of) >> 10).unwrap_or_default()
+    energy.clamp(-MOST, MOST) * of >> 10
 }
 
-fn mean(shares: Shares, energies: ByLevel) -> i32 {
-    let sum: i64 = shares.iter().zip(energies).map(|(share, energy)| i64::from(*share) * i64::from(energy)).sum();
-    i32::try_from(sum >> 10).unwrap_or(i32::MAX / 4)
+/// The mean of energies, which are none above [`ENERGY_MAX`]: times shares that sum to [`CERTAIN`], they fit.
+fn mean([low, middle, high]: Shares, [ce0, ce1, ce2]: ByLevel) -> i32 {
+    let part = |share: u32, energy: i32| share as i32 * energy.clamp(-MOST, MOST);
+    part(low, ce0) + part(middle, ce1) + part(high, ce2) >> 10
 }
 
 /// 1024 times e to the minus `x` 1024ths: a table in sixteenths, straight between.

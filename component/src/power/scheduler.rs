@@ -265,15 +265,15 @@ impl Scheduler {
             taken_along_per_hour: self.urgent_rate,
             tau: self.settings.tau.map(|period| (self.connected.after(period), tau_cost)),
         };
-        let (plan, more) = outlook.weigh();
+        let weighed = outlook.weigh();
         let slack = deadline.since(view.now).0.max(1);
         let fresh = view.now.since(self.connected).0 < slack / 8;
         if fresh && core::mem::take(&mut self.pace_is_old) {
-            let (least, most) = outlook.bounds_nw();
+            let (least, most) = weighed.bounds_nw;
             let old = if self.pace_nw == 0 { most } else { self.pace_nw };
-            self.pace_nw = old.saturating_add_signed(more).clamp(least, most.max(least));
+            self.pace_nw = old.saturating_add_signed(weighed.wrong_nw).clamp(least, most.max(least));
         }
-        plan
+        weighed.plan
     }
 
     /// Where nothing was ever heard of coverage: the first upload is made half way, to learn. A link that never tells has all others
