@@ -377,13 +377,13 @@ fn share_left(before: i32, after: i32) -> i32 {
 
 /// So many 1024ths of `energy`.
 fn share(energy: i32, of: i32) -> i32 {
-    energy.clamp(-MOST, MOST) * of >> 10
+    (energy.clamp(-MOST, MOST) * of) >> 10
 }
 
 /// The mean of energies, which are none above [`ENERGY_MAX`]: times shares that sum to [`CERTAIN`], they fit.
 fn mean([low, middle, high]: Shares, [ce0, ce1, ce2]: ByLevel) -> i32 {
     let part = |share: u32, energy: i32| share as i32 * energy.clamp(-MOST, MOST);
-    part(low, ce0) + part(middle, ce1) + part(high, ce2) >> 10
+    (part(low, ce0) + part(middle, ce1) + part(high, ce2)) >> 10
 }
 
 /// 1024 times e to the minus `x` 1024ths: a table in sixteenths, straight between.
