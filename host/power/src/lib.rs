@@ -6,6 +6,7 @@
 
 pub mod informed;
 pub mod optimum;
+pub mod outcome;
 pub mod play;
 pub mod price;
 pub mod traces;
