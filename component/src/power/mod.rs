@@ -8,6 +8,7 @@ pub mod budget;
 pub mod cost;
 pub mod coverage;
 pub mod outlook;
+mod rides;
 pub mod schedule;
 pub mod scheduler;
 pub mod urgent;

@@ -7,7 +7,7 @@
 
 use super::{
     cost::{CoverageLevel, MicroJoules},
-    coverage::{ByPart, CERTAIN, Coverage, PART_MS, PARTS, Shares},
+    coverage::{ByPart, CERTAIN, Coverage, PART_MS, PARTS, Shares, part_of},
 };
 use crate::time::Millis;
 
@@ -19,14 +19,14 @@ const UNIT_UJ: u64 = 64;
 /// Nanowatts of one unit in a millisecond.
 const NANOWATTS_PER_UNIT_MS: i64 = UNIT_UJ as i64 * 1_000_000;
 /// No energy is reckoned higher: 100 J. Times [`CERTAIN`] it still fits.
-const ENERGY_MAX: u64 = 100_000_000 / UNIT_UJ;
-
-/// The same, signed and in 32 bits.
-const MOST: i32 = ENERGY_MAX as i32;
+const MOST: i32 = 100_000_000 / 64;
+/// The same, unsigned.
+const ENERGY_MAX: u64 = MOST.unsigned_abs() as u64;
 /// Steps grow: the last ends after so many of the first.
-const SQUARE: u64 = (STEPS * STEPS) as u64;
+const SQUARE: u32 = 100;
+const _: () = assert!(SQUARE as usize == STEPS * STEPS && ENERGY_MAX * UNIT_UJ == 100_000_000);
 /// The longest first step: a deadline further away than 40 days is planned for as if it were there.
-const UNIT_MAX_MS: u64 = 40 * 24 * 3_600_000 / SQUARE;
+const UNIT_MAX_MS: u64 = 40 * 24 * 3_600_000 / SQUARE as u64;
 
 /// What is known of the link before it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +124,7 @@ impl Outlook<'_> {
     #[must_use]
     pub fn weigh(&self) -> Weighed {
         let slack = self.deadline.since(self.now);
-        if slack.0 < SQUARE {
+        if slack.0 < u64::from(SQUARE) {
             return Weighed { plan: Plan::Now, wrong_nw: 0, bounds_nw: (0, u64::MAX) };
         }
         let table = Table::of(self, slack);
@@ -217,25 +217,28 @@ impl Table {
         let parts = outlook.coverage.by_part();
         let after = Self::afterwards(outlook, &parts);
         // Everything grows with the square of the step, in units of the first: divided once, in 64 bits, and multiplied after.
-        let unit = Millis((slack.0 / SQUARE).min(UNIT_MAX_MS));
+        let unit = Millis((slack.0 / u64::from(SQUARE)).min(UNIT_MAX_MS));
         let unit_ms = u32::try_from(unit.0).unwrap_or(u32::MAX);
-        let saved = units(MicroJoules(outlook.mean_nw.min(1 << 33) * unit.0 / 1_000_000 * SQUARE));
+        let saved = units(MicroJoules(outlook.mean_nw.min(1 << 33) * unit.0 / 1_000_000 * u64::from(SQUARE)));
         let hours = i64::from(unit_ms);
-        let growth = outlook.growth_per_hour.map(|growth| {
-            signed_units(growth.clamp(-(1 << 32), 1 << 32) * hours / 3_600_000 * i64::from(SQUARE as u32))
-        });
+        let growth = outlook
+            .growth_per_hour
+            .map(|growth| signed_units(growth.clamp(-(1 << 32), 1 << 32) * hours / 3_600_000 * i64::from(SQUARE)));
         // Changes are counted from when the level was seen, in 1024ths of one; 16ths of that for the unit.
         let seen = CoverageLevel::ALL.map(|level| outlook.coverage.changes(level, outlook.age));
-        let changes = CoverageLevel::ALL.map(|level| outlook.coverage.changes(level, Millis(unit.0 * SQUARE)) * 16);
+        let changes =
+            CoverageLevel::ALL.map(|level| outlook.coverage.changes(level, Millis(unit.0 * u64::from(SQUARE))) * 16);
         let upload = outlook.upload.map(signed_units);
-        let taken = u32::try_from(u64::from(outlook.taken_along_per_hour.min(CERTAIN)) * unit.0 * SQUARE / 3_600_000);
+        let taken = u32::try_from(
+            u64::from(outlook.taken_along_per_hour.min(CERTAIN)) * unit.0 * u64::from(SQUARE) / 3_600_000,
+        );
         let taken = taken.unwrap_or(u32::MAX).min(64 * CERTAIN);
         let of_day = u32::try_from(outlook.now.0 % (PART_MS * PARTS as u64)).unwrap_or_default();
         let rows = core::array::from_fn(|step| {
             let square = u32::try_from(step * step).unwrap_or_default();
-            let of_all = |all: i32| all / SQUARE as i32 * i32::try_from(square).unwrap_or_default();
+            let of_all = |all: i32| all / SQUARE.cast_signed() * i32::try_from(square).unwrap_or_default();
             let offset = unit_ms * square;
-            let part = ((of_day + offset) / PART_MS as u32 % PARTS as u32) as usize;
+            let part = part_of(Millis(u64::from(of_day + offset)));
             let time = outlook.now.after(Millis(u64::from(offset)));
             Row {
                 offset: Millis(u64::from(offset)),
@@ -249,10 +252,10 @@ impl Table {
                 expect: parts.of(part),
                 changes: core::array::from_fn(|level| {
                     let (seen, more) = (seen.get(level), changes.get(level).copied().unwrap_or_default());
-                    seen.copied().unwrap_or_default() + more / SQUARE as u32 * square / 16
+                    seen.copied().unwrap_or_default() + more / SQUARE * square / 16
                 }),
                 // One over one plus x. The rate is a guess anyway.
-                left: (CERTAIN * CERTAIN / (CERTAIN + taken * square / SQUARE as u32)) as i32,
+                left: (CERTAIN * CERTAIN / (CERTAIN + taken * square / SQUARE)).cast_signed(),
                 not_ridden: outlook.not_ridden_by(time),
             }
         });
@@ -293,7 +296,7 @@ impl Table {
             core::array::from_fn(|level| fixed.get(level).copied().max(due.get(level).copied()).unwrap_or_default());
         let nw =
             |energy: i32| u64::try_from(energy).unwrap_or_default() * NANOWATTS_PER_UNIT_MS as u64 / slack.0.max(1);
-        let over_day = (0..PARTS).map(|part| mean(self.parts.of(part), most) / PARTS as i32).sum();
+        let over_day = (0..PARTS).map(|part| mean(self.parts.of(part), most) / EIGHT).sum();
         (nw(at(fixed, CoverageLevel::Ce0)), nw(over_day))
     }
 
@@ -354,6 +357,9 @@ impl Outlook<'_> {
     }
 }
 
+/// [`PARTS`], signed.
+const EIGHT: i32 = 8;
+const _: () = assert!(EIGHT as usize == PARTS);
 /// [`CERTAIN`], signed.
 const ONE: i32 = CERTAIN as i32;
 

@@ -8,6 +8,7 @@ use super::{
     cost::{CoverageLevel, ExchangeCost, Learned, MicroJoules, Model},
     coverage::{CERTAIN, Coverage},
     outlook::{Outlook, Plan, Sight},
+    rides::Rides,
     schedule::{Decision, Degradation, Schedule, View},
 };
 use crate::{journal::BUDGET_MAX, ports::LinkError, record::Priority, time::Millis};
@@ -43,43 +44,6 @@ const LOOK_AGAIN: Millis = Millis::from_secs(12 * 3600);
 const SPREAD: u64 = 64;
 /// And never more than this.
 const SPREAD_MAX: Millis = Millis::from_secs(600);
-
-/// When the application has the radio up, as far as that is regular.
-#[derive(Clone, Copy, Debug, Default)]
-struct Rides {
-    last: Option<Millis>,
-    /// From one to the next, and how far that strays.
-    interval: Millis,
-    stray: Millis,
-}
-
-impl Rides {
-    /// The radio is up at `now`. What follows within minutes is the same.
-    fn note(&mut self, now: Millis) {
-        /// As long as it is one.
-        const SAME: Millis = Millis::from_secs(20 * 60);
-        if let Some(last) = self.last {
-            let interval = now.since(last);
-            if interval <= SAME {
-                return;
-            }
-            let off = Millis(interval.0.abs_diff(self.interval.0));
-            let first = self.interval.0 == 0;
-            let mix = |old: Millis, new: Millis| Millis((old.0.saturating_mul(3)).saturating_add(new.0) / 4);
-            self.stray = if first { Millis(interval.0 / 4) } else { mix(self.stray, off) };
-            self.interval = if first { interval } else { mix(self.interval, interval) };
-        }
-        self.last = Some(now);
-    }
-
-    /// Between which times the next is expected; `None` when there was no second, or it is long overdue.
-    fn next(&self, now: Millis) -> Option<(Millis, Millis)> {
-        let about = self.last.filter(|_| self.interval.0 > 0)?.after(self.interval);
-        let width = Millis(self.stray.0.saturating_mul(2));
-        let (first, last) = (Millis(about.since(width).0), about.after(width));
-        (now < last).then_some((first, last))
-    }
-}
 
 /// The schedule.
 #[derive(Clone, Debug)]

@@ -27,8 +27,8 @@ struct Row<'a> {
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> (f64, usize) {
-    let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
-    (sum / f64::from(count.max(1)), count as usize)
+    let values: Vec<f64> = values.collect();
+    (values.iter().sum::<f64>() / values.len().max(1) as f64, values.len())
 }
 
 fn main() {
