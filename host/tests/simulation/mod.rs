@@ -20,9 +20,14 @@ use cairn::{
         Agent, Event as AgentEvent, OWN_PAYLOAD_MAX, RotationState, Settings as AgentSettings, SubmitError, Succession,
         UploadMode, succession,
     },
-    journal::{FlashJournal, MountError},
+    journal::{FlashJournal, Journal as _, MountError},
     ports::{Clock, Inbox, Submission, Ticket},
-    power::schedule::{FixedInterval, Settings as ScheduleSettings},
+    power::{
+        budget,
+        cost::{MicroJoules, Model},
+        outlook::Sight,
+        scheduler::{Scheduler, Settings as ScheduleSettings},
+    },
     record::{BlindSecret, Kind, Priority, SequenceNumber, StreamId},
     signer::{PublicKey, Signer as _, software::SoftwareSigner},
     time::{Millis, TimeQuality, WallTime},
@@ -58,7 +63,29 @@ const HOUR: u64 = 60 * MINUTE;
 const BLOCK_MS: u64 = 2 * MINUTE;
 const READINGS: u64 = 24;
 const READ_EVERY_MS: u64 = 15 * MINUTE;
-const SEAL_EVERY_MS: u64 = 90 * MINUTE;
+const PATIENCE_MS: u64 = 90 * MINUTE;
+/// Of a device that loses power about every 18 minutes: it draws anew when to upload first after each start, and is to be caught
+/// uploading.
+const PATIENCE_WITH_RESTARTS_MS: u64 = 30 * MINUTE;
+/// More energy than the day can cost: what is proved here is that nothing is lost, whatever fails. The budget is kept over resets all the
+/// same, and no hour has more than four accesses.
+const SCHEDULE: ScheduleSettings = ScheduleSettings {
+    patience: [Millis(PATIENCE_MS), Millis(PATIENCE_MS), Millis(10_000)],
+    retry_base: Millis(MINUTE),
+    retry_max: Millis(30 * MINUTE),
+    seed: 0,
+    model: Model::DEFAULT,
+    budget: budget::Settings {
+        refill_uw: 1_000_000,
+        burst: MicroJoules::from_mj(1_000_000),
+        reserve: MicroJoules::from_mj(20_000),
+        urgent_burst: 3,
+        urgent_interval: Millis(10 * MINUTE),
+    },
+    tau: None,
+    sight: Sight::Blind,
+    exchange_bytes: 320,
+};
 /// Faults stop here; then everything has time to settle.
 const FAULTS_END_MS: u64 = READINGS * READ_EVERY_MS + HOUR;
 const END_MS: u64 = FAULTS_END_MS + 4 * HOUR;
@@ -166,7 +193,7 @@ impl Inbox for Queue {
 const JOURNAL_BYTES: usize = 16384;
 type Flash = FileFlash<8, 1024>;
 type Journal = FlashJournal<Flash, JOURNAL_BYTES, OWN_PAYLOAD_MAX>;
-type Meter = Agent<Journal, SoftwareSigner, CoapLink<Stack, 1400, 256>, Ticks, FixedInterval, OWN_PAYLOAD_MAX, 1024>;
+type Meter = Agent<Journal, SoftwareSigner, CoapLink<Stack, 1400, 256>, Ticks, Scheduler, OWN_PAYLOAD_MAX, 1024>;
 
 /// A relay that runs.
 struct Running {
@@ -271,7 +298,10 @@ impl Simulation {
         // Whose turn it is the journal knows; the key store may lag behind.
         self.promoted |= matches!(succession(&mut journal).unwrap(), Succession::Signed { .. });
         self.adopt_at = None;
-        self.meter = Some(meter(&device, &self.ticks, &self.network, journal, self.promoted, seed));
+        let patience = if self.conditions.device_restarts { PATIENCE_WITH_RESTARTS_MS } else { PATIENCE_MS };
+        let [.., urgent] = SCHEDULE.patience;
+        let schedule = ScheduleSettings { patience: [Millis(patience), Millis(patience), urgent], seed, ..SCHEDULE };
+        self.meter = Some(meter(&device, &self.ticks, &self.network, journal, self.promoted, schedule));
     }
 
     /// Power goes, and comes back after a while.
@@ -467,16 +497,17 @@ fn meter(
     device: &TestDevice,
     ticks: &Ticks,
     network: &Rc<RefCell<Network>>,
-    journal: Journal,
+    mut journal: Journal,
     second_key: bool,
-    seed: u64,
+    schedule: ScheduleSettings,
 ) -> Meter {
     let provisioned = device.provisioned();
     let id_context = device.stream.0.to_be_bytes();
     let secrets =
         Secrets { master_secret: &*provisioned.master_secret, master_salt: &[], id_context: Some(&id_context) };
     let context = Context::derive(&secrets, &provisioned.kid, &[]).unwrap();
-    let link_settings = LinkSettings { relay: RELAY, transmission: Transmission::NB_IOT, keep_socket: false, seed };
+    let link_settings =
+        LinkSettings { relay: RELAY, transmission: Transmission::NB_IOT, keep_socket: false, seed: schedule.seed };
     let link = CoapLink::new(Stack::new(network.clone(), ticks.0.clone()), link_settings, context);
     let settings = AgentSettings {
         deployment: DEPLOYMENT,
@@ -490,13 +521,8 @@ fn meter(
         retention: None,
         prune_at: cairn::uplink::Level::Final,
     };
-    let schedule = FixedInterval::new(ScheduleSettings {
-        interval: Millis(SEAL_EVERY_MS),
-        urgent_delay: Millis(10_000),
-        retry_base: Millis(MINUTE),
-        retry_max: Millis(30 * MINUTE),
-        seed,
-    });
+    let kept = journal.budget().unwrap_or_else(|error| panic!("{error:?}"));
+    let schedule = Scheduler::new(schedule, kept.as_ref().map(|kept| kept.bytes()), ticks.now());
     Agent::new(settings, journal, signer(second_key), link, ticks.clone(), schedule)
         .unwrap_or_else(|error| panic!("{error:?}"))
 }
