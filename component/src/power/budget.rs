@@ -43,7 +43,8 @@ impl Supply {
         let seconds = SECONDS_PER_YEAR * if self.years == 0 { 1 } else { self.years as u64 };
         let floor_uw = self.floor_nw.div_ceil(1000) as u64;
         let microwatts = (usable.saturating_sub(lost) / seconds).saturating_sub(floor_uw);
-        if microwatts > u32::MAX as u64 { u32::MAX } else { microwatts as u32 }
+        let [.., a, b, c, d] = microwatts.to_be_bytes();
+        if microwatts > u32::MAX as u64 { u32::MAX } else { u32::from_be_bytes([a, b, c, d]) }
     }
 }
 
