@@ -4,7 +4,7 @@
 use core::ops::Range;
 
 use crate::{
-    power::cost::ExchangeCost,
+    power::cost::{ExchangeCost, PsmTimers},
     record::{Kind, Priority},
     time::{Millis, WallTime},
 };
@@ -172,6 +172,12 @@ pub trait Link {
 
     /// How many granted numbers are left.
     fn granted(&self) -> u64;
+
+    /// The timers of power saving mode that the network granted, once each time that they changed; asked when an exchange ended.
+    /// A link that cannot know them says nothing: the application may ([`crate::agent::Agent::radio_timers`]).
+    fn psm_timers(&mut self) -> Option<PsmTimers> {
+        None
+    }
 }
 
 /// A link that lives elsewhere, so that the agent that uses it can be small enough to move.
@@ -198,5 +204,9 @@ impl<L: Link> Link for &mut L {
 
     fn granted(&self) -> u64 {
         (**self).granted()
+    }
+
+    fn psm_timers(&mut self) -> Option<PsmTimers> {
+        (**self).psm_timers()
     }
 }

@@ -135,6 +135,9 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         if let Err(error) = result {
             self.link_failed(error, on_event);
         }
+        if let Some(timers) = self.link.psm_timers() {
+            self.schedule.timers(now, timers);
+        }
         self.schedule.exchange_ended(now, result, &cost);
     }
 

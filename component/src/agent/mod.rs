@@ -37,7 +37,10 @@ use crate::{
     identity::{IDENTITY_PAYLOAD_BYTES, Identity},
     journal::{BatchState, Journal, JournalError, NewRecord},
     ports::{Clock, Inbox, Link, LinkError, Submission},
-    power::schedule::{Decision, Degradation, Schedule, View},
+    power::{
+        cost::PsmTimers,
+        schedule::{Decision, Degradation, Schedule, View},
+    },
     record::{BatchKey, BlindSecret, Entry, Kind, Priority, Record, SequenceNumber},
     rotation::ROTATION_PAYLOAD_BYTES,
     sha256::FaultWatch,
@@ -465,6 +468,17 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     /// The radio is up anyway until `until`: what waits may ride along.
     pub fn radio_hint(&mut self, until: Millis) {
         self.radio_up_until = Some(until);
+    }
+
+    /// The network granted these timers of power saving mode, as the application read them from the modem. A link that knows them
+    /// reports them itself.
+    pub fn radio_timers(&mut self, timers: PsmTimers) {
+        self.schedule.timers(self.clock.now(), timers);
+    }
+
+    /// The schedule, for what an application may change of it while the agent runs: the energy model, the supply.
+    pub const fn schedule_mut(&mut self) -> &mut P {
+        &mut self.schedule
     }
 
     /// Changes what the relay is given of batches sealed from now on.

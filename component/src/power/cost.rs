@@ -76,6 +76,30 @@ pub struct ExchangeCost {
     pub duration_ms: u32,
     /// The coverage level the modem reported, if it did.
     pub coverage: Option<CoverageLevel>,
+    /// Whether the modem had to attach to the network for it.
+    pub attach: Attach,
+}
+
+/// Whether the modem had to attach to the network for an exchange, as far as the link knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Attach {
+    /// The link does not know: the first exchange after a start is taken for one that attached, and no other.
+    #[default]
+    Unknown = 0,
+    /// The modem was registered when the exchange began.
+    Registered = 1,
+    /// The modem searched and attached.
+    Attached = 2,
+}
+
+/// The timers of power saving mode (3GPP TS 24.008, 10.5.5.32 and 10.5.7.4a) that the network granted; `None` is what it did not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PsmTimers {
+    /// T3324: from the end of a connection to sleep.
+    pub active: Option<Millis>,
+    /// T3412 extended: from a connection to the tracking area update after it.
+    pub periodic_update: Option<Millis>,
 }
 
 /// Bytes of an IPv4 and a UDP header (RFC 791, RFC 768): what a datagram is longer on the wire than its payload.
@@ -269,7 +293,7 @@ impl Default for Model {
 }
 
 /// One, where factors are counted in 256ths.
-const ONE: u32 = 256;
+const ONE: u16 = 256;
 
 /// What this device's exchanges cost compared with the model, level by level: a mean that forgets, within bounds. Wide of the
 /// model by more than [`Learned::FACTOR_MAX`] is taken for an accident of one exchange and not for what the next will cost.
@@ -292,7 +316,7 @@ impl Learned {
     /// Nothing learned yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { factors: [ONE as u16; 3], level: None }
+        Self { factors: [ONE; 3], level: None }
     }
 
     /// The level that was reported last.
@@ -322,7 +346,7 @@ impl Learned {
         }
         let planned = model.exchange(level, cost.wire_bytes_without_repeats(), 1).0.max(1);
         let ratio = spent.0.saturating_mul(u64::from(ONE)) / planned;
-        let seen = u32::try_from(ratio).unwrap_or(u32::MAX).clamp(ONE, ONE * Self::FACTOR_MAX);
+        let seen = u32::try_from(ratio).unwrap_or(u32::MAX).clamp(u32::from(ONE), u32::from(ONE) * Self::FACTOR_MAX);
         if let Some(factor) = self.factors.get_mut(level as usize) {
             // Rounded towards what was seen, so that it gets there.
             let old = u32::from(*factor);
@@ -409,6 +433,7 @@ mod tests {
             connections: 0,
             duration_ms: MODEL.level(level).usual_ms,
             coverage: Some(level),
+            attach: Attach::Registered,
         }
     }
 
@@ -453,6 +478,7 @@ mod tests {
             connections: u16::MAX,
             duration_ms: u32::MAX,
             coverage: Some(Ce2),
+            attach: Attach::Registered,
         };
         for _ in 0..100 {
             learned.learn(&MODEL, &wild);

@@ -2,7 +2,13 @@
 //! When to seal and when to wake the radio. The agent shows a [`View`] and does what the [`Schedule`] decides; it never
 //! decides itself. [`FixedInterval`] seals every so many hours.
 
-use crate::{journal::BUDGET_MAX, ports::LinkError, power::cost::ExchangeCost, record::Priority, time::Millis};
+use crate::{
+    journal::BUDGET_MAX,
+    ports::LinkError,
+    power::cost::{ExchangeCost, PsmTimers},
+    record::Priority,
+    time::Millis,
+};
 
 /// What a schedule may know. Only monotonic time: a wall clock that steps moves no deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +67,11 @@ pub trait Schedule {
     /// How far what is left to spend makes the device do less.
     fn degradation(&self) -> Degradation {
         Degradation::None
+    }
+
+    /// The network granted other timers.
+    fn timers(&mut self, now: Millis, timers: PsmTimers) {
+        let _ = (now, timers);
     }
 }
 

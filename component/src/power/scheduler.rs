@@ -5,7 +5,7 @@
 
 use super::{
     budget::{self, Budget, Purpose},
-    cost::{CoverageLevel, ExchangeCost, Learned, MicroJoules, Model},
+    cost::{CoverageLevel, ExchangeCost, Learned, MicroJoules, Model, PsmTimers},
     coverage::{CERTAIN, Coverage},
     outlook::{Outlook, Plan, Sight},
     rides::Rides,
@@ -426,6 +426,10 @@ impl Schedule for Scheduler {
 
     fn degradation(&self) -> Degradation {
         self.degradation
+    }
+
+    fn timers(&mut self, _: Millis, timers: PsmTimers) {
+        self.settings.tau = timers.periodic_update.or(self.settings.tau);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::vec::Vec;
 
-use super::*;
+use super::{super::cost::Attach, *};
 
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
@@ -66,6 +66,7 @@ fn exchange(level: CoverageLevel) -> ExchangeCost {
         connections: 0,
         duration_ms: 3_000,
         coverage: Some(level),
+        attach: Attach::Registered,
     }
 }
 

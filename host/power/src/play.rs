@@ -5,7 +5,7 @@
 use cairn::{
     power::{
         budget,
-        cost::{CoverageLevel, ExchangeCost, MicroJoules, Model},
+        cost::{Attach, CoverageLevel, ExchangeCost, MicroJoules, Model},
         outlook::Sight,
         schedule::{Decision, Schedule, View},
         scheduler::{Scheduler, Settings},
@@ -85,6 +85,7 @@ fn cost(level: CoverageLevel, bytes: u32, model: &Model) -> ExchangeCost {
         connections: 0,
         duration_ms: model.level(level).usual_ms,
         coverage: Some(level),
+        attach: Attach::Registered,
     }
 }
 
