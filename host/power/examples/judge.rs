@@ -11,10 +11,10 @@ use cairn::{
     record::Priority,
 };
 use cairn_power::{
-    informed::{informed, is_known},
+    gated,
+    informed::{self, Informed},
     optimum::{Optimum, optimum},
     play::{Played, play},
-    price::price,
     traces::{FINAL_SEEDS, Place, Shade, TUNING_SEEDS, Trace},
 };
 
@@ -102,17 +102,37 @@ fn is_mostly_urgent(trace: &Trace) -> bool {
     trace.arrivals.iter().filter(|arrival| arrival.priority == Priority::Urgent).count() > 60
 }
 
-/// What even a scheduler that knows the law and sees every moment spends more, beside ours on the same traces.
+/// A scheduler that knows the law.
+type Scheme = fn(&Model, &Trace) -> Informed;
+
+/// Where the loss comes from, sight by sight: the best that does not know the future beside ours on the same traces; and both beside
+/// what that one is expected to spend, which no scheduler that does not know the future can undercut on the mean.
 fn tell_informed(model: &Model, traces: &[(Optimum, Trace)]) {
-    let known: Vec<_> = traces.iter().filter(|(_, trace)| is_known(trace)).collect();
-    let ratio = |energy: u64, best: &Optimum| energy as f64 / best.energy.0 as f64;
-    let (bound, count) = mean(known.iter().map(|(best, trace)| {
-        let priced = price(model, trace, &informed(model, trace));
-        ratio(priced.energy.0, best)
-    }));
-    println!("Informed: {count} traces without shade, urgent records and rides: mean {bound:.4}");
-    for sight in [Seen, Gated, Blind] {
-        let ours = known.iter().map(|(best, trace)| ratio(play(model, trace, sight).priced.energy.0, best));
-        println!("  {sight:?} on the same {:.4}", mean(ours).0);
+    let schemes: [(Sight, Scheme); 3] = [(Seen, informed::seen), (Gated, gated::gated), (Blind, informed::blind)];
+    println!(
+        "| sight | informed, mean | of sums | over its expectation | ours, mean | of sums | over that expectation |"
+    );
+    for (sight, scheme) in schemes {
+        let rows: Vec<[f64; 4]> = traces
+            .iter()
+            .map(|(best, trace)| {
+                let (informed, played) = (scheme(model, trace), play(model, trace, sight));
+                assert!(informed.priced.energy >= best.energy && informed.priced.late == 0, "seed {}", trace.seed);
+                let [drawn, ours, best] =
+                    [informed.priced.energy, played.priced.energy, best.energy].map(|energy| energy.0 as f64);
+                [drawn, ours, best, informed.expected_uj]
+            })
+            .collect();
+        let over = |of: usize, what: usize| mean(rows.iter().map(|row| row[of] / row[what])).0;
+        let sums = |of: usize| rows.iter().map(|row| row[of]).sum::<f64>() / rows.iter().map(|row| row[2]).sum::<f64>();
+        println!(
+            "| {sight:?} | {:.4} | {:.4} | {:.4} | {:.4} | {:.4} | {:.4} |",
+            over(0, 2),
+            sums(0),
+            over(0, 3),
+            over(1, 2),
+            sums(1),
+            over(1, 3)
+        );
     }
 }

@@ -97,6 +97,27 @@ pub struct Arrival {
     pub bytes: u32,
 }
 
+/// What a trace's coverage was drawn from: a chain of levels, [`Law::first`] and [`Law::next`], made worse by a shade.
+#[derive(Clone, Debug)]
+pub struct Law {
+    /// How probable each level is before the first slot.
+    pub first: [f64; 3],
+    /// How probable each level is in a slot after each level.
+    pub next: [[f64; 3]; 3],
+    /// The levels that were drawn, without the shade.
+    pub bare: Vec<CoverageLevel>,
+    /// What the shade makes of CE0, slot by slot.
+    pub shade: Vec<CoverageLevel>,
+}
+
+impl Law {
+    /// What the shade of `slot` makes of `bare`.
+    #[must_use]
+    pub fn shaded(&self, slot: usize, bare: usize) -> CoverageLevel {
+        CoverageLevel::ALL[(bare + self.shade[slot] as usize).min(2)]
+    }
+}
+
 /// A month in a device's life.
 #[derive(Clone, Debug)]
 pub struct Trace {
@@ -131,19 +152,29 @@ impl Trace {
         (arrival.slot + self.patience[arrival.priority as usize]).min(self.slots() - 1)
     }
 
-    /// How probable each level is in a slot after each level, without shade: the law that [`wander`] draws from.
+    /// The law that the coverage was drawn from, and what of it this trace drew.
     #[must_use]
-    pub fn law(&self) -> [[f64; 3]; 3] {
+    pub fn law(&self) -> Law {
         let mut dice = Dice::new(self.seed);
         let _ = (dice.below(100), dice.below(100));
-        let means = means(&mut dice, self.place).map(|mean| mean as f64);
-        let leaves = means.map(|mean| 1.0 / mean);
-        let up = means[0] / (means[0] + means[2]);
-        [
-            [1.0 - leaves[0], leaves[0] * 0.9, leaves[0] * 0.1],
-            [leaves[1] * up, 1.0 - leaves[1], leaves[1] * (1.0 - up)],
-            [leaves[2] * 0.1, leaves[2] * 0.9, 1.0 - leaves[2]],
-        ]
+        let bare = wander(&mut dice.clone(), self.place, self.slots());
+        let [ce0, ce1, ce2] = means(&mut dice.clone(), self.place).map(|mean| mean as f64);
+        let up = ce0 / (ce0 + ce2);
+        let [leaves0, leaves1, leaves2] = [1.0 / ce0, 1.0 / ce1, 1.0 / ce2];
+        let next = [
+            [1.0 - leaves0, leaves0 * 0.9, leaves0 * 0.1],
+            [leaves1 * up, 1.0 - leaves1, leaves1 * (1.0 - up)],
+            [leaves2 * 0.1, leaves2 * 0.9, 1.0 - leaves2],
+        ];
+        let first = match self.place {
+            Place::Good => [1.0, 0.0, 0.0],
+            Place::Edge => [0.5, 0.5, 0.0],
+            Place::Deep => [0.0, 0.5, 0.5],
+        };
+        let _ = wander(&mut dice, self.place, self.slots());
+        let mut shade = vec![CoverageLevel::Ce0; self.slots()];
+        shade_days(&mut dice, self.shade, &mut shade);
+        Law { first, next, bare, shade }
     }
 
     /// The trace of `seed`.
@@ -321,6 +352,25 @@ mod tests {
         assert!(ce0 >= 25 && ce1 >= 15 && ce2 >= 15, "{ce0} {ce1} {ce2} %");
         assert!(traces.iter().any(|trace| trace.radio_up.contains(&true)));
         assert!(traces.iter().any(|trace| trace.arrivals.iter().any(|arrival| arrival.priority == Priority::Urgent)));
+    }
+
+    #[test]
+    fn the_law_of_a_trace_gives_its_levels_and_what_was_drawn_obeys_it() {
+        let (mut seen, mut expected) = ([[0.0; 3]; 3], [[0.0; 3]; 3]);
+        for trace in (0..200).map(Trace::of) {
+            let law = trace.law();
+            for (slot, level) in trace.levels.iter().enumerate() {
+                assert_eq!(law.shaded(slot, law.bare[slot] as usize), *level);
+            }
+            for pair in law.bare.windows(2) {
+                seen[pair[0] as usize][pair[1] as usize] += 1.0;
+                expected[pair[0] as usize].iter_mut().zip(law.next[pair[0] as usize]).for_each(|(sum, p)| *sum += p);
+            }
+        }
+        for (seen, expected) in seen.iter().flatten().zip(expected.iter().flatten()) {
+            let sigma: f64 = f64::sqrt(*expected);
+            assert!((seen - expected).abs() < 5.0 * sigma, "{seen} where {expected} were to be expected");
+        }
     }
 
     #[test]
