@@ -10,4 +10,5 @@ pub mod optimum;
 pub mod outcome;
 pub mod play;
 pub mod price;
+pub mod report;
 pub mod traces;
