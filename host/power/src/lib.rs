@@ -4,6 +4,7 @@
 //!
 //! Nothing here runs on a device, does I/O or reads a clock.
 
+pub mod bill;
 pub mod gated;
 pub mod informed;
 pub mod optimum;

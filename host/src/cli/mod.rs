@@ -13,6 +13,7 @@ mod contract;
 mod endorse;
 mod evidence;
 mod journal;
+mod power;
 mod provision;
 mod relay;
 mod rotate;
@@ -73,6 +74,9 @@ enum Verb {
     /// Look at the journal in a flash image that came back from the field
     #[command(subcommand)]
     Journal(journal::Verb),
+    /// Say what energy is spent on, and how long a battery lasts
+    #[command(subcommand)]
+    Power(power::Verb),
     // The help text is the arguments' own.
     Modem(Box<crate::modem::Args>),
     // Likewise.
@@ -91,6 +95,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Evidence(verb) => evidence::run(&verb),
         Verb::Verify(arguments) => verify::run(&arguments).await,
         Verb::Journal(verb) => journal::run(&verb),
+        Verb::Power(verb) => power::run(&verb),
         Verb::SeSim(arguments) => crate::se_sim::run(*arguments).await.map(|()| ExitCode::SUCCESS),
         Verb::Modem(arguments) => crate::modem::run(*arguments).await.map(|()| ExitCode::SUCCESS),
     }
