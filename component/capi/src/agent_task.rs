@@ -8,7 +8,7 @@ use cairn::{
     factory::Factory,
     journal::{Journal as _, Marks, MountError},
     ports::{Clock as _, Inbox, Submission, Ticket},
-    power::schedule::{self, FixedInterval},
+    power::scheduler::Scheduler,
     record::{BlindSecret, SequenceNumber},
     signer::DeviceId,
     time::Millis,
@@ -20,6 +20,7 @@ use crate::{
     firmware,
     instance::{Birth, DeviceAgent, InFlash, Instance, Journal, Start, Step, Wishes},
     port::{self, PortClock, PortFlash},
+    power,
     record::cairn_record_t,
     report::{cairn_event_t, cairn_status_t},
     result::cairn_result_t,
@@ -29,13 +30,6 @@ use crate::{
     waiters::{Answer, Buffer, Request, Work},
     wipe,
 };
-
-/// How long an urgent record waits for others of the same event.
-const URGENT_DELAY: Millis = Millis::from_secs(2);
-/// First retry after a failed exchange, within twice this.
-const RETRY_BASE: Millis = Millis::from_secs(30);
-/// Longest pause between retries.
-const RETRY_MAX: Millis = Millis::from_secs(3600);
 
 /// When to ask again for a signer outside this processor that did not answer.
 const SIGNER_AGAIN: Millis = Millis::from_secs(60);
@@ -193,19 +187,14 @@ fn guarded(journal: InFlash) -> Result<Journal, cairn_result_t> {
 }
 
 #[inline(never)]
-fn make_of(right: Start<'_>, journal: Journal, signer: Signer) -> Result<Made<'_, DeviceAgent>, cairn_result_t> {
+fn make_of(right: Start<'_>, mut journal: Journal, signer: Signer) -> Result<Made<'_, DeviceAgent>, cairn_result_t> {
     let Birth { factory, seed, .. } = right.birth()?;
     let seed = *seed;
     let context =
         transport::context(factory, journal.stream()).map_err(|_| cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED)?;
     let settings = settings(factory)?;
-    let schedule = FixedInterval::new(schedule::Settings {
-        interval: Millis::from_secs(cairn_config::UPLOAD_INTERVAL_S),
-        urgent_delay: URGENT_DELAY,
-        retry_base: RETRY_BASE,
-        retry_max: RETRY_MAX,
-        seed,
-    });
+    let kept = journal.budget()?;
+    let schedule = Scheduler::new(power::settings(seed), kept.as_ref().map(|kept| kept.bytes()), PortClock.now());
     right.make(
         |factory, mut lent| transport::link(factory, context, seed, lent.port()),
         |place, link| DeviceAgent::make_in(place, settings, journal, signer, link, PortClock, schedule).map_err(why),

@@ -14,7 +14,7 @@ use cairn::{
     agent::{Agent, Made, OWN_PAYLOAD_MAX, UploadMode},
     factory::Factory,
     journal::FlashJournal,
-    power::schedule::FixedInterval,
+    power::scheduler::Scheduler,
     record::StreamId,
     time::Millis,
 };
@@ -48,7 +48,7 @@ pub(crate) type Journal = InFlash;
 pub(crate) type Journal = cairn::journal::Guarded<InFlash, port::PortCounter>;
 
 pub(crate) type DeviceAgent =
-    Agent<Journal, signer::Signer, &'static mut Link, PortClock, FixedInterval, PAYLOAD, { cairn_config::UPLINK_MAX }>;
+    Agent<Journal, signer::Signer, &'static mut Link, PortClock, Scheduler, PAYLOAD, { cairn_config::UPLINK_MAX }>;
 
 /// What the application asked for without waiting; the agent's task does it at its next step.
 #[derive(Clone, Copy, Debug, Default)]
@@ -151,7 +151,7 @@ pub const CAIRN_STORAGE_SIZE: usize = (cairn_config::UPLINK_MAX
     + STORAGE_WAITER * cairn_config::WAITERS)
     .next_multiple_of(16);
 const WIDE: bool = size_of::<usize>() == 8;
-const STORAGE_FIXED: usize = if WIDE { 2400 } else { 2336 };
+const STORAGE_FIXED: usize = if WIDE { 3360 } else { 3200 };
 /// What the link takes: a datagram, and with the modem another, and its lines. A socket is the port's, which gives a datagram down.
 const STORAGE_LINK: usize = if cairn_config::AT_MODEM {
     2 * transport::TX + 5 * cairn_config::AT_LINE_MAX / 2 + if WIDE { 1216 } else { 1152 }

@@ -16,6 +16,7 @@
 //! | [`report`] | status and events as C sees them |
 //! | [`firmware`] | `cairn_firmware_confirmed` |
 //! | [`selftest`] | `cairn_selftest`, and which primitives this build has |
+//! | [`power`] | battery, energy model and deadlines, as the schedule takes them |
 //! | [`result`] | `cairn_result_t` and its texts |
 //! | [`transport`] | which link the features chose |
 //! | [`signer`] | which signer the features chose |
@@ -33,6 +34,7 @@ pub mod firmware;
 pub mod instance;
 pub mod keys;
 mod port;
+mod power;
 pub mod record;
 pub mod report;
 pub mod result;

@@ -242,6 +242,53 @@ fn contradictions(values: &Values) -> Vec<String> {
     }
     errors.extend(ledger_contradiction(values));
     errors.extend(flash_contradictions(values));
+    errors.extend(deadline_contradictions(values));
+    errors.extend(energy_contradictions(values));
+    errors
+}
+
+/// The number of a symbol; 0 where there is none.
+fn number(values: &Values, name: &str) -> u64 {
+    match values.get(name) {
+        Some(Value::Int(number)) => *number,
+        _ => 0,
+    }
+}
+
+/// What may wait longer is not due before what may not.
+fn deadline_contradictions(values: &Values) -> Vec<String> {
+    let pairs = [("DEADLINE_URGENT_S", "DEADLINE_ROUTINE_S"), ("DEADLINE_ROUTINE_S", "DEADLINE_BULK_S")];
+    let wrong = pairs.into_iter().filter(|(sooner, later)| number(values, sooner) > number(values, later));
+    let say = |(sooner, later)| {
+        format!(
+            "{PREFIX}{later}={}: records that may wait longer cannot be due before others, and {PREFIX}{sooner} is {}",
+            number(values, later),
+            number(values, sooner)
+        )
+    };
+    wrong.map(say).collect()
+}
+
+/// Nothing is cheaper where coverage is worse: whoever says so has two numbers interchanged.
+fn energy_contradictions(values: &Values) -> Vec<String> {
+    let mut errors = Vec::new();
+    for symbol in SYMBOLS {
+        let Some((level, row)) = symbol.name.strip_prefix("ENERGY_CE").and_then(|rest| rest.split_once('_')) else {
+            continue;
+        };
+        let worse = match level {
+            "0" => format!("ENERGY_CE1_{row}"),
+            "1" => format!("ENERGY_CE2_{row}"),
+            _ => continue,
+        };
+        let (here, there) = (number(values, symbol.name), number(values, &worse));
+        if there < here {
+            errors.push(format!(
+                "{PREFIX}{worse}={there}: less than {PREFIX}{}={here}, and coverage is worse there",
+                symbol.name
+            ));
+        }
+    }
     errors
 }
 
@@ -260,10 +307,7 @@ fn ledger_contradiction(values: &Values) -> Option<String> {
 /// What the journal asks of its flash; docs/journal.md says why. Whether two batches fit is checked when the library is
 /// compiled, which knows what they take.
 fn flash_contradictions(values: &Values) -> Vec<String> {
-    let number = |name| match values.get(name) {
-        Some(Value::Int(number)) => *number,
-        _ => 0,
-    };
+    let number = |name| number(values, name);
     let (bytes, word, erase) = (number("JOURNAL_BYTES"), number("FLASH_WRITE_SIZE"), number("FLASH_ERASE_SIZE"));
     let mut errors = Vec::new();
     for (name, value) in [("FLASH_WRITE_SIZE", word), ("FLASH_ERASE_SIZE", erase)] {

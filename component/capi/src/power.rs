@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the configuration says of battery, radio and deadlines, as the schedule takes it: constants, no code that decides.
+//! Called when the agent starts.
+
+use cairn::{
+    power::{
+        budget,
+        cost::{CoverageLevel, Learned, LevelCosts, MicroJoules, Model},
+        outlook::Sight,
+        scheduler,
+    },
+    time::Millis,
+};
+
+/// First retry after a failed exchange, within twice this.
+const RETRY_BASE: Millis = Millis::from_secs(30);
+/// Longest pause between retries.
+const RETRY_MAX: Millis = Millis::from_secs(3600);
+
+/// Bytes on the wire of an exchange without records: an anchor and its signature, the answer, CoAP, OSCORE, UDP and IPv4.
+const EXCHANGE_BYTES: u32 = 320;
+
+/// Days of refill that may be saved up where the configuration names no energy.
+const BURST_DAYS: u32 = 7;
+/// Days of refill that are kept for urgent records where it names none.
+const RESERVE_DAYS: u32 = 3;
+
+/// What things cost.
+pub(crate) const MODEL: Model = Model {
+    levels: [
+        LevelCosts {
+            wake_uj: cairn_config::ENERGY_CE0_WAKE_UJ,
+            setup_uj: cairn_config::ENERGY_CE0_SETUP_UJ,
+            byte_uj: cairn_config::ENERGY_CE0_BYTE_UJ,
+            round_trip_uj: cairn_config::ENERGY_CE0_ROUND_TRIP_UJ,
+            release_uj: cairn_config::ENERGY_CE0_RELEASE_UJ,
+            tau_uj: cairn_config::ENERGY_CE0_TAU_UJ,
+            paging_cycle_uj: cairn_config::ENERGY_CE0_PAGING_UJ,
+            attach_uj: cairn_config::ENERGY_CE0_ATTACH_UJ,
+            usual_ms: cairn_config::ENERGY_CE0_USUAL_MS,
+        },
+        LevelCosts {
+            wake_uj: cairn_config::ENERGY_CE1_WAKE_UJ,
+            setup_uj: cairn_config::ENERGY_CE1_SETUP_UJ,
+            byte_uj: cairn_config::ENERGY_CE1_BYTE_UJ,
+            round_trip_uj: cairn_config::ENERGY_CE1_ROUND_TRIP_UJ,
+            release_uj: cairn_config::ENERGY_CE1_RELEASE_UJ,
+            tau_uj: cairn_config::ENERGY_CE1_TAU_UJ,
+            paging_cycle_uj: cairn_config::ENERGY_CE1_PAGING_UJ,
+            attach_uj: cairn_config::ENERGY_CE1_ATTACH_UJ,
+            usual_ms: cairn_config::ENERGY_CE1_USUAL_MS,
+        },
+        LevelCosts {
+            wake_uj: cairn_config::ENERGY_CE2_WAKE_UJ,
+            setup_uj: cairn_config::ENERGY_CE2_SETUP_UJ,
+            byte_uj: cairn_config::ENERGY_CE2_BYTE_UJ,
+            round_trip_uj: cairn_config::ENERGY_CE2_ROUND_TRIP_UJ,
+            release_uj: cairn_config::ENERGY_CE2_RELEASE_UJ,
+            tau_uj: cairn_config::ENERGY_CE2_TAU_UJ,
+            paging_cycle_uj: cairn_config::ENERGY_CE2_PAGING_UJ,
+            attach_uj: cairn_config::ENERGY_CE2_ATTACH_UJ,
+            usual_ms: cairn_config::ENERGY_CE2_USUAL_MS,
+        },
+    ],
+    floor_nw: cairn_config::ENERGY_FLOOR_NW,
+    tail_uw: cairn_config::ENERGY_TAIL_UW,
+    tail_ms: cairn_config::ENERGY_TAIL_MS,
+    signature_uj: cairn_config::ENERGY_SIGNATURE_UJ,
+    flash_write_uj: cairn_config::ENERGY_FLASH_WRITE_UJ,
+    flash_erase_uj: cairn_config::ENERGY_FLASH_ERASE_UJ,
+    unknown: match cairn_config::ENERGY_UNKNOWN_LEVEL {
+        0 => CoverageLevel::Ce0,
+        1 => CoverageLevel::Ce1,
+        _ => CoverageLevel::Ce2,
+    },
+};
+
+/// The battery, without what the device draws beside the modem's sleep.
+const BATTERY: Battery = Battery {
+    capacity_mah: cairn_config::POWER_BATTERY_MAH,
+    millivolts: cairn_config::POWER_BATTERY_MV,
+    usable_permille: cairn_config::POWER_BATTERY_USABLE_PERMILLE,
+    self_discharge_permille: cairn_config::POWER_SELF_DISCHARGE_PERMILLE,
+    years: cairn_config::POWER_LIFE_YEARS,
+    device_uw: cairn_config::POWER_DEVICE_UW,
+};
+
+/// A battery, how long it must last, and what draws on it beside Cairn and the modem.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Battery {
+    pub(crate) capacity_mah: u32,
+    pub(crate) millivolts: u32,
+    pub(crate) usable_permille: u32,
+    pub(crate) self_discharge_permille: u32,
+    pub(crate) years: u32,
+    pub(crate) device_uw: u32,
+}
+
+impl Battery {
+    /// What is left for the budget's refill beside the rest of the device and the modem's sleep, microwatts; 0 when nothing is.
+    pub(crate) const fn refill_uw(&self, model: &Model) -> u32 {
+        let supply = budget::Supply {
+            capacity_mah: self.capacity_mah,
+            millivolts: self.millivolts,
+            usable_permille: self.usable_permille,
+            self_discharge_permille: self.self_discharge_permille,
+            years: self.years,
+            floor_nw: self.device_uw.saturating_mul(1000).saturating_add(model.floor_nw),
+        };
+        supply.refill_uw()
+    }
+
+    /// What the budget is told of this battery where things cost `model`.
+    pub(crate) const fn budget(&self, model: &Model) -> budget::Settings {
+        let (refill_uw, dearest) = (self.refill_uw(model), dearest(model));
+        budget::Settings {
+            refill_uw,
+            burst: saved_up(cairn_config::POWER_BURST_J, BURST_DAYS, refill_uw, dearest),
+            reserve: saved_up(cairn_config::POWER_RESERVE_J, RESERVE_DAYS, refill_uw, dearest),
+            urgent_burst: cairn_config::URGENT_BURST,
+            urgent_interval: Millis::from_secs(cairn_config::URGENT_INTERVAL_S),
+        }
+    }
+}
+
+/// The energy that the configuration names; or else what so many days bring, and at least the dearest exchange.
+const fn saved_up(joules: u32, days: u32, refill_uw: u32, dearest: MicroJoules) -> MicroJoules {
+    if joules > 0 {
+        return MicroJoules(joules as u64 * 1_000_000);
+    }
+    let brought = MicroJoules::of_power(refill_uw, Millis(days as u64 * 24 * 3_600_000));
+    if brought.0 > dearest.0 { brought } else { dearest }
+}
+
+/// The most that is ever held for an exchange: the longest uplink at the edge of coverage, by the largest factor that is learned. A
+/// bucket that never holds it never sends there again.
+pub(crate) const fn dearest(model: &Model) -> MicroJoules {
+    let bytes = EXCHANGE_BYTES + cairn_config::UPLINK_MAX as u32;
+    model.exchange(CoverageLevel::Ce2, bytes, 1).times(Learned::FACTOR_MAX)
+}
+
+/// What the budget is told before the application says otherwise.
+const BUDGET: budget::Settings = BATTERY.budget(&MODEL);
+
+const _: () = assert!(
+    BUDGET.refill_uw > 0,
+    "CONFIG_CAIRN_POWER_*: this battery cannot even pay for what the device draws beside Cairn in the life that is wanted"
+);
+const _: () = assert!(
+    BUDGET.burst.0 >= dearest(&MODEL).0 && BUDGET.reserve.0 >= dearest(&MODEL).0,
+    "CONFIG_CAIRN_POWER_BURST_J, CONFIG_CAIRN_POWER_RESERVE_J: less than the dearest exchange of CONFIG_CAIRN_ENERGY_*; 0 chooses"
+);
+
+/// What the schedule is told.
+pub(crate) const fn settings(seed: u64) -> scheduler::Settings {
+    scheduler::Settings {
+        patience: [
+            Millis::from_secs(cairn_config::DEADLINE_BULK_S),
+            Millis::from_secs(cairn_config::DEADLINE_ROUTINE_S),
+            Millis::from_secs(cairn_config::DEADLINE_URGENT_S),
+        ],
+        retry_base: RETRY_BASE,
+        retry_max: RETRY_MAX,
+        seed,
+        model: MODEL,
+        budget: BUDGET,
+        tau: match cairn_config::T3412_S {
+            0 => None,
+            seconds => Some(Millis::from_secs(seconds)),
+        },
+        // No link of this build tells its level before it is used.
+        sight: Sight::Blind,
+        exchange_bytes: EXCHANGE_BYTES,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_configuration_is_the_default_model() {
+        assert_eq!(MODEL, Model::DEFAULT);
+    }
+
+    #[test]
+    fn what_is_saved_up_is_what_is_named_or_days_of_refill_and_never_less_than_the_dearest_exchange() {
+        let dearest = MicroJoules(79_000_000);
+        assert_eq!(saved_up(100, 7, 250, dearest), MicroJoules(100_000_000));
+        assert_eq!(saved_up(0, 7, 250, dearest), MicroJoules(250 * 7 * 86_400));
+        assert_eq!(saved_up(0, 7, 57, dearest), dearest, "the cell of 3GPP TR 45.820");
+    }
+
+    #[test]
+    fn the_rest_of_the_device_comes_out_of_what_the_battery_gives() {
+        let all = BATTERY.refill_uw(&MODEL);
+        let beside_it = Battery { device_uw: 100, ..BATTERY };
+        assert_eq!(beside_it.refill_uw(&MODEL) + 100, all);
+        assert_eq!(Battery { device_uw: 1000, ..BATTERY }.refill_uw(&MODEL), 0);
+    }
+}
