@@ -174,6 +174,51 @@ pub(crate) const fn settings(seed: u64) -> scheduler::Settings {
     }
 }
 
+/// Writes what the configuration tells the schedule: deadlines of bulk, routine and urgent in milliseconds, refill in microwatts,
+/// burst and reserve in microjoules, urgent records at once, their interval and T3412 in milliseconds, and the energy model: nine
+/// rows for each of three levels, then what has no level. For tests of options: never part of a device's build.
+///
+/// # Safety
+/// `out` is valid for writing 43 numbers.
+///
+/// cbindgen:ignore
+#[cfg(feature = "sabotage")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn cairn_told_power(out: *mut u64) {
+    let scheduler::Settings { patience: [bulk, routine, urgent], budget, model, tau, .. } = settings(0);
+    let schedule = [
+        bulk.0,
+        routine.0,
+        urgent.0,
+        u64::from(budget.refill_uw),
+        budget.burst.0,
+        budget.reserve.0,
+        u64::from(budget.urgent_burst),
+        budget.urgent_interval.0,
+        tau.map_or(0, |tau| tau.0),
+    ];
+    let row = |row: &LevelCosts| {
+        [
+            row.wake_uj,
+            row.setup_uj,
+            row.byte_uj,
+            row.round_trip_uj,
+            row.release_uj,
+            row.tau_uj,
+            row.paging_cycle_uj,
+            row.attach_uj,
+            row.usual_ms,
+        ]
+    };
+    let rest = [model.floor_nw, model.tail_uw, model.tail_ms, model.signature_uj, model.flash_write_uj];
+    let rest = rest.into_iter().chain([model.flash_erase_uj, model.unknown as u32]);
+    let model = model.levels.iter().flat_map(row).chain(rest).map(u64::from);
+    for (index, number) in schedule.into_iter().chain(model).enumerate() {
+        // SAFETY: 9, 27 and 7 numbers, and the caller vouches for as many.
+        unsafe { out.add(index).write_unaligned(number) };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,7 +31,7 @@ const CUSTOM: [(&str, &str); 6] = [
 ];
 
 /// None of these is its default.
-const OTHERS: [(&str, &str); 15] = [
+const OTHERS: [(&str, &str); 28] = [
     ("PAYLOAD_MAX", "100"),
     ("CLOCK_STEP_MS", "5000"),
     ("RELAY_STEP_MAX_S", "77"),
@@ -41,12 +41,63 @@ const OTHERS: [(&str, &str); 15] = [
     ("PRUNE_INCLUDED", "y"),
     ("UPLOAD_DATA", "n"),
     ("UPLOAD_HASH_ONLY", "y"),
-    ("UPLOAD_INTERVAL_S", "3600"),
+    ("DEADLINE_URGENT_S", "9"),
+    ("DEADLINE_ROUTINE_S", "3600"),
+    ("DEADLINE_BULK_S", "7200"),
+    ("POWER_BATTERY_MAH", "6000"),
+    ("POWER_BATTERY_MV", "3000"),
+    ("POWER_BATTERY_USABLE_PERMILLE", "900"),
+    ("POWER_SELF_DISCHARGE_PERMILLE", "20"),
+    ("POWER_LIFE_YEARS", "8"),
+    ("POWER_DEVICE_UW", "50"),
+    ("POWER_BURST_J", "200"),
+    ("POWER_RESERVE_J", "150"),
+    ("URGENT_BURST", "5"),
+    ("URGENT_INTERVAL_S", "90"),
+    ("T3412_S", "7776"),
     ("UPLINK_MAX", "600"),
     ("COAP_ACK_TIMEOUT_MS", "3000"),
     ("COAP_MAX_RETRANSMIT", "4"),
     ("JOURNAL_BYTES", "32768"),
     ("WAITERS", "9"),
+];
+
+/// Rows of the energy model in the order in which `cairn_told_power` tells them. None of these is its default.
+const OTHER_MODEL: [(&str, u64); 34] = [
+    ("ENERGY_CE0_WAKE_UJ", 80_001),
+    ("ENERGY_CE0_SETUP_UJ", 140_001),
+    ("ENERGY_CE0_BYTE_UJ", 271),
+    ("ENERGY_CE0_ROUND_TRIP_UJ", 145_001),
+    ("ENERGY_CE0_RELEASE_UJ", 30_001),
+    ("ENERGY_CE0_TAU_UJ", 250_001),
+    ("ENERGY_CE0_PAGING_UJ", 11_001),
+    ("ENERGY_CE0_ATTACH_UJ", 10_000_001),
+    ("ENERGY_CE0_USUAL_MS", 3_001),
+    ("ENERGY_CE1_WAKE_UJ", 200_002),
+    ("ENERGY_CE1_SETUP_UJ", 350_002),
+    ("ENERGY_CE1_BYTE_UJ", 3_002),
+    ("ENERGY_CE1_ROUND_TRIP_UJ", 300_002),
+    ("ENERGY_CE1_RELEASE_UJ", 50_002),
+    ("ENERGY_CE1_TAU_UJ", 600_002),
+    ("ENERGY_CE1_PAGING_UJ", 20_002),
+    ("ENERGY_CE1_ATTACH_UJ", 15_000_002),
+    ("ENERGY_CE1_USUAL_MS", 6_002),
+    ("ENERGY_CE2_WAKE_UJ", 800_003),
+    ("ENERGY_CE2_SETUP_UJ", 1_500_003),
+    ("ENERGY_CE2_BYTE_UJ", 12_003),
+    ("ENERGY_CE2_ROUND_TRIP_UJ", 1_200_003),
+    ("ENERGY_CE2_RELEASE_UJ", 200_003),
+    ("ENERGY_CE2_TAU_UJ", 2_500_003),
+    ("ENERGY_CE2_PAGING_UJ", 50_003),
+    ("ENERGY_CE2_ATTACH_UJ", 40_000_003),
+    ("ENERGY_CE2_USUAL_MS", 22_003),
+    ("ENERGY_FLOOR_NW", 21_000),
+    ("ENERGY_TAIL_UW", 57_007),
+    ("ENERGY_TAIL_MS", 7),
+    ("ENERGY_SIGNATURE_UJ", 3_007),
+    ("ENERGY_FLASH_WRITE_UJ", 47),
+    ("ENERGY_FLASH_ERASE_UJ", 2_507),
+    ("ENERGY_UNKNOWN_LEVEL", 2),
 ];
 
 struct Device {
@@ -57,7 +108,11 @@ struct Device {
 /// The libraries that two tests look at: made once.
 fn default_and_others() -> &'static [Device; 2] {
     static BUILT: OnceLock<[Device; 2]> = OnceLock::new();
-    BUILT.get_or_init(|| [Device::new("options", &[]), Device::new("options-others", &OTHERS)])
+    BUILT.get_or_init(|| {
+        let model = OTHER_MODEL.map(|(name, number)| (name, number.to_string()));
+        let others = OTHERS.into_iter().chain(model.iter().map(|(name, number)| (*name, number.as_str())));
+        [Device::new("options", &[]), Device::new("options-others", &others.collect::<Vec<_>>())]
+    })
 }
 
 impl Device {
@@ -119,12 +174,37 @@ fn numbers_and_levels_reach_the_agent_in_its_own_units() {
 }
 
 #[test]
-fn the_interval_the_retransmissions_and_what_is_uploaded_are_the_configurations() {
+fn deadlines_battery_and_energy_model_reach_the_schedule_in_its_own_units() {
+    let told = |device: &Device| {
+        let seen = device.sees("power");
+        (0..seen.len()).map(|at| seen[&at.to_string()]).collect::<Vec<_>>()
+    };
     let [default, others] = default_and_others();
+    let (default, others) = (told(default), told(others));
+    // 8.5 Ah at 3.6 V, of which 800 - 10 * 10 thousandths are there, over ten years of 365.25 days, less 14.4 uW rounded up. A week of
+    // that; the dearest exchange, which is 1344 bytes at CE2 four times, is more than three days of it.
+    let dearest = 4 * (800_000 + 1_500_000 + 200_000 + 1_200_000 + 12_000 * (1024 + 320));
+    assert_eq!(default[..9], [604_800_000, 86_400_000, 2_000, 229, 229 * 604_800, dearest, 3, 600_000, 0]);
+    // 6 Ah at 3 V, of which 900 - 8 * 20 thousandths are there, over eight years: 189 uW, less 50 and 21.
+    assert_eq!(others[..9], [7_200_000, 3_600_000, 9_000, 118, 200_000_000, 150_000_000, 5, 90_000, 7_776_000]);
+    for (at, (name, number)) in (9..).zip(OTHER_MODEL) {
+        assert_eq!(others[at], number, "{name}");
+        assert_ne!(default[at], number, "{name}");
+    }
+    assert_eq!(others.len(), 9 + OTHER_MODEL.len());
+}
+
+#[test]
+fn what_is_due_when_the_retransmissions_and_what_is_uploaded_are_the_configurations() {
+    let [default, others] = default_and_others();
+    let urgent = [default, others].map(|device| device.sees("urgent")["urgent_ms"]);
+    // The scenario looks every tenth of a second.
+    assert!((2_000..2_300).contains(&urgent[0]) && (9_000..9_300).contains(&urgent[1]), "{urgent:?}");
     let (default, others) = (default.sees("exchange"), others.sees("exchange"));
-    // The scenario looks every ten seconds.
-    assert!((86_380..86_430).contains(&default["interval_s"]), "{default:?}");
-    assert!((3_580..3_630).contains(&others["interval_s"]), "{others:?}");
+    // After a start, at a random time between an eighth and seven eighths of a day, and of an hour. The scenario looks every ten
+    // seconds.
+    assert!((10_800..75_620).contains(&default["first_upload_s"]), "{default:?}");
+    assert!((450..3_170).contains(&others["first_upload_s"]), "{others:?}");
     // RFC 7252 section 4.2: between ACK_TIMEOUT and one and a half times that.
     assert!((9_750..=15_500).contains(&default["first_retransmission_ms"]), "{default:?}");
     assert!((2_750..=5_000).contains(&others["first_retransmission_ms"]), "{others:?}");

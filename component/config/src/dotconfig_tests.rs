@@ -76,6 +76,30 @@ fn an_uplink_that_cannot_carry_the_largest_record_is_refused() {
 }
 
 #[test]
+fn a_deadline_before_that_of_more_urgent_records_is_refused_and_so_is_coverage_that_costs_less_where_it_is_worse() {
+    let bulk = DEFAULT.replace("DEADLINE_BULK_S=604800", "DEADLINE_BULK_S=86399");
+    assert_eq!(
+        errors(&bulk),
+        "CONFIG_CAIRN_DEADLINE_BULK_S=86399: records that may wait longer cannot be due before others, and \
+         CONFIG_CAIRN_DEADLINE_ROUTINE_S is 86400"
+    );
+    let urgent = DEFAULT.replace("DEADLINE_URGENT_S=2", "DEADLINE_URGENT_S=61");
+    assert!(Config::parse(&urgent).is_ok());
+    let routine = urgent.replace("DEADLINE_ROUTINE_S=86400", "DEADLINE_ROUTINE_S=60");
+    assert!(errors(&routine).starts_with("CONFIG_CAIRN_DEADLINE_ROUTINE_S=60: "));
+    assert!(Config::parse(&DEFAULT.replace("DEADLINE_BULK_S=604800", "DEADLINE_BULK_S=86400")).is_ok());
+
+    let cheap = DEFAULT.replace("ENERGY_CE2_BYTE_UJ=12000", "ENERGY_CE2_BYTE_UJ=2999");
+    assert_eq!(
+        errors(&cheap),
+        "CONFIG_CAIRN_ENERGY_CE2_BYTE_UJ=2999: less than CONFIG_CAIRN_ENERGY_CE1_BYTE_UJ=3000, and coverage is worse there"
+    );
+    let cheap = DEFAULT.replace("ENERGY_CE1_USUAL_MS=6000", "ENERGY_CE1_USUAL_MS=2999");
+    assert!(errors(&cheap).contains("less than CONFIG_CAIRN_ENERGY_CE0_USUAL_MS=3000"));
+    assert!(Config::parse(&DEFAULT.replace("ENERGY_CE2_TAU_UJ=2500000", "ENERGY_CE2_TAU_UJ=600000")).is_ok());
+}
+
+#[test]
 fn a_flash_that_the_journal_cannot_use_is_refused_with_the_reason() {
     let with = |changes: &[(&str, &str)]| {
         changes.iter().fold(DEFAULT.to_owned(), |text, (from, to)| {

@@ -29,9 +29,14 @@ use cairn::{
     agent::{Agent, Event, Settings, UploadMode},
     batch::DeploymentId,
     factory::Factory,
-    journal::{FlashJournal, Journal as _, MountError},
+    journal::{BudgetState, FlashJournal, Journal as _, MountError},
     ports::{Clock as _, Entropy as _, Wait as _},
-    power::schedule::{self, FixedInterval},
+    power::{
+        budget::{self, Supply},
+        cost::{MicroJoules, Model},
+        outlook::Sight,
+        scheduler::{self, Scheduler},
+    },
     record::{BlindSecret, Kind, Priority, StreamId},
     time::{Millis, TimeQuality, WallTime},
 };
@@ -59,6 +64,26 @@ const UPLINK: usize = 640;
 const TX: usize = UPLINK + cairn_coap::client::OVERHEAD_MAX;
 const RX: usize = 160;
 const LINE: usize = 2 * RX + 40;
+
+/// The lock's cells: four AA in series, which last a year. Its motor and its processor take half a milliwatt on the mean; the modem
+/// asleep takes the model's.
+const CELLS: Supply = Supply {
+    capacity_mah: 2_500,
+    millivolts: 6_000,
+    usable_permille: 800,
+    self_discharge_permille: 20,
+    years: 1,
+    floor_nw: 500_000 + Model::DEFAULT.floor_nw,
+};
+/// What the lock may spend: a week's energy saved up, three days' kept for what is urgent, which is all that a lock has. It takes 64
+/// events at once, and one a minute for ever.
+const BUDGET: budget::Settings = budget::Settings {
+    refill_uw: CELLS.refill_uw(),
+    burst: MicroJoules::of_power(CELLS.refill_uw(), Millis::from_secs(7 * 86_400)),
+    reserve: MicroJoules::of_power(CELLS.refill_uw(), Millis::from_secs(3 * 86_400)),
+    urgent_burst: 64,
+    urgent_interval: Millis::from_secs(60),
+};
 
 /// What happens to the door in a night, and how many milliseconds after what came before.
 const NIGHT: [(u32, &str); 6] = [
@@ -124,7 +149,7 @@ type Modem = AtModem<ModemPort, TickClock, 1, TX, RX, 2, LINE, { key::APDU }>;
 type Link = CoapLink<key::Port, TX, RX>;
 type Journal = FlashJournal<HostFlash, FLASH_BYTES, { cairn::agent::OWN_PAYLOAD_MAX }>;
 type LockAgent =
-    Agent<Journal, key::Signer, &'static mut Link, TickClock, FixedInterval, { cairn::agent::OWN_PAYLOAD_MAX }, UPLINK>;
+    Agent<Journal, key::Signer, &'static mut Link, TickClock, Scheduler, { cairn::agent::OWN_PAYLOAD_MAX }, UPLINK>;
 
 fn random() -> u64 {
     let mut bytes = [0; 8];
@@ -169,10 +194,26 @@ fn modem(clock: &TickClock) -> Modem {
     Modem::new(&dialect::BC660K, cairn_at_modem::Settings::default(), ModemPort, clock.clone())
 }
 
+/// When to send and what it may cost. The budget goes on from what an earlier run kept.
+fn schedule(kept: Option<&BudgetState>, now: Millis) -> Scheduler {
+    let settings = scheduler::Settings {
+        patience: [7 * 86_400, 86_400, 2].map(Millis::from_secs),
+        retry_base: Millis::from_secs(15),
+        retry_max: Millis::from_secs(3_600),
+        seed: random(),
+        model: Model::DEFAULT,
+        budget: BUDGET,
+        tau: None,
+        sight: Sight::Blind,
+        exchange_bytes: 320,
+    };
+    Scheduler::new(settings, kept.map(BudgetState::bytes), now)
+}
+
 /// The agent, where it stays for as long as the lock lives: too large to move, or to lie under a signature.
 #[inline(never)]
 fn agent(factory: &Factory, signer: key::Signer, port: key::Port, clock: &TickClock) -> &'static mut LockAgent {
-    let journal = journal();
+    let mut journal = journal();
     let settings = Settings {
         deployment: DeploymentId(factory.deployment),
         blind_secret: BlindSecret::new(factory.blind_secret),
@@ -185,13 +226,8 @@ fn agent(factory: &Factory, signer: key::Signer, port: key::Port, clock: &TickCl
         retention: None,
         prune_at: cairn::uplink::Level::Final,
     };
-    let schedule = FixedInterval::new(schedule::Settings {
-        interval: Millis::from_secs(86_400),
-        urgent_delay: Millis(2_000),
-        retry_base: Millis::from_secs(15),
-        retry_max: Millis::from_secs(3_600),
-        seed: random(),
-    });
+    let kept = journal.budget().expect("the journal");
+    let schedule = schedule(kept.as_ref(), clock.now());
     let link = Box::leak(Box::new(link(factory, journal.stream(), port)));
     let place = Box::leak(Box::new_uninit());
     LockAgent::new_in(place, settings, journal, signer, link, clock.clone(), schedule).expect("an agent")

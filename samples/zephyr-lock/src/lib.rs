@@ -9,9 +9,14 @@ use cairn::{
     agent::{Agent, Event, OWN_PAYLOAD_MAX, Settings, UploadMode},
     batch::DeploymentId,
     factory::Factory,
-    journal::{FlashJournal, Journal as _, MountError},
-    ports::{Entropy as _, Wait as _},
-    power::schedule::{self, FixedInterval},
+    journal::{BudgetState, FlashJournal, Journal as _, MountError},
+    ports::{Clock as _, Entropy as _, Wait as _},
+    power::{
+        budget::{self, Supply},
+        cost::{MicroJoules, Model},
+        outlook::Sight,
+        scheduler::{self, Scheduler},
+    },
     record::{BlindSecret, Kind, Priority, StreamId},
     signer::software::SoftwareSigner,
     time::Millis,
@@ -46,6 +51,26 @@ const AGENT_STACK_BYTES: usize = 8 * 1024;
 /// Zephyr's lowest but one: the door never waits for a signature.
 const AGENT_PRIORITY: i32 = 14;
 
+/// The lock's cells: four AA in series, which last a year. Its motor and its processor take half a milliwatt on the mean; the modem
+/// asleep takes the model's.
+const CELLS: Supply = Supply {
+    capacity_mah: 2_500,
+    millivolts: 6_000,
+    usable_permille: 800,
+    self_discharge_permille: 20,
+    years: 1,
+    floor_nw: 500_000 + Model::DEFAULT.floor_nw,
+};
+/// What the lock may spend: a week's energy saved up, three days' kept for what is urgent, which is all that a lock has. It takes 64
+/// events at once, and one a minute for ever.
+const BUDGET: budget::Settings = budget::Settings {
+    refill_uw: CELLS.refill_uw(),
+    burst: MicroJoules::of_power(CELLS.refill_uw(), Millis::from_secs(7 * 86_400)),
+    reserve: MicroJoules::of_power(CELLS.refill_uw(), Millis::from_secs(3 * 86_400)),
+    urgent_burst: 64,
+    urgent_interval: Millis::from_secs(60),
+};
+
 /// What happens to the door in a night, and how many milliseconds after what came before.
 const NIGHT: [(u64, &str); 6] = [
     (3_000, "locked by key 17"),
@@ -60,7 +85,7 @@ type Flash = JournalFlash<WORD, UNIT>;
 type Journal = FlashJournal<Flash, JOURNAL_BYTES, OWN_PAYLOAD_MAX>;
 type Signer = SoftwareSigner<SystemEntropy>;
 type Link = CoapLink<Sockets, TX, RX>;
-type LockAgent = Agent<Journal, Signer, &'static mut Link, UptimeClock, FixedInterval, OWN_PAYLOAD_MAX, UPLINK>;
+type LockAgent = Agent<Journal, Signer, &'static mut Link, UptimeClock, Scheduler, OWN_PAYLOAD_MAX, UPLINK>;
 
 /// From the door to the agent.
 static MAILBOX: Mailbox<EVENT_MAX, 8> = Mailbox::new();
@@ -145,11 +170,27 @@ fn link(factory: &Factory, stream: StreamId) -> Link {
     CoapLink::new(Sockets, settings, context)
 }
 
+/// When to send and what it may cost. The budget goes on from what an earlier run kept.
+fn schedule(kept: Option<&BudgetState>, now: Millis) -> Scheduler {
+    let settings = scheduler::Settings {
+        patience: [7 * 86_400, 86_400, 2].map(Millis::from_secs),
+        retry_base: Millis::from_secs(15),
+        retry_max: Millis::from_secs(3_600),
+        seed: random(),
+        model: Model::DEFAULT,
+        budget: BUDGET,
+        tau: None,
+        sight: Sight::Blind,
+        exchange_bytes: 320,
+    };
+    Scheduler::new(settings, kept.map(BudgetState::bytes), now)
+}
+
 #[inline(never)]
 fn agent() -> &'static mut LockAgent {
     let factory = cairn_zephyr::factory::load().expect("a factory image in cairn,factory");
     let signer = signer(&factory);
-    let journal = journal();
+    let mut journal = journal();
     let settings = Settings {
         deployment: DeploymentId(factory.deployment),
         blind_secret: BlindSecret::new(factory.blind_secret),
@@ -162,13 +203,8 @@ fn agent() -> &'static mut LockAgent {
         retention: None,
         prune_at: cairn::uplink::Level::Final,
     };
-    let schedule = FixedInterval::new(schedule::Settings {
-        interval: Millis::from_secs(86_400),
-        urgent_delay: Millis(2_000),
-        retry_base: Millis::from_secs(15),
-        retry_max: Millis::from_secs(3_600),
-        seed: random(),
-    });
+    let kept = journal.budget().expect("the journal");
+    let schedule = schedule(kept.as_ref(), UptimeClock.now());
     let link = LINK.init_with(|| link(&factory, journal.stream()));
     LockAgent::new_in(AGENT.uninit(), settings, journal, signer, link, UptimeClock, schedule).expect("an agent")
 }

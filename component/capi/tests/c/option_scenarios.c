@@ -8,6 +8,7 @@
 
 /* Only in libraries for tests: not in cairn.h. */
 extern void cairn_told(uint64_t *out);
+extern void cairn_told_power(uint64_t *out);
 extern void cairn_told_element(uint64_t *out);
 
 static uint32_t step(void)
@@ -37,6 +38,17 @@ static void told(char **arguments)
     printf("STORAGE %zu\n", sizeof storage);
 }
 
+/* One number a line, in the order of cairn_told_power. */
+static void power(char **arguments)
+{
+    uint64_t out[43] = {0};
+    (void)arguments;
+    cairn_told_power(out);
+    for (size_t i = 0; i < sizeof out / sizeof *out; i++) {
+        printf("%zu %llu\n", i, (unsigned long long)out[i]);
+    }
+}
+
 #if defined(CONFIG_CAIRN_TRANSPORT_CUSTOM)
 static uint64_t passed;
 
@@ -55,9 +67,8 @@ static void until_signatures(uint32_t count)
     }
 }
 
-/* argv: a good factory. An exchange that nobody answers, from its first datagram on, and the time from one batch to the next.
- * Batches are due at multiples of the interval since the clock began, which for this port is when the machine did: the second begins
- * the measurement. */
+/* argv: a good factory. When the first routine record after a start is sealed, and an exchange that nobody answers, from its first
+ * datagram on. */
 static void exchange(char **arguments)
 {
     init(arguments[0]);
@@ -65,7 +76,9 @@ static void exchange(char **arguments)
     (void)step();
     EXPECT(reading(4), CAIRN_OK);
     (void)step();
+    uint64_t begun = passed;
     until_signatures(1);
+    printf("first_upload_s %llu\n", (unsigned long long)((passed - begun) / 1000));
     while (element_datagrams == 0) {
         pass(250);
     }
@@ -79,12 +92,23 @@ static void exchange(char **arguments)
     }
     printf("datagrams %u\n", element_datagrams);
     printf("bytes %u\n", element_bytes);
-    EXPECT(reading(4), CAIRN_OK);
-    until_signatures(2);
+}
+
+/* argv: a good factory. How long an urgent record waits for others. */
+static void urgent(char **arguments)
+{
+    init(arguments[0]);
+    element_connect();
+    (void)step();
+    uint8_t lid = 1;
+    EXPECT(cairn_submit(CAIRN_KIND_EVENT, CAIRN_PRIORITY_URGENT, &lid, 1), CAIRN_OK);
+    (void)step();
     uint64_t begun = passed;
-    EXPECT(reading(4), CAIRN_OK);
-    until_signatures(3);
-    printf("interval_s %llu\n", (unsigned long long)((passed - begun) / 1000));
+    while (status().signatures == 0) {
+        CHECK(passed < 1000000000u);
+        pass(100);
+    }
+    printf("urgent_ms %llu\n", (unsigned long long)(passed - begun));
 }
 #endif
 
@@ -116,8 +140,10 @@ static void flood(char **arguments)
 
 static const struct scenario scenarios[] = {
     {"told", told},
+    {"power", power},
 #if defined(CONFIG_CAIRN_TRANSPORT_CUSTOM)
     {"exchange", exchange},
+    {"urgent", urgent},
 #endif
     {"flood", flood},
 };

@@ -16,8 +16,9 @@ const KCONFIG: &str = "xtask/src/kconfig.rs";
 const DOTCONFIG: &str = "component/config/src/dotconfig_tests.rs";
 
 const TOLD: (&str, &str) = (OPTIONS, "fn numbers_and_levels_reach_the_agent_in_its_own_units");
+const POWER: (&str, &str) = (OPTIONS, "fn deadlines_battery_and_energy_model_reach_the_schedule_in_its_own_units");
 const EXCHANGE: (&str, &str) =
-    (OPTIONS, "fn the_interval_the_retransmissions_and_what_is_uploaded_are_the_configurations");
+    (OPTIONS, "fn what_is_due_when_the_retransmissions_and_what_is_uploaded_are_the_configurations");
 const FLOOD: (&str, &str) =
     (OPTIONS, "fn the_longest_uplink_bounds_a_batch_the_flash_all_batches_and_urgent_records_displace_where_they_may");
 const ELEMENT: (&str, &str) = (OPTIONS, "fn numbers_of_the_chip_reach_its_driver_and_the_modems_line_its_buffers");
@@ -41,7 +42,62 @@ pub(crate) const EFFECTS: &[Row] = &[
         &["MONOTONIC"],
         &[(C_INTERFACE, "fn flash_that_was_rolled_back_is_refused_and_a_new_stream_above_the_counter_is_the_way_on")],
     ),
-    (&["UPLOAD_INTERVAL_S", "UPLOAD_DATA", "UPLOAD_HASH_ONLY"], &[EXCHANGE]),
+    (&["UPLOAD_DATA", "UPLOAD_HASH_ONLY"], &[EXCHANGE]),
+    (&["DEADLINE_URGENT_S", "DEADLINE_ROUTINE_S"], &[POWER, EXCHANGE]),
+    (&["DEADLINE_BULK_S"], &[POWER]),
+    (
+        &[
+            "POWER_BATTERY_MAH",
+            "POWER_BATTERY_MV",
+            "POWER_BATTERY_USABLE_PERMILLE",
+            "POWER_SELF_DISCHARGE_PERMILLE",
+            "POWER_LIFE_YEARS",
+            "POWER_DEVICE_UW",
+            "POWER_BURST_J",
+            "POWER_RESERVE_J",
+        ],
+        &[POWER],
+    ),
+    (&["URGENT_BURST", "URGENT_INTERVAL_S", "T3412_S"], &[POWER]),
+    (
+        &[
+            "ENERGY_CE0_WAKE_UJ",
+            "ENERGY_CE0_SETUP_UJ",
+            "ENERGY_CE0_BYTE_UJ",
+            "ENERGY_CE0_ROUND_TRIP_UJ",
+            "ENERGY_CE0_RELEASE_UJ",
+            "ENERGY_CE0_TAU_UJ",
+            "ENERGY_CE0_PAGING_UJ",
+            "ENERGY_CE0_ATTACH_UJ",
+            "ENERGY_CE0_USUAL_MS",
+            "ENERGY_CE1_WAKE_UJ",
+            "ENERGY_CE1_SETUP_UJ",
+            "ENERGY_CE1_BYTE_UJ",
+            "ENERGY_CE1_ROUND_TRIP_UJ",
+            "ENERGY_CE1_RELEASE_UJ",
+            "ENERGY_CE1_TAU_UJ",
+            "ENERGY_CE1_PAGING_UJ",
+            "ENERGY_CE1_ATTACH_UJ",
+            "ENERGY_CE1_USUAL_MS",
+            "ENERGY_CE2_WAKE_UJ",
+            "ENERGY_CE2_SETUP_UJ",
+            "ENERGY_CE2_BYTE_UJ",
+            "ENERGY_CE2_ROUND_TRIP_UJ",
+            "ENERGY_CE2_RELEASE_UJ",
+            "ENERGY_CE2_TAU_UJ",
+            "ENERGY_CE2_PAGING_UJ",
+            "ENERGY_CE2_ATTACH_UJ",
+            "ENERGY_CE2_USUAL_MS",
+            "ENERGY_FLOOR_NW",
+            "ENERGY_TAIL_UW",
+            "ENERGY_TAIL_MS",
+            "ENERGY_SIGNATURE_UJ",
+            "ENERGY_FLASH_WRITE_UJ",
+            "ENERGY_FLASH_ERASE_UJ",
+            "ENERGY_UNKNOWN_LEVEL",
+        ],
+        &[POWER],
+    ),
     (&["COAP_ACK_TIMEOUT_MS", "COAP_MAX_RETRANSMIT"], &[EXCHANGE]),
     (
         &["LEDGER_ROOT", "LEDGER_DIRECT"],
