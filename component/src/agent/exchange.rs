@@ -69,7 +69,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     #[inline(never)]
     pub(super) fn keep_budget(&mut self) -> bool {
         let Some(state) = self.schedule.to_keep() else { return true };
-        let kept = self.journal.keep_budget(&state).is_ok();
+        let kept = self.journal.keep_budget(state.bytes()).is_ok();
         if kept {
             self.schedule.was_kept();
         }

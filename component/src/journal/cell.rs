@@ -7,7 +7,7 @@ use super::entry::Item;
 use crate::merkle::Hash;
 
 /// Longest state of a power budget, in bytes.
-pub const BUDGET_MAX: usize = 48;
+pub const BUDGET_MAX: usize = 64;
 
 /// What a wallet is about to sign: journaled first, so that no nonce is ever given to two purposes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,13 @@ impl Spending {
 pub struct BudgetState {
     length: u8,
     bytes: [u8; BUDGET_MAX],
+}
+
+/// No bytes.
+impl Default for BudgetState {
+    fn default() -> Self {
+        Self { length: 0, bytes: [0; BUDGET_MAX] }
+    }
 }
 
 impl BudgetState {

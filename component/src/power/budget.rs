@@ -5,14 +5,19 @@
 //!
 //! What starts is first *held*: the most it is expected to cost leaves the bucket, the caller keeps [`Budget::state`] durably,
 //! and only then may it start. What it did cost is settled afterwards. A reset in between loses the difference, never the
-//! charge, so that a device that resets for ever does not get a full bucket each time. After anything else that made the bucket
-//! emptier, [`Budget::is_to_be_kept`] says so.
+//! charge, so that a device that resets for ever does not get a full bucket each time. What the device itself works, signatures and
+//! flash, is charged without being held, and would have the state kept after every record: the state is kept [`WORK_AHEAD`]
+//! emptier than the bucket is, and again when that is used up. After anything else that made the bucket emptier,
+//! [`Budget::is_to_be_kept`] says so at once.
 //!
 //! What costs more than was held, or was not asked for (a tracking area update), becomes debt where the bucket has no more. Debt
 //! is paid by the refill before anything else; it never takes from the reserve, and nothing routine starts before it is paid.
 
 use super::{accesses::Accesses, cost::MicroJoules, urgent::Urgent};
-use crate::{journal::BUDGET_MAX, time::Millis};
+use crate::{
+    journal::{BUDGET_MAX, BudgetState},
+    time::Millis,
+};
 
 /// A battery and how long it must last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +95,17 @@ pub const CREDIT_MAX: Millis = Millis::from_secs(24 * 3600);
 const DEBT_BUCKETS: u64 = 4;
 
 /// Version of [`Budget::state`].
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// Bytes of [`Budget::state`] that are always kept: version, level and debt, accesses.
+const HEAD_BYTES: usize = 1 + 5 + 5 + Accesses::PER_HOUR;
+const _: () = assert!(HEAD_BYTES + super::urgent::STATE_BYTES <= BUDGET_MAX, "the journal has no room for a budget");
+
+/// The most that is kept of level or debt: 1.1 MJ, ten of a meter's cells.
+const KEPT_MAX: u64 = ((1 << 40) - 1) * NANO;
+
+/// How much less the bucket has as it is kept: three signatures, or 250 flash writes.
+pub const WORK_AHEAD: MicroJoules = MicroJoules(10_000);
 
 /// The bucket, and the limits that belong to it because a reset must not lift them.
 #[derive(Clone, Debug)]
@@ -103,7 +118,7 @@ pub struct Budget {
     /// What left it for what runs now, nanojoules.
     held: u64,
     purpose: Purpose,
-    /// Level and debt when the state was kept.
+    /// Level and debt as they were kept.
     kept: (u64, u64),
     seen: Millis,
     /// Urgent records, kind by kind.
@@ -251,45 +266,68 @@ impl Budget {
         &self.settings
     }
 
+    /// Other settings from now on: a cell was changed, a deployment measured its own. Nothing is credited for it: what is in the
+    /// bucket stays, as far as it has room, and what is owed.
+    pub fn set(&mut self, now: Millis, settings: Settings) {
+        self.refill(now);
+        self.settings = settings;
+        let room = self.capacity().saturating_sub(self.held);
+        self.level = if makes(Mistake::FullWhenSet) { room } else { self.level.min(room) };
+        self.debt = self.debt.min(self.capacity().saturating_mul(DEBT_BUCKETS));
+        self.urgent.set_limits(settings.urgent_burst, settings.urgent_interval);
+    }
+
     /// Whether [`Budget::state`] is to be kept now: something was spent that a reset would give back, or so much came in that a reset
     /// would lose more than a sixteenth of the bucket.
     #[must_use]
     pub const fn is_to_be_kept(&self) -> bool {
-        let (level, debt) = self.kept;
-        self.level < level || self.debt > debt || self.level - level > self.capacity() / 16
+        let ((level, debt), much) = (self.kept, self.capacity() / 16 + WORK_AHEAD.0 * NANO);
+        let spent = self.level < level || self.debt > debt;
+        let came_in = self.level.saturating_sub(level) > much || debt.saturating_sub(self.debt) > much;
+        spent || came_in || self.urgent.has_changed()
     }
 
-    /// What to keep, for [`crate::journal::Journal::keep_budget`]: version, level and debt in nanojoules (8 bytes each), and the
-    /// limits' states.
+    /// Level and debt as they are kept: [`WORK_AHEAD`] spent already.
+    fn ahead(&self) -> (u64, u64) {
+        let ahead = WORK_AHEAD.0 * NANO;
+        // Whole microjoules, rounded to the worse side.
+        let level = self.level.saturating_sub(ahead) / NANO * NANO;
+        let debt = self.debt.saturating_add(ahead.saturating_sub(self.level)).div_ceil(NANO).saturating_mul(NANO);
+        (level.min(KEPT_MAX), debt.min(KEPT_MAX))
+    }
+
+    /// What to keep, for [`crate::journal::Journal::keep_budget`]: version, level and debt in microjoules (5 bytes each), and the
+    /// limits' states, as far as they say anything.
     #[must_use]
-    pub fn state(&self) -> [u8; BUDGET_MAX] {
+    pub fn state(&self) -> BudgetState {
         let mut state = [0; BUDGET_MAX];
-        let mut out = state.iter_mut();
-        let fields = [VERSION].into_iter().chain(self.level.to_be_bytes()).chain(self.debt.to_be_bytes());
-        for (byte, out) in fields.chain(self.accesses.state()).chain(self.urgent.state()).zip(&mut out) {
+        let (level, debt) = if makes(Mistake::KeepsNothingAhead) { (self.level, self.debt) } else { self.ahead() };
+        let short = |nanojoules: u64| (nanojoules / NANO).to_be_bytes().into_iter().skip(3);
+        let fields = [VERSION].into_iter().chain(short(level)).chain(short(debt));
+        for (byte, out) in fields.chain(self.accesses.state()).chain(self.urgent.state()).zip(&mut state) {
             *out = byte;
         }
-        state
+        let length = state.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1).max(HEAD_BYTES);
+        BudgetState::new(state.get(..length).unwrap_or(&state)).unwrap_or_default()
     }
 
     /// The state as it is was kept.
-    pub const fn was_kept(&mut self) {
-        self.kept = (self.level, self.debt);
+    pub fn was_kept(&mut self) {
+        self.kept = self.ahead();
+        self.urgent.was_kept();
     }
 
     /// Goes on from what was kept.
     fn take_up(&mut self, kept: &[u8]) {
-        let mut kept = kept.iter().copied();
-        let known = kept.next() == Some(VERSION);
-        let number = |kept: &mut dyn Iterator<Item = u8>| {
-            kept.take(8).fold((0_u64, 0), |(number, count), byte| (number << 8 | u64::from(byte), count + 1))
-        };
-        let ((level, _), (debt, read)) = (number(&mut kept), number(&mut kept));
-        if !known || read < 8 {
+        let known = kept.first() == Some(&VERSION) && kept.len() >= HEAD_BYTES;
+        if !known {
             (self.level, self.kept) = (0, (0, 0));
             return;
         }
-        let most = self.capacity();
+        let mut kept = kept.iter().copied().skip(1);
+        let mut number =
+            || kept.by_ref().take(5).fold(0_u64, |number, byte| number << 8 | u64::from(byte)).saturating_mul(NANO);
+        let (level, debt, most) = (number(), number(), self.capacity());
         (self.level, self.debt) = (level.min(most), debt.min(most.saturating_mul(DEBT_BUCKETS)));
         self.kept = (self.level, self.debt);
         self.accesses.take_up(&mut kept);
@@ -306,6 +344,10 @@ enum Mistake {
     FullAtBoot,
     /// The bucket fills up while something is held, and gets that back on top.
     ForgetsHeld,
+    /// A reset gives back what was worked since the state was kept.
+    KeepsNothingAhead,
+    /// Other settings give a full bucket.
+    FullWhenSet,
 }
 
 #[cfg(not(test))]

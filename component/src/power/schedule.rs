@@ -3,7 +3,7 @@
 //! decides itself. [`FixedInterval`] seals every so many hours.
 
 use crate::{
-    journal::BUDGET_MAX,
+    journal::BudgetState,
     ports::LinkError,
     power::cost::{ExchangeCost, PsmTimers},
     record::Priority,
@@ -57,7 +57,7 @@ pub trait Schedule {
     fn exchange_ended(&mut self, now: Millis, result: Result<(), LinkError>, cost: &ExchangeCost);
 
     /// What the agent keeps durably before an exchange starts, and after one; `None` when nothing is to be kept.
-    fn to_keep(&self) -> Option<[u8; BUDGET_MAX]> {
+    fn to_keep(&self) -> Option<BudgetState> {
         None
     }
 

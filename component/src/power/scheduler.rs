@@ -11,7 +11,7 @@ use super::{
     rides::Rides,
     schedule::{Decision, Degradation, Schedule, View},
 };
-use crate::{journal::BUDGET_MAX, ports::LinkError, record::Priority, time::Millis};
+use crate::{journal::BudgetState, ports::LinkError, record::Priority, time::Millis};
 
 /// What a [`Scheduler`] is told once.
 #[derive(Clone, Copy, Debug)]
@@ -416,7 +416,7 @@ impl Schedule for Scheduler {
         self.failures = self.failures.saturating_add(1);
     }
 
-    fn to_keep(&self) -> Option<[u8; BUDGET_MAX]> {
+    fn to_keep(&self) -> Option<BudgetState> {
         self.budget.is_to_be_kept().then(|| self.budget.state())
     }
 

@@ -196,7 +196,7 @@ fn the_budget_is_to_be_kept_when_an_exchange_is_told_to_start_and_a_reset_gives_
     let kept = scheduler.to_keep().expect("to be kept before it starts");
     scheduler.was_kept();
     assert_eq!(scheduler.to_keep(), None);
-    let after = Scheduler::new(settings(), Some(&kept), Millis(0));
+    let after = Scheduler::new(settings(), Some(kept.bytes()), Millis(0));
     let held = full.minus(after.budget.level());
     assert!(held >= Model::DEFAULT.exchange(CoverageLevel::Ce1, 320, 1), "{held:?}");
 }
