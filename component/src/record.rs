@@ -116,6 +116,8 @@ impl LossReason {
     pub const DAMAGED: Self = Self(1);
     /// The journal was full and an urgent record took its place.
     pub const DISPLACED: Self = Self(2);
+    /// More urgent records of a kind came than are taken: they were counted, and had no sequence numbers. No leaf says this.
+    pub const COALESCED: Self = Self(3);
 }
 
 /// A journaled record: everything its leaf says except the blind.

@@ -58,6 +58,7 @@ static const struct reached table[] = {
 	{CAIRN_E_KEY_DAMAGED, KEYS, NULL},
 	{CAIRN_E_KEY_NOT_ERASED, KEYS, NULL},
 	{CAIRN_E_KEY_DESTROYED, KEYS, NULL},
+	{CAIRN_E_COALESCED, DEVICE, NULL},
 };
 
 void expect_results_of(enum image image)

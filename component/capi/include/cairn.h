@@ -300,6 +300,11 @@ typedef enum {
      The device's key was destroyed.
      */
     CAIRN_E_KEY_DESTROYED = 43,
+    /*
+     More urgent records of its kind came than are taken (`CONFIG_CAIRN_URGENT_BURST`, `CONFIG_CAIRN_URGENT_INTERVAL_S`): it was
+     not journaled but counted, durably, and one record will say how many there were.
+     */
+    CAIRN_E_COALESCED = 44,
 } cairn_result_t;
 
 /*
@@ -845,7 +850,7 @@ cairn_result_t cairn_submit_from_isr(uint16_t kind,
  `timeout_ms`. Tasks: any but the agent's. Interrupts and event callback: no.
 
  Errors: those of cairn_submit; CAIRN_E_CONTEXT in the agent's task; CAIRN_E_BUSY; CAIRN_E_TIMEOUT: the record may
- still be journaled; CAIRN_E_JOURNAL_FULL, CAIRN_E_MEDIUM: it was not.
+ still be journaled; CAIRN_E_JOURNAL_FULL, CAIRN_E_MEDIUM: it was not; CAIRN_E_COALESCED: it was counted.
 
  # Safety
  `payload` is NULL or valid for reading `length` bytes; `seq` is NULL or valid for writing.

@@ -223,7 +223,7 @@ pub unsafe extern "C" fn cairn_submit_from_isr(
 /// `timeout_ms`. Tasks: any but the agent's. Interrupts and event callback: no.
 ///
 /// Errors: those of cairn_submit; CAIRN_E_CONTEXT in the agent's task; CAIRN_E_BUSY; CAIRN_E_TIMEOUT: the record may
-/// still be journaled; CAIRN_E_JOURNAL_FULL, CAIRN_E_MEDIUM: it was not.
+/// still be journaled; CAIRN_E_JOURNAL_FULL, CAIRN_E_MEDIUM: it was not; CAIRN_E_COALESCED: it was counted.
 ///
 /// # Safety
 /// `payload` is NULL or valid for reading `length` bytes; `seq` is NULL or valid for writing.

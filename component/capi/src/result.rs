@@ -116,6 +116,9 @@ pub enum cairn_result_t {
     CAIRN_E_KEY_NOT_ERASED = 42,
     /// The device's key was destroyed.
     CAIRN_E_KEY_DESTROYED = 43,
+    /// More urgent records of its kind came than are taken (`CONFIG_CAIRN_URGENT_BURST`, `CONFIG_CAIRN_URGENT_INTERVAL_S`): it was
+    /// not journaled but counted, durably, and one record will say how many there were.
+    CAIRN_E_COALESCED = 44,
 }
 
 impl cairn_result_t {
@@ -165,6 +168,7 @@ impl cairn_result_t {
         Self::CAIRN_E_KEY_DAMAGED,
         Self::CAIRN_E_KEY_NOT_ERASED,
         Self::CAIRN_E_KEY_DESTROYED,
+        Self::CAIRN_E_COALESCED,
     ];
 
     const fn text(self) -> &'static CStr {
@@ -215,6 +219,7 @@ impl cairn_result_t {
             Self::CAIRN_E_KEY_DAMAGED => c"the key in flash is damaged",
             Self::CAIRN_E_KEY_NOT_ERASED => c"a key could not be erased",
             Self::CAIRN_E_KEY_DESTROYED => c"the device's key was destroyed",
+            Self::CAIRN_E_COALESCED => c"counted: too many urgent records of its kind",
         }
     }
 }
@@ -312,6 +317,7 @@ impl From<SubmitError> for cairn_result_t {
         match error {
             SubmitError::Kind => Self::CAIRN_E_KIND,
             SubmitError::TooLong => Self::CAIRN_E_TOO_LONG,
+            SubmitError::Coalesced => Self::CAIRN_E_COALESCED,
             SubmitError::Journal(error) => error.into(),
         }
     }

@@ -32,6 +32,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         if self.hash_failed() {
             return Err(SignerError::FaultDetected);
         }
+        self.signed = self.signed.saturating_add(1);
         let signature = self.signer.sign(&digest)?;
         let accepted = self.key.accept(&digest, &signature.0)?;
         let same = agrees(Primitive::Signer, &signature.0, &accepted.0);

@@ -5,9 +5,12 @@
 use super::{Agent, Event, REFUSAL_PAUSE, next_after};
 use crate::{
     batch::BatchNumber,
-    journal::{BatchState, Journal, SealedBatch},
+    journal::{BatchState, Journal, JournalError, SealedBatch},
     ports::{Clock, Link, LinkError, Outcome},
-    power::{cost::ExchangeCost, schedule::Schedule},
+    power::{
+        cost::ExchangeCost,
+        schedule::{Schedule, Work},
+    },
     record::SequenceNumber,
     signer::{Signature, Signer},
     time::Millis,
@@ -45,7 +48,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         };
         let length = signature.and_then(|signature| self.compose(batch, signature, on_event).ok());
         // What it may cost is gone from the budget before any of it is spent, or a reset would give it back.
-        let Some(length) = length.filter(|_| self.keep_budget()) else {
+        self.account();
+        let Some(length) = length.filter(|_| self.keep_budget().is_ok()) else {
             self.pause_until = now.after(REFUSAL_PAUSE);
             return;
         };
@@ -65,15 +69,21 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         }
     }
 
-    /// Keeps what the schedule must not lose by a reset; false when the journal did not take it.
+    /// Keeps what the schedule must not lose by a reset.
     #[inline(never)]
-    pub(super) fn keep_budget(&mut self) -> bool {
-        let Some(state) = self.schedule.to_keep() else { return true };
-        let kept = self.journal.keep_budget(state.bytes()).is_ok();
-        if kept {
-            self.schedule.was_kept();
+    pub(super) fn keep_budget(&mut self) -> Result<(), JournalError> {
+        let Some(state) = self.schedule.to_keep() else { return Ok(()) };
+        self.journal.keep_budget(state.bytes())?;
+        self.schedule.was_kept();
+        Ok(())
+    }
+
+    /// Tells the schedule what the device worked since it was last told.
+    pub(super) fn account(&mut self) {
+        let work = Work { signatures: core::mem::take(&mut self.signed), flash: self.journal.flash_work() };
+        if work != Work::default() {
+            self.schedule.worked(self.clock.now(), work);
         }
-        kept
     }
 
     /// Sees to it that the link has numbers for this exchange, durably reserved.

@@ -5,7 +5,7 @@
 //!
 //! Here: construction, `poll`, the inbox. [`open_batch`]: what will be sealed next. [`sealing`]: seal and sign.
 //! [`exchange`]: uplinks and downlinks. [`evidence`]: what the device itself can prove. [`endorsement`]: whose key it is.
-//! [`giving_way`]: an urgent record in a full journal. [`clock_step`]: the wall clock. [`loss`]: what rotted after it was
+//! [`giving_way`]: an urgent record in a full journal. [`urgent`]: urgent records over their limit. [`clock_step`]: the wall clock. [`loss`]: what rotted after it was
 //! sealed. [`retention`]: what is old enough to go. [`firmware`]: which image runs. [`rotation`]: a key follows another.
 //! [`succession`]: which key signs, as the journal has it. [`status`]: what is told to the outside.
 
@@ -22,6 +22,7 @@ mod rotation;
 mod sealing;
 mod status;
 mod succession;
+mod urgent;
 
 pub use evidence::{EvidenceError, evidence_max};
 pub use exchange::uplink_min;
@@ -122,6 +123,9 @@ pub enum SubmitError {
     Kind,
     /// The payload is longer than this build takes.
     TooLong,
+    /// More urgent records of its kind came than are taken: it was not journaled but counted, durably, and one record will say how
+    /// many there were.
+    Coalesced,
     /// The journal refused it.
     Journal(JournalError),
 }
@@ -155,6 +159,8 @@ pub struct Agent<J, S, L, C, P, const PAYLOAD: usize, const UPLINK: usize> {
     starved: bool,
     /// The batch that a loss record was journaled for.
     loss_told: Option<BatchNumber>,
+    /// Signatures made or tried that the schedule does not know of.
+    signed: u32,
     retention: Retention,
     totals: Totals,
     more_submissions: bool,
@@ -275,6 +281,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             watch,
             starved: false,
             loss_told: None,
+            signed: 0,
             retention: Retention::default(),
             totals: Totals::default(),
             more_submissions: false,
@@ -305,6 +312,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             .map_err(StartError::Journal)?;
         }
         self.take_turn()?;
+        self.settle_count().map_err(StartError::Journal)?;
         self.prune();
         self.refresh_open_batch().map_err(StartError::Journal)
     }
@@ -316,16 +324,18 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         self.drive_exchange(on_event);
         self.watch_clock(on_event);
         self.drain(inbox, on_event);
+        let count_at = self.tell_counts(on_event);
         self.release_what_is_old();
         self.seal_what_is_too_much(on_event);
         let wake_at = self.follow_schedule(on_event);
+        self.account();
         // What does not go in now goes in before the next exchange, or there is none.
-        let _: bool = self.keep_budget();
+        let _: Result<(), _> = self.keep_budget();
         let now = self.clock.now();
         let link_at = if self.exchange.is_some() { self.link.wake_at() } else { None };
         let more = self.more_submissions || (self.is_too_much() && self.may_seal(now));
         let more_at = more.then_some(now);
-        wake_at.into_iter().chain(link_at).chain(more_at).min()
+        wake_at.into_iter().chain(link_at).chain(count_at).chain(more_at).min()
     }
 
     #[inline(never)]
@@ -370,12 +380,23 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             priority: submission.priority,
             payload: submission.payload,
         };
-        let journaled = if record.priority == Priority::Urgent && self.journal.gives_way() {
-            self.journal_urgently(&record, on_event)
-        } else {
-            self.close_batch_before(&record, on_event).and_then(|()| self.journal_record(&record))
-        };
-        journaled.map_err(SubmitError::Journal)
+        if record.priority == Priority::Urgent {
+            self.admit_urgent(&record)?;
+        }
+        self.journal_new(&record, on_event).map_err(SubmitError::Journal)
+    }
+
+    /// Journals a record as its priority allows.
+    fn journal_new(
+        &mut self,
+        record: &NewRecord<'_>,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<SequenceNumber, JournalError> {
+        if record.priority == Priority::Urgent && self.journal.gives_way() {
+            return self.journal_urgently(record, on_event);
+        }
+        self.close_batch_before(record, on_event)?;
+        self.journal_record(record)
     }
 
     /// Journals a record and makes it the next leaf of the open batch, unless that is full and cannot be sealed now.

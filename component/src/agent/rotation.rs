@@ -119,6 +119,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         if self.hash_failed() {
             return Err(RotateError::Journal(JournalError::Hash));
         }
+        self.signed = self.signed.saturating_add(1);
         let proof = next.sign(&digest).map_err(RotateError::Signer)?;
         let seq = self.announce(&Rotation { device, key, proof }, on_event);
         let seq = seq.map_err(RotateError::Journal)?;

@@ -2,7 +2,7 @@
 //! Seal, then sign. The anchor is durable before it is signed, so that a reset in between signs the same anchor again and no
 //! batch ever has two commitments.
 
-use super::{Agent, Event, REFUSAL_PAUSE, UploadMode, exchange::records_limit};
+use super::{Agent, Event, REFUSAL_PAUSE, RotationState, UploadMode, exchange::records_limit};
 use crate::{
     batch::{Anchor, AnchorFlags, BatchNumber},
     journal::{Journal, JournalError, NewRecord},
@@ -96,6 +96,11 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         self.open_is_stale = !self.journal.unsealed().is_empty();
         // Should that fail, whoever needs it next tries again.
         let _: Result<(), _> = self.refresh_open_batch();
+        // What cannot be paid for is signed before it is sent.
+        let now = self.clock.now();
+        if self.turn.state == RotationState::None && !self.schedule.affords_signature(now) {
+            return Ok(());
+        }
         // Batches are signed in order: one that the signer refused before comes first.
         self.sign_all(on_event)
     }
@@ -148,6 +153,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             Err(SignerError::NotProvisioned)
         } else {
             on_event(Event::Signing { batch });
+            self.signed = self.signed.saturating_add(1);
             self.signer.sign(&digest)
         };
         on_event(Event::Signed { batch, result: result.map(drop) });

@@ -91,6 +91,10 @@ pub struct Totals {
     pub queue_full: u32,
     /// Submissions the journal had no room for.
     pub journal_full: u32,
+    /// Urgent submissions over their limit: counted, not journaled. Those before a restart that no record told yet are not in it.
+    pub coalesced: u32,
+    /// Records journaled that say how many were counted.
+    pub counts: u32,
     /// Unsealed routine records that gave way to urgent ones in a full journal. Those before a power cut are not in it.
     pub displaced: u32,
     /// Submissions of a kind or length that is not taken, or that the medium failed.
@@ -139,6 +143,7 @@ impl Totals {
     pub(super) fn count_refusal(&mut self, error: SubmitError) {
         match error {
             SubmitError::Journal(JournalError::Full) => self.journal_full += 1,
+            SubmitError::Coalesced => self.coalesced = self.coalesced.saturating_add(1),
             SubmitError::Kind | SubmitError::TooLong | SubmitError::Journal(_) => self.refused += 1,
         }
     }

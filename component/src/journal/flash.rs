@@ -9,7 +9,7 @@ use core::ops::Range;
 use embedded_storage::nor_flash::NorFlash;
 
 use super::{
-    BatchState, Journal, JournalError, NewRecord, SealedBatch,
+    BatchState, FlashWork, Journal, JournalError, NewRecord, SealedBatch,
     carry::{CellPlaces, Cells},
     cell::{BudgetState, CellSet, Intent, Spending},
     displace::{RUN_COPIES, Wanted},
@@ -64,6 +64,8 @@ pub struct FlashJournal<F, const CAPACITY: usize, const PAYLOAD: usize, const GI
     pub(super) kept_batch: u32,
     /// Before the record read last.
     pub(super) cursor: Option<Walk>,
+    /// What was done to the flash and not told.
+    pub(super) work: FlashWork,
 }
 
 /// Where the next entry goes in the newest sector, and whether the sector that is opened next must be erased first. Entries
@@ -453,5 +455,9 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
 
     fn budget(&mut self) -> Result<Option<BudgetState>, JournalError> {
         Ok(self.cells()?.budget)
+    }
+
+    fn flash_work(&mut self) -> FlashWork {
+        core::mem::take(&mut self.work)
     }
 }

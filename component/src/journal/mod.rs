@@ -252,6 +252,20 @@ pub trait Journal {
     /// # Errors
     /// [`JournalError::Medium`].
     fn budget(&mut self) -> Result<Option<BudgetState>, JournalError>;
+
+    /// What the journal did to its flash since it was last asked, for what that costs. One that is not in flash did nothing.
+    fn flash_work(&mut self) -> FlashWork {
+        FlashWork::default()
+    }
+}
+
+/// What was done to a flash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlashWork {
+    /// Writes, of at most 64 bytes each.
+    pub writes: u32,
+    /// Sectors erased.
+    pub erases: u32,
 }
 
 /// A journal that lives elsewhere, so that the agent that uses it can be small enough to move.
@@ -366,5 +380,9 @@ impl<J: Journal> Journal for &mut J {
 
     fn budget(&mut self) -> Result<Option<BudgetState>, JournalError> {
         (**self).budget()
+    }
+
+    fn flash_work(&mut self) -> FlashWork {
+        (**self).flash_work()
     }
 }

@@ -9,7 +9,7 @@
 
 use core::ops::Range;
 
-use super::{BatchState, BudgetState, Intent, Journal, JournalError, NewRecord, SealedBatch, Spending};
+use super::{BatchState, BudgetState, FlashWork, Intent, Journal, JournalError, NewRecord, SealedBatch, Spending};
 use crate::{
     batch::{Anchor, BatchNumber, Commitment},
     ports::{Mark, Monotonic, MonotonicError},
@@ -206,6 +206,10 @@ impl<J: Journal, M: Monotonic> Journal for Guarded<J, M> {
 
     fn budget(&mut self) -> Result<Option<BudgetState>, JournalError> {
         self.journal.budget()
+    }
+
+    fn flash_work(&mut self) -> FlashWork {
+        self.journal.flash_work()
     }
 
     fn stream(&self) -> StreamId {

@@ -7,7 +7,7 @@ use core::ops::Range;
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
 
 use super::{
-    BatchState,
+    BatchState, FlashWork,
     carry::{CellPlaces, CellsSeen},
     flash::{FlashJournal, LogEnd},
     layout::{Geometry, Header, HeaderSeen, Snapshot},
@@ -45,7 +45,8 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         let Mounted { state, newest, oldest, needed, offset, base_ms, cells, kept_seq, kept_batch, opening_was_cut } =
             Mounted::find(&mut flash, &Self::GEOMETRY)?;
         let (end, cursor) = (LogEnd::found(offset, opening_was_cut), None);
-        Ok(Self { flash, state, newest, oldest, needed, end, base_ms, cells, kept_seq, kept_batch, cursor })
+        let work = FlashWork::default();
+        Ok(Self { flash, state, newest, oldest, needed, end, base_ms, cells, kept_seq, kept_batch, cursor, work })
     }
 }
 

@@ -127,6 +127,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         // What a failed write left is seen by reading it back.
         let address = Self::GEOMETRY.address(self.newest) + offset;
         let _: Result<(), _> = program(&mut self.flash, address, &head, &begin, payload);
+        self.note_writes(Self::GEOMETRY.entry(head.body));
         self.end = LogEnd::at(offset + Self::GEOMETRY.entry(head.body));
         holds(&mut self.flash, &Self::GEOMETRY, &context, offset, &head)
     }
@@ -162,8 +163,15 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         let cells = self.cells()?;
         let snapshot = Snapshot { cells: cells.set(), ..self.state };
         let header = Header { generation, geometry: Self::GEOMETRY, snapshot };
+        self.work.erases = self.work.erases.saturating_add(1);
+        for _ in 0..HEADER_COPIES {
+            self.note_writes(Self::GEOMETRY.header());
+        }
         match open_sector(&mut self.flash, &header, &cells) {
-            Ok((places, offset)) => (self.cells, self.end) = (places, LogEnd::at(offset)),
+            Ok((places, offset)) => {
+                (self.cells, self.end) = (places, LogEnd::at(offset));
+                self.note_writes(offset - Self::GEOMETRY.entries_start());
+            }
             Err(error) => {
                 // A header may be there that reads well later: nothing is written behind its back any more.
                 self.end = LogEnd::at(Self::GEOMETRY.sector);
@@ -175,6 +183,12 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         self.give_up_what_may_go()
     }
 
+    /// So many bytes were written one after the other.
+    #[allow(clippy::cast_possible_truncation, reason = "a chunk's length")]
+    const fn note_writes(&mut self, bytes: u32) {
+        self.work.writes = self.work.writes.saturating_add(bytes.div_ceil(CHUNK as u32));
+    }
+
     /// Erases the sector that is opened next when it holds what could read as a header later: what is written to the newest one
     /// would be gone then.
     fn clear_next(&mut self) -> Result<(), JournalError> {
@@ -182,6 +196,7 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
             return Ok(());
         }
         let start = Self::GEOMETRY.address(self.newest.checked_add(1).ok_or(JournalError::Full)?);
+        self.work.erases = self.work.erases.saturating_add(1);
         self.flash.erase(start, start + Self::GEOMETRY.sector).map_err(|_| JournalError::Medium)?;
         self.end = LogEnd::at(self.end.offset());
         Ok(())

@@ -242,6 +242,15 @@ impl Budget {
         self.debt = self.debt.saturating_add(nanojoules - taken).min(most);
     }
 
+    /// The most that can ever be paid at once for `purpose`.
+    #[must_use]
+    pub const fn most(&self, purpose: Purpose) -> MicroJoules {
+        match purpose {
+            Purpose::Routine => self.settings.burst,
+            Purpose::Urgent => self.settings.burst.plus(self.settings.reserve),
+        }
+    }
+
     /// What is in the bucket.
     #[must_use]
     pub const fn level(&self) -> MicroJoules {

@@ -4,6 +4,7 @@
 //!
 //! Integers only: microjoules, and microwatts times milliseconds, which are nanojoules. No sum overflows: each saturates.
 
+use super::schedule::Work;
 use crate::time::Millis;
 
 /// Energy, in microjoules, on the battery's side.
@@ -268,8 +269,18 @@ impl Model {
         self.fixed(level).plus(self.riding(level, wire_bytes, round_trips))
     }
 
+    /// What the device did without the radio.
+    #[must_use]
+    pub const fn worked(&self, work: Work) -> MicroJoules {
+        let Work { signatures, flash } = work;
+        MicroJoules(self.signature_uj as u64)
+            .times(signatures)
+            .plus(MicroJoules(self.flash_write_uj as u64).times(flash.writes))
+            .plus(MicroJoules(self.flash_erase_uj as u64).times(flash.erases))
+    }
+
     /// What an exchange did cost, by what the link says of it; `level` where it says none. Each datagram sent waited for an
-    /// answer, and what it took longer than usual was spent connected.
+    /// answer, and what it took longer than usual was spent connected. An attach is charged where it is known.
     #[must_use]
     pub const fn spent(&self, cost: &ExchangeCost, level: CoverageLevel) -> MicroJoules {
         let level = match cost.coverage {
@@ -282,7 +293,13 @@ impl Model {
         let waits = if cost.datagrams_up == 0 { 1 } else { cost.datagrams_up as u32 };
         let usual = self.level(level).usual_ms as u64 * waits as u64;
         let delay = Millis(cost.duration_ms as u64).since(Millis(usual));
-        self.exchange(level, cost.wire_bytes(), waits).plus(MicroJoules::of_power(self.tail_uw, delay))
+        let delayed = MicroJoules::of_power(self.tail_uw, delay);
+        // An attach takes its time, which is not charged twice.
+        let attach = match cost.attach {
+            Attach::Attached => MicroJoules(self.level(level).attach_uj as u64).minus(delayed),
+            Attach::Registered | Attach::Unknown => MicroJoules(0),
+        };
+        self.exchange(level, cost.wire_bytes(), waits).plus(delayed).plus(attach)
     }
 }
 
@@ -341,7 +358,8 @@ impl Learned {
         self.level = cost.coverage.or(self.level);
         let level = self.level_or(model);
         let spent = model.spent(cost, level);
-        if spent == MicroJoules(0) {
+        // What an attach cost says nothing of the next exchange.
+        if spent == MicroJoules(0) || cost.attach == Attach::Attached {
             return spent;
         }
         let planned = model.exchange(level, cost.wire_bytes_without_repeats(), 1).0.max(1);

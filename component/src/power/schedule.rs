@@ -3,9 +3,12 @@
 //! decides itself. [`FixedInterval`] seals every so many hours.
 
 use crate::{
-    journal::BudgetState,
+    journal::{BudgetState, FlashWork},
     ports::LinkError,
-    power::cost::{ExchangeCost, PsmTimers},
+    power::{
+        cost::{ExchangeCost, PsmTimers},
+        urgent::Urgent,
+    },
     record::Priority,
     time::Millis,
 };
@@ -69,10 +72,37 @@ pub trait Schedule {
         Degradation::None
     }
 
+    /// The limits of urgent records, at `now`; `None` when there are none. The agent admits by them before it journals.
+    fn urgent(&mut self, now: Millis) -> Option<&mut Urgent> {
+        let _ = now;
+        None
+    }
+
+    /// The device worked: this was spent without the radio.
+    fn worked(&mut self, now: Millis, work: Work) {
+        let _ = (now, work);
+    }
+
+    /// Whether a signature can be paid for that no upload was decided for: a batch that had to be sealed for want of room. It is made
+    /// before the batch is sent otherwise.
+    fn affords_signature(&mut self, now: Millis) -> bool {
+        let _ = now;
+        true
+    }
+
     /// The network granted other timers.
     fn timers(&mut self, now: Millis, timers: PsmTimers) {
         let _ = (now, timers);
     }
+}
+
+/// What the device did without the radio that costs energy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Signatures made or tried.
+    pub signatures: u32,
+    /// What the journal did to its flash.
+    pub flash: FlashWork,
 }
 
 /// How far what is left to spend makes the device do less.

@@ -4,12 +4,13 @@
 //! says what it knows and how near it comes to the best there is.
 
 use super::{
-    budget::{self, Budget, Purpose},
-    cost::{CoverageLevel, ExchangeCost, Learned, MicroJoules, Model, PsmTimers},
+    budget::{self, Budget, CREDIT_MAX, Purpose},
+    cost::{Attach, CoverageLevel, ExchangeCost, Learned, MicroJoules, Model, PsmTimers},
     coverage::{CERTAIN, Coverage},
     outlook::{Outlook, Plan, Sight},
     rides::Rides,
-    schedule::{Decision, Degradation, Schedule, View},
+    schedule::{Decision, Degradation, Schedule, View, Work},
+    urgent::Urgent,
 };
 use crate::{journal::BudgetState, ports::LinkError, record::Priority, time::Millis};
 
@@ -78,6 +79,10 @@ pub struct Scheduler {
     started: Millis,
     /// The last connection, as far as is known.
     connected: Millis,
+    /// From when the time to the next tracking area update counts.
+    updated: Millis,
+    /// The first exchange since the start is still to come, and the modem may have to attach for it.
+    attaches: bool,
     /// Its open batch was sealed, or there was none.
     sealed: bool,
     /// An exchange was begun.
@@ -119,6 +124,8 @@ impl Scheduler {
             under_way: None,
             started: now,
             connected: now,
+            updated: now,
+            attaches: true,
             sealed: false,
             running: false,
             woken: Millis(0),
@@ -297,9 +304,52 @@ impl Scheduler {
         }
     }
 
-    /// What of the budget the next exchange takes.
-    fn predicted(&self, view: &View) -> MicroJoules {
-        self.upload(self.learned.level_or(&self.settings.model), view.pending_bytes)
+    /// What of the budget the next exchange takes, with a signature. One that costs more than the bucket ever holds takes all of it,
+    /// and owes the rest: else it would never be made, and nothing ever learned to be cheaper.
+    fn predicted(&self, view: &View, purpose: Purpose) -> MicroJoules {
+        let (model, level) = (&self.settings.model, self.learned.level_or(&self.settings.model));
+        let attach = if self.attaches { model.level(level).attach_uj } else { 0 };
+        let upload = self.upload(level, view.pending_bytes).plus(MicroJoules(u64::from(attach)));
+        upload.plus(MicroJoules(u64::from(model.signature_uj))).min(self.budget.most(purpose))
+    }
+
+    /// What happened by itself since this was last called: time, and the tracking area updates that came due in it without a
+    /// connection. A clock that jumps makes no more of them than fit a day.
+    fn pass(&mut self, view: &View) {
+        self.budget.refill(view.now);
+        let Some(Millis(period @ 1..)) = self.settings.tau else { return };
+        if self.attaches || self.running || is_riding(view) {
+            self.updated = view.now;
+            return;
+        }
+        let due = view.now.since(self.updated).0 / period;
+        if due == 0 {
+            return;
+        }
+        self.updated = self.updated.after(Millis(due.saturating_mul(period)));
+        let charged = u32::try_from(due.min((CREDIT_MAX.0 / period).max(1))).unwrap_or(u32::MAX);
+        let update = self.settings.model.level(self.learned.level_or(&self.settings.model)).tau_uj;
+        self.budget.charge(view.now, MicroJoules(u64::from(update)).times(charged));
+    }
+
+    /// Another energy model from now on.
+    pub const fn set_model(&mut self, model: Model) {
+        self.settings.model = model;
+        (self.planned, self.pace_is_old) = (None, true);
+    }
+
+    /// Another supply or other limits from now on. Nothing is credited for it: what is in the bucket stays, as far as it has room.
+    pub fn set_budget(&mut self, now: Millis, budget: budget::Settings) {
+        self.settings.budget = budget;
+        self.budget.set(now, budget);
+        self.planned = None;
+        self.degrade();
+    }
+
+    /// What it was told, and was told since.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// What the modem reported while it was awake, without an exchange.
@@ -330,10 +380,10 @@ impl Scheduler {
         }
     }
 
-    /// The same without the offset after a start: for a device that has been running.
+    /// The same without the offset after a start, and attached: for a device that has been running.
     #[must_use]
     pub const fn amid_life(mut self) -> Self {
-        self.boot_offset = None;
+        (self.boot_offset, self.attaches) = (None, false);
         self
     }
 
@@ -346,7 +396,7 @@ impl Scheduler {
 
 impl Schedule for Scheduler {
     fn decide(&mut self, view: &View) -> Decision {
-        self.budget.refill(view.now);
+        self.pass(view);
         self.degrade();
         let idle = view.unsent > 0 || view.starved;
         if self.running && idle {
@@ -394,7 +444,12 @@ impl Schedule for Scheduler {
     }
 
     fn exchange_ended(&mut self, now: Millis, result: Result<(), LinkError>, cost: &ExchangeCost) {
-        let spent = self.learned.learn(&self.settings.model, cost);
+        let attach = match cost.attach {
+            Attach::Unknown if self.attaches => Attach::Attached,
+            known => known,
+        };
+        let spent = self.learned.learn(&self.settings.model, &ExchangeCost { attach, ..*cost });
+        self.attaches &= spent == MicroJoules(0);
         if let Some(level) = cost.coverage {
             self.coverage.hear(level, now);
             self.pay_for_bytes(level, cost);
@@ -402,7 +457,7 @@ impl Schedule for Scheduler {
         self.ask_at = self.some_time_after(now, self.asks);
         let purpose = self.under_way;
         self.ended(now, spent);
-        self.connected = now;
+        (self.connected, self.updated) = (now, now);
         self.pace_is_old = true;
         if result.is_ok() {
             (self.failures, self.not_before) = (0, now);
@@ -430,6 +485,21 @@ impl Schedule for Scheduler {
 
     fn timers(&mut self, _: Millis, timers: PsmTimers) {
         self.settings.tau = timers.periodic_update.or(self.settings.tau);
+        self.planned = None;
+    }
+
+    fn urgent(&mut self, now: Millis) -> Option<&mut Urgent> {
+        self.budget.refill(now);
+        Some(&mut self.budget.urgent)
+    }
+
+    fn worked(&mut self, now: Millis, work: Work) {
+        self.budget.charge(now, self.settings.model.worked(work));
+    }
+
+    fn affords_signature(&mut self, now: Millis) -> bool {
+        let cost = MicroJoules(u64::from(self.settings.model.signature_uj));
+        self.budget.affords(now, cost, Purpose::Routine).is_ok()
     }
 }
 
@@ -456,13 +526,13 @@ impl Scheduler {
         if purpose == Purpose::Routine && self.degradation == Degradation::UrgentOnly {
             return Some(view.now.after(LOOK_AGAIN));
         }
-        let short = self.budget.affords(view.now, self.predicted(view), purpose).err()?;
+        let short = self.budget.affords(view.now, self.predicted(view, purpose), purpose).err()?;
         Some(short.until.unwrap_or(view.now.after(LOOK_AGAIN)))
     }
 
     /// Pays for an exchange, and has it begun.
     fn begin(&mut self, view: &View, purpose: Purpose) -> Decision {
-        let predicted = self.predicted(view);
+        let predicted = self.predicted(view, purpose);
         if let Err(short) = self.budget.hold(view.now, predicted, purpose) {
             return Decision::Wait(Some(short.until.unwrap_or(view.now.after(LOOK_AGAIN))));
         }

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Urgent records over their limit: they are not journaled but counted, and one record says later how many there were. The limits
+//! are the schedule's and kept with its budget; here is only what becomes of them in the journal.
+//!
+//! A count is kept before anybody is told of it, and the number of the record that tells it before that is journaled: after a power
+//! cut the journal says at that number whether it was told, so that each submission is counted once.
+
+use minicbor::{Encoder, encode::write::Cursor};
+
+use super::{Agent, Event, REFUSAL_PAUSE, SubmitError};
+use crate::{
+    journal::{Journal, JournalError, NewRecord},
+    ports::{Clock, Link},
+    power::{
+        schedule::Schedule,
+        urgent::{Admission, Counted, KINDS},
+    },
+    record::{Entry, Kind, Priority, SequenceNumber},
+    signer::Signer,
+    time::Millis,
+};
+
+/// `[kind or null, count, reason, since]` at its longest.
+const PAYLOAD_MAX: usize = 1 + 3 + 3 + 1 + 9;
+
+/// Why they were not journaled, in the numbers of [`crate::record::LossReason`].
+const REASON: u16 = crate::record::LossReason::COALESCED.0;
+
+impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize, const UPLINK: usize>
+    Agent<J, S, L, C, P, PAYLOAD, UPLINK>
+{
+    /// Whether an urgent record is journaled. What is not is counted, and the count kept.
+    #[inline(never)]
+    pub(super) fn admit_urgent(&mut self, record: &NewRecord<'_>) -> Result<(), SubmitError> {
+        let now = self.clock.now();
+        let Some(limits) = self.schedule.urgent(now) else { return Ok(()) };
+        match limits.admit(record.kind, record.time) {
+            // That it came is kept with the rest of this poll: what is urgent comes first.
+            Admission::Alone => return Ok(()),
+            Admission::Uncountable => return Err(SubmitError::Journal(JournalError::Full)),
+            Admission::Counted => {}
+        }
+        let Err(error) = self.keep_budget() else { return Err(SubmitError::Coalesced) };
+        if let Some(limits) = self.schedule.urgent(now) {
+            limits.take_back(record.kind);
+        }
+        Err(SubmitError::Journal(error))
+    }
+
+    /// Journals what was counted and is due; returns when there is more. What the journal does not take is tried again.
+    #[inline(never)]
+    pub(super) fn tell_counts(&mut self, on_event: &mut dyn FnMut(Event)) -> Option<Millis> {
+        let now = self.clock.now();
+        for _ in 0..KINDS {
+            let limits = self.schedule.urgent(now)?;
+            let Some(counted) = limits.due() else { break };
+            if self.tell_count(&counted, now, on_event).is_err() {
+                return Some(now.after(REFUSAL_PAUSE));
+            }
+            self.totals.counts = self.totals.counts.saturating_add(1);
+        }
+        self.schedule.urgent(now)?.wait().map(|wait| now.after(wait))
+    }
+
+    fn tell_count(
+        &mut self,
+        counted: &Counted,
+        now: Millis,
+        on_event: &mut dyn FnMut(Event),
+    ) -> Result<(), JournalError> {
+        let mut payload = [0; PAYLOAD_MAX];
+        let length = encode(counted, &mut payload).ok_or(JournalError::TooLong)?;
+        let record = NewRecord {
+            time: self.clock.wall(),
+            kind: Kind::LOSS,
+            priority: Priority::Urgent,
+            payload: payload.get(..length).unwrap_or_default(),
+        };
+        let seq = self.journal.unsealed().end;
+        if let Some(limits) = self.schedule.urgent(now) {
+            limits.begin_to_tell(seq);
+        }
+        let journaled = self.keep_budget().and_then(|()| self.journal_new(&record, on_event));
+        if let Some(limits) = self.schedule.urgent(now) {
+            if journaled.is_ok() { limits.told() } else { limits.not_told() }
+        }
+        journaled.map(drop)
+    }
+
+    /// Finds out whether a count was told before a power cut. Called at a start.
+    #[inline(never)]
+    pub(super) fn settle_count(&mut self) -> Result<(), JournalError> {
+        let (now, end) = (self.clock.now(), self.journal.unsealed().end);
+        let Some(limits) = self.schedule.urgent(now) else { return Ok(()) };
+        let (Some(seq), Some(counted)) = (limits.may_have_told(end), limits.due()) else { return Ok(()) };
+        let told = seq < end && self.says(seq, &counted)?;
+        if let Some(limits) = self.schedule.urgent(now) {
+            if told { limits.told() } else { limits.not_told() }
+        }
+        Ok(())
+    }
+
+    /// Whether the record `seq` tells `counted`.
+    fn says(&mut self, seq: SequenceNumber, counted: &Counted) -> Result<bool, JournalError> {
+        let mut payload = [0; PAYLOAD_MAX];
+        let length = encode(counted, &mut payload);
+        let expected = length.and_then(|length| payload.get(..length));
+        match self.journal.read(seq, &mut self.payload) {
+            Ok(Entry::Record(record)) => Ok(record.kind == Kind::LOSS && Some(record.payload) == expected),
+            // One that rotted says nothing any more.
+            Ok(Entry::Lost { .. }) | Err(JournalError::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn encode(counted: &Counted, out: &mut [u8]) -> Option<usize> {
+    let mut e = Encoder::new(Cursor::new(out));
+    e.array(4).ok()?;
+    match counted.kind {
+        Some(kind) => e.u16(kind.0).ok()?,
+        None => e.null().ok()?,
+    };
+    e.u16(counted.count).ok()?.u16(REASON).ok()?.u64(u64::from(counted.since_s) * 1000).ok()?;
+    Some(e.writer().position())
+}
