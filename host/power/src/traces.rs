@@ -8,6 +8,7 @@
 use core::ops::Range;
 
 use cairn::{power::cost::CoverageLevel, record::Priority};
+use serde::Deserialize;
 
 /// Milliseconds of a slot: the shortest time that matters to anything but an urgent record.
 pub const SLOT_MS: u64 = 15 * 60 * 1000;
@@ -65,7 +66,8 @@ impl Dice {
 }
 
 /// Where the device is mounted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Place {
     /// Mostly normal coverage.
     Good,
@@ -76,7 +78,8 @@ pub enum Place {
 }
 
 /// What makes coverage worse at the same time of every day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Shade {
     /// Nothing.
     None,
@@ -219,7 +222,7 @@ fn means(dice: &mut Dice, place: Place) -> [u64; 3] {
 /// Coverage that stays for a while and then changes: dwell times are geometric, with means of the place, all of them half to
 /// twice as long in a given trace. From the middle level it goes up as often as down in expectation of the place's means;
 /// from the ends mostly to the middle.
-fn wander(dice: &mut Dice, place: Place, slots: usize) -> Vec<CoverageLevel> {
+pub(crate) fn wander(dice: &mut Dice, place: Place, slots: usize) -> Vec<CoverageLevel> {
     let means = means(dice, place);
     let mut level = match place {
         Place::Good => 0,
@@ -244,7 +247,7 @@ fn wander(dice: &mut Dice, place: Place, slots: usize) -> Vec<CoverageLevel> {
 }
 
 /// Makes the same hours of most days worse, with edges that move by an hour from day to day.
-fn shade_days(dice: &mut Dice, shade: Shade, levels: &mut [CoverageLevel]) {
+pub(crate) fn shade_days(dice: &mut Dice, shade: Shade, levels: &mut [CoverageLevel]) {
     let (hours, steps) = match shade {
         Shade::None => return,
         Shade::Busy => (dice.between(3, 8), 1),
@@ -253,7 +256,7 @@ fn shade_days(dice: &mut Dice, shade: Shade, levels: &mut [CoverageLevel]) {
     let begin_hour = dice.below(24);
     let most_days = dice.between(700_000, 950_000);
     let jitter = 2 * SLOTS_PER_HOUR as u64;
-    for day in 0..=DAYS as u64 {
+    for day in 0..=(levels.len() / SLOTS_PER_DAY) as u64 {
         if !dice.happens(most_days) {
             continue;
         }
