@@ -39,7 +39,7 @@ const BYTES_PER_TEAR: u64 = 4096;
 
 /// A journal in the first `CAPACITY` bytes of a flash, for payloads of up to `PAYLOAD` bytes.
 ///
-/// Its RAM is its fields, below 256 bytes beside the flash driver, whatever the capacity.
+/// Its RAM is its fields, at most 264 bytes beside the flash driver, whatever the capacity.
 ///
 /// With `GIVES_WAY`, the oldest unsealed routine records of a full journal give way to urgent ones; it then has 4 sectors or
 /// more and keeps one of them, and a little more, free to move others.

@@ -259,13 +259,13 @@ pub trait Journal {
     }
 }
 
-/// What was done to a flash.
+/// What was done to a flash, as far as it can be counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlashWork {
     /// Writes, of at most 64 bytes each.
-    pub writes: u32,
+    pub writes: u16,
     /// Sectors erased.
-    pub erases: u32,
+    pub erases: u16,
 }
 
 /// A journal that lives elsewhere, so that the agent that uses it can be small enough to move.

@@ -184,9 +184,9 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     }
 
     /// So many bytes were written one after the other.
-    #[allow(clippy::cast_possible_truncation, reason = "a chunk's length")]
+    #[allow(clippy::cast_possible_truncation, reason = "a chunk's length, and a sector's in chunks")]
     const fn note_writes(&mut self, bytes: u32) {
-        self.work.writes = self.work.writes.saturating_add(bytes.div_ceil(CHUNK as u32));
+        self.work.writes = self.work.writes.saturating_add(bytes.div_ceil(CHUNK as u32) as u16);
     }
 
     /// Erases the sector that is opened next when it holds what could read as a header later: what is written to the newest one

@@ -275,8 +275,8 @@ impl Model {
         let Work { signatures, flash } = work;
         MicroJoules(self.signature_uj as u64)
             .times(signatures)
-            .plus(MicroJoules(self.flash_write_uj as u64).times(flash.writes))
-            .plus(MicroJoules(self.flash_erase_uj as u64).times(flash.erases))
+            .plus(MicroJoules(self.flash_write_uj as u64).times(flash.writes as u32))
+            .plus(MicroJoules(self.flash_erase_uj as u64).times(flash.erases as u32))
     }
 
     /// What an exchange did cost, by what the link says of it; `level` where it says none. Each datagram sent waited for an

@@ -86,6 +86,8 @@ pub struct MockFlash<const W: usize, const E: usize, const CAPACITY: usize> {
     words: Vec<Word>,
     dice: Dice,
     pub operations: u64,
+    /// Calls that wrote.
+    pub writes: u64,
     pub reads: u64,
     pub bytes_read: u64,
     pub erases: Vec<u32>,
@@ -111,6 +113,7 @@ impl<const W: usize, const E: usize, const CAPACITY: usize> MockFlash<W, E, CAPA
             words: vec![Word::Programmed; CAPACITY / W],
             dice,
             operations: 0,
+            writes: 0,
             reads: 0,
             bytes_read: 0,
             erases: vec![0; CAPACITY / E],
@@ -207,6 +210,7 @@ impl<const W: usize, const E: usize, const CAPACITY: usize> NorFlash for MockFla
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), PowerLost> {
         check_write(self, offset, bytes.len()).expect("a write within bounds");
+        self.writes += 1;
         for (index, piece) in bytes.chunks(W).enumerate() {
             if self.dead {
                 return Err(PowerLost);
