@@ -5,7 +5,8 @@
 //! - `scenario.rs`: the steps, and what must hold after each;
 //! - `world.rs`: chain, relay, modems and the program `cairn`; `chain.rs`, `rpc.rs`, `service.rs` below it;
 //! - `device.rs`: an image in QEMU and its console;
-//! - `verdicts.rs`: what a third party makes of true and false evidence; `table.rs`: the closing table.
+//! - `verdicts.rs`: what a third party makes of true and false evidence; `table.rs`: the closing table; `energy.rs`: its part
+//!   about energy.
 
 use std::{path::PathBuf, process::Command, process::ExitCode};
 
@@ -22,6 +23,7 @@ use crate::{
 
 pub(crate) mod chain;
 pub(crate) mod device;
+pub(crate) mod energy;
 pub(crate) mod rpc;
 pub(crate) mod scenario;
 pub(crate) mod service;
@@ -57,6 +59,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     });
     if let (Some(cairn), Some(images)) = (cairn, images) {
         let mut measured = None;
+        let forecasts = energy::Forecasts::begin(&cairn)?;
         stages.run("demo: a day of readings, anchored and verified", |_| {
             let folder = project.target().join("demo");
             println!("      logs: {}", folder.display());
@@ -67,6 +70,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         });
         if let Some(measured) = measured {
             table::print(&measured)?;
+            table::print_energy(&measured, &energy::of_the_day(&cairn, &measured)?, &forecasts.end()?)?;
         }
     }
     Ok(stages.finish())

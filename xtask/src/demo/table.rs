@@ -2,7 +2,8 @@
 //! The closing table: what this run measured, beside what was measured of the reference peer (a C library that signs
 //! and sends one transaction for each record). Only the peer's column is constant.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde_json::Value;
 
 use super::{device::Words, world::Traffic};
 
@@ -69,6 +70,29 @@ pub(crate) fn print(measured: &Measured) -> Result<()> {
     println!("\n{:<38} {:<34} reference peer, measured", "", "Cairn, this run");
     for (what, ours, peer) in rows {
         println!("{what:<38} {ours:<34} {peer}");
+    }
+    Ok(())
+}
+
+/// Prints what the day cost, cause by cause, and how long batteries last.
+///
+/// # Errors
+/// When `cairn` left a number out.
+pub(crate) fn print_energy(measured: &Measured, day: &Value, forecasts: &[Value]) -> Result<()> {
+    let number = |value: &Value, name: &str| value[name].as_f64().with_context(|| format!("{name} of {value}"));
+    let row = |what: &str, ours: &str| println!("{what:<38} {ours}");
+    println!("\nEnergy of this run's day by the model, in good coverage (docs/power.md)");
+    for (cause, joules) in day["energy_j_by_cause"].as_object().context("energy by cause")? {
+        row(&format!("  {cause}"), &format!("{:>7.3} J", joules.as_f64().context("joules")?));
+    }
+    row("  all", &format!("{:>7.3} J", number(day, "energy_j")?));
+    let readings = measured.readings.max(1) as f64;
+    row("  the radio, for each reading", &format!("{:>7.3} mJ", number(day, "radio_j")? / readings * 1e3));
+    println!("Batteries, by the device's own agent on simulated years (cairn power forecast)");
+    for forecast in forecasts {
+        let what = format!("  {}", forecast["scenario"].as_str().context("a forecast's scenario")?);
+        let (years, aim) = (number(forecast, "life_years")?, number(forecast, "aim_years")?);
+        row(&what, &format!("{years:>7.1} years; aim: {aim}; {}", forecast["battery"].as_str().context("a battery")?));
     }
     Ok(())
 }

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `cairn power`: what a device's energy is spent on, and how long its battery lasts, by the model and the code that the device has.
-//! [`price`]: a use of the radio. docs/power.md explains all of it.
+//! [`life`]: simulated lives under several strategies. [`price`]: a use of the radio. docs/power.md explains all of it.
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
+mod life;
 mod price;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
+    /// List the shipped scenarios
+    List,
+    /// Print a shipped scenario, to start one of your own from
+    Scenario(life::Show),
+    /// Simulate lives under several strategies side by side
+    #[command(after_help = life::HELP)]
+    Run(life::Run),
     /// Say what a use of the radio costs
     #[command(after_help = price::HELP)]
     Price(price::Price),
@@ -17,6 +25,9 @@ pub(super) enum Verb {
 
 pub(super) fn run(verb: &Verb) -> anyhow::Result<ExitCode> {
     match verb {
+        Verb::List => life::list()?,
+        Verb::Scenario(arguments) => life::show(arguments)?,
+        Verb::Run(arguments) => life::run(arguments)?,
         Verb::Price(arguments) => price::run(arguments)?,
     }
     Ok(ExitCode::SUCCESS)
