@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use cairn_power::{
-    compare::run,
+    compare::{Strategy, run},
     outcome::Cause,
     scenario::{SHIPPED, Scenario},
 };
@@ -22,7 +22,7 @@ fn main() {
 fn tell(scenario: &Scenario) {
     println!("{}: {} days, refill {} uW", scenario.name, scenario.days, scenario.budget().refill_uw);
     let mut began = (Instant::now(), "");
-    let comparison = run(scenario, &mut |progress| {
+    let comparison = run(scenario, &Strategy::ALL, &mut |progress| {
         if progress.strategy != began.1 {
             if !began.1.is_empty() {
                 println!("  {:.2} s for {}", began.0.elapsed().as_secs_f64(), began.1);

@@ -32,26 +32,65 @@ pub enum RunError {
     Life(#[from] LifeError),
 }
 
+/// A strategy that a life can be lived under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// Cairn's scheduler.
+    Cairn,
+    /// Everything once a day.
+    Daily,
+    /// Each record in a message of its own.
+    Message,
+    /// Each record written to a chain by itself.
+    Reference,
+    /// The cheapest uploads, with full knowledge of what comes.
+    Optimum,
+}
+
+impl Strategy {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 5] = [Self::Cairn, Self::Daily, Self::Message, Self::Reference, Self::Optimum];
+
+    /// As one asks for it.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Cairn => "cairn",
+            Self::Daily => "daily",
+            Self::Message => "message",
+            Self::Reference => "reference",
+            Self::Optimum => "optimum",
+        }
+    }
+}
+
 /// What Cairn's own strategy is called and does.
 pub const CAIRN: (&str, &str) = (
     "Cairn",
     "The agent with its scheduler: one signed batch per upload, as late and as cheaply as deadlines, coverage and budget allow.",
 );
 
-/// Lives `scenario` under every strategy. `progress` is called with each day of each life.
+/// Lives `scenario` under each of `wanted`, in the order of [`Strategy::ALL`]. `progress` is called with each day of each life.
 ///
 /// # Errors
 /// [`RunError`].
-pub fn run(scenario: &Scenario, progress: &mut dyn FnMut(Progress)) -> Result<Comparison, RunError> {
+pub fn run(
+    scenario: &Scenario,
+    wanted: &[Strategy],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Comparison, RunError> {
     scenario.check()?;
     let air = Rc::new(Air::of(scenario));
-    let outcomes = vec![
-        cairn(scenario, &air, progress)?,
-        strategies::daily(scenario, &air, progress)?,
-        strategies::message_per_reading(scenario, &air, progress),
-        strategies::reference(scenario, &air, progress),
-        strategies::optimum(scenario, &air, progress),
-    ];
+    let mut outcomes = Vec::new();
+    for strategy in Strategy::ALL.into_iter().filter(|strategy| wanted.contains(strategy)) {
+        outcomes.push(match strategy {
+            Strategy::Cairn => cairn(scenario, &air, progress)?,
+            Strategy::Daily => strategies::daily(scenario, &air, progress)?,
+            Strategy::Message => strategies::message_per_reading(scenario, &air, progress),
+            Strategy::Reference => strategies::reference(scenario, &air, progress),
+            Strategy::Optimum => strategies::optimum(scenario, &air, progress),
+        });
+    }
     Ok(Comparison {
         scenario: scenario.name.clone(),
         about: scenario.about.clone(),

@@ -53,6 +53,7 @@ fn thousands(digits: &str) -> String {
 pub(super) fn span(ms: u64) -> String {
     let seconds = ms as f64 / 1000.0;
     match seconds {
+        0.0 => "0 s".to_owned(),
         s if s < 0.9995 => format!("{ms} ms"),
         s if s < 119.5 => format!("{} s", whole(s)),
         s if s < 7_170.0 => format!("{} min", whole(s / 60.0)),
@@ -92,7 +93,7 @@ mod tests {
     #[test]
     fn spans_and_lives_are_told_in_the_unit_that_fits() {
         let spans = [0, 999, 1000, 90_000, 900_000, 7_200_000, 86_400_000, 864_000_000].map(span);
-        let expected = ["0 ms", "999 ms", "1 s", "90 s", "15 min", "2.0 h", "24.0 h", "10.0 days"];
+        let expected = ["0 s", "999 ms", "1 s", "90 s", "15 min", "2.0 h", "24.0 h", "10.0 days"];
         assert_eq!(spans.each_ref().map(String::as_str), expected);
         assert_eq!([0.5, 9.0, 3652.5, 1e9].map(life), ["12 hours", "9 days", "10.0 years", "over 1,000 years"]);
     }

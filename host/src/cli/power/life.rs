@@ -95,7 +95,7 @@ pub(super) fn run(arguments: &Run) -> anyhow::Result<()> {
     }
     if let Some(file) = &arguments.json {
         let documents: Vec<Document> = compared.iter().map(Document::of).collect();
-        let text = serde_json::to_string_pretty(&documents)? + "\n";
+        let text = serde_json::to_string(&documents)? + "\n";
         if on_stdout { out.write_all(text.as_bytes())? } else { write(file, &text, arguments.force)? }
     }
     if let Some(file) = &arguments.html {
@@ -105,7 +105,8 @@ pub(super) fn run(arguments: &Run) -> anyhow::Result<()> {
 }
 
 fn page(compared: &[Comparison]) -> anyhow::Result<String> {
-    let words = env::args().skip(1).map(|word| if word.contains(char::is_whitespace) { format!("'{word}'") } else { word });
+    let words =
+        env::args().skip(1).map(|word| if word.contains(char::is_whitespace) { format!("'{word}'") } else { word });
     let command = std::iter::once("cairn".to_owned()).chain(words).collect::<Vec<_>>().join(" ");
     Ok(html::render(compared, &html::Origin { version: env!("CARGO_PKG_VERSION").into(), command })?)
 }
