@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `cairn power` as people use it: what it answers, and every refusal with its words and exit code.
 
-use std::process::{Command, Output};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Command, Output},
+};
 
 use serde_json::Value;
 
@@ -44,4 +49,93 @@ fn a_use_of_the_radio_is_priced_cause_by_cause() {
     assert!(said.contains("all                           9.994 J"), "{said}");
     refused(&["price", "--level", "3"], 2, &["--level", "0..=2"]);
     refused(&["price", "--bytes-up=-1"], 2, &["--bytes-up", "-1"]);
+}
+
+fn parsed(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn a_shipped_scenario_runs_by_its_name_and_by_its_file_and_gives_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let listed = done(&["list"]);
+    assert!(listed.lines().count() >= 8 && listed.lines().any(|line| line.starts_with("meter ")), "{listed}");
+    fs::write(path("mine.toml"), done(&["scenario", "meter"])).unwrap();
+    let run = |name: &str, more: &[&str]| done(&[&["run", name, "--years", "0.1"], more].concat());
+
+    let tables = run("meter", &["--html", &path("page.html"), "--json", &path("lives.json")]);
+    assert_eq!(tables, run(&path("mine.toml"), &["--json", &path("again.json")]), "the same, and again the same");
+    let (lives, again) = (parsed(&path("lives.json").as_ref()), parsed(&path("again.json").as_ref()));
+    assert_eq!(lives, again);
+    let strategies = lives[0]["strategies"].as_array().unwrap();
+    assert_eq!(
+        (strategies.len(), &strategies[0]["strategy"], &strategies[0]["days"]),
+        (5, &"Cairn".into(), &37.into())
+    );
+    for strategy in strategies {
+        let row = |line: &&str| line.starts_with(strategy["strategy"].as_str().unwrap());
+        assert_eq!(tables.lines().filter(row).count(), 2, "{tables}");
+    }
+    let page = fs::read_to_string(path("page.html")).unwrap();
+    assert!(page.matches("<svg ").count() >= 4 && page.contains("cairn power run meter --years 0.1"));
+    let mode = fs::metadata(path("page.html")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o400, 0o400);
+
+    let other = run("meter", &["--seed", "77", "--strategy", "cairn", "--strategy", "optimum", "--json", "-"]);
+    let other: Value = serde_json::from_str(&other).unwrap();
+    let named: Vec<&str> =
+        other[0]["strategies"].as_array().unwrap().iter().filter_map(|one| one["strategy"].as_str()).collect();
+    assert_eq!(named, ["Cairn", "Offline optimum"]);
+    assert_ne!(other[0]["strategies"][0]["series"], strategies[0]["series"], "another seed is another life");
+}
+
+#[test]
+fn what_is_there_is_replaced_only_by_force_and_never_by_half() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.toml");
+    let name = file.to_str().unwrap();
+    let scenario = done(&["scenario", "meter"]);
+    fs::write(&file, &scenario).unwrap();
+    refused(&["run", name, "--years", "0.02", "--html", name], 1, &["mine.toml is there already", "--force"]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), scenario, "the scenario was not written over");
+    done(&["run", name, "--years", "0.02", "--html", name, "--force"]);
+    assert!(fs::read_to_string(&file).unwrap().starts_with("<!DOCTYPE html>"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+
+    let nowhere = folder.path().join("absent/page.html");
+    refused(&["run", "meter", "--html", nowhere.to_str().unwrap()], 1, &["there is no folder"]);
+    refused(&["run", "meter", "--html", folder.path().to_str().unwrap()], 1, &["is a folder"]);
+    let same = folder.path().join("same");
+    let same = same.to_str().unwrap();
+    refused(&["run", "meter", "--html", same, "--json", same], 1, &["the same file"]);
+}
+
+#[test]
+fn a_scenario_that_cannot_be_is_refused_with_the_field_and_what_it_could_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.toml");
+    let name = file.to_str().unwrap();
+    let good = done(&["scenario", "meter"]);
+    for (old, new, words) in [
+        ("[battery]", "[battery]\nmahh = 1", &["bad.toml", "unknown field `mahh`", "mah"][..]),
+        ("mah = 8500", "mah = -3", &["battery.mah = -3", "must be"]),
+        ("mah = 8500", "", &["missing field `mah`"]),
+        ("mah = 8500", "mah = \"much\"", &["invalid type", "line"]),
+        ("level = 0", "level = 3", &["coverage.level = 3", "0 to 2"]),
+        ("[battery]", "[battery", &["bad.toml", "line"]),
+    ] {
+        assert!(good.contains(old), "{old}");
+        fs::write(&file, good.replacen(old, new, 1)).unwrap();
+        refused(&["run", name], 1, words);
+    }
+    fs::write(&file, [0xff, 0xfe]).unwrap();
+    refused(&["run", name], 1, &["cannot read", "UTF-8"]);
+    refused(&["run", "metre"], 1, &["metre", "meter-ce2", "lock"]);
+    refused(&["scenario", "metre"], 1, &["metre", "lock"]);
+    refused(&["run"], 2, &["NAME|FILE"]);
+    refused(&["run", "meter", "--years", "0"], 1, &["--years 0", "0.01 to 40"]);
+    refused(&["run", "meter", "--years", "NaN"], 1, &["--years NaN"]);
+    refused(&["run", "meter", "--years", "ten"], 2, &["ten"]);
+    refused(&["run", "meter", "--strategy", "luck"], 2, &["luck", "cairn, daily, message, reference, optimum"]);
 }
