@@ -66,7 +66,7 @@ fn a_shipped_scenario_runs_by_its_name_and_by_its_file_and_gives_the_same() {
 
     let tables = run("meter", &["--html", &path("page.html"), "--json", &path("lives.json")]);
     assert_eq!(tables, run(&path("mine.toml"), &["--json", &path("again.json")]), "the same, and again the same");
-    let (lives, again) = (parsed(&path("lives.json").as_ref()), parsed(&path("again.json").as_ref()));
+    let (lives, again) = (parsed(path("lives.json").as_ref()), parsed(path("again.json").as_ref()));
     assert_eq!(lives, again);
     let strategies = lives[0]["strategies"].as_array().unwrap();
     assert_eq!(

@@ -74,11 +74,11 @@ pub(crate) fn print(measured: &Measured) -> Result<()> {
     Ok(())
 }
 
-/// Prints what the day cost, cause by cause, and how long batteries last.
+/// Prints what the day cost, cause by cause.
 ///
 /// # Errors
 /// When `cairn` left a number out.
-pub(crate) fn print_energy(measured: &Measured, day: &Value, forecasts: &[Value]) -> Result<()> {
+pub(crate) fn print_energy(measured: &Measured, day: &Value) -> Result<()> {
     let number = |value: &Value, name: &str| value[name].as_f64().with_context(|| format!("{name} of {value}"));
     let row = |what: &str, ours: &str| println!("{what:<38} {ours}");
     println!("\nEnergy of this run's day by the model, in good coverage (docs/power.md)");
@@ -88,12 +88,6 @@ pub(crate) fn print_energy(measured: &Measured, day: &Value, forecasts: &[Value]
     row("  all", &format!("{:>7.3} J", number(day, "energy_j")?));
     let readings = measured.readings.max(1) as f64;
     row("  the radio, for each reading", &format!("{:>7.3} mJ", number(day, "radio_j")? / readings * 1e3));
-    println!("Batteries, by the device's own agent on simulated years (cairn power forecast)");
-    for forecast in forecasts {
-        let what = format!("  {}", forecast["scenario"].as_str().context("a forecast's scenario")?);
-        let (years, aim) = (number(forecast, "life_years")?, number(forecast, "aim_years")?);
-        row(&what, &format!("{years:>7.1} years; aim: {aim}; {}", forecast["battery"].as_str().context("a battery")?));
-    }
     Ok(())
 }
 

@@ -65,9 +65,9 @@ pub(super) fn run(arguments: &Price) -> anyhow::Result<()> {
     let energy = used.cost(&Model::DEFAULT, level);
     let mut out = io::stdout().lock();
     if arguments.json {
-        writeln!(out, "{:#}", as_json(&used, &energy))?
+        writeln!(out, "{:#}", as_json(&used, &energy))?;
     } else {
-        print(&mut out, &used, &energy)?
+        print(&mut out, &used, &energy)?;
     }
     Ok(())
 }
