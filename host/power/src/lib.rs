@@ -17,6 +17,7 @@ pub mod coverage;
 pub mod diary;
 mod flash;
 pub mod gated;
+pub mod fleet;
 pub mod informed;
 pub mod life;
 mod link;
