@@ -4,6 +4,7 @@
 //! seal and when to wake the radio.
 
 pub mod accesses;
+mod apart;
 pub mod budget;
 pub mod cost;
 pub mod coverage;

@@ -4,6 +4,7 @@
 //! says what it knows and how near it comes to the best there is.
 
 use super::{
+    apart::Apart,
     budget::{self, Budget, CREDIT_MAX, Purpose},
     cost::{Attach, CoverageLevel, ExchangeCost, Learned, MicroJoules, Model, PsmTimers},
     coverage::{CERTAIN, Coverage},
@@ -41,10 +42,6 @@ pub struct Settings {
 const SAME_WAKE: Millis = Millis::from_secs(10);
 /// The agent is asked to come back after this at the latest: no longer time is credited to the budget.
 const LOOK_AGAIN: Millis = Millis::from_secs(12 * 3600);
-/// A deadline is kept early by a share of the time to it that each device draws once: up to one so-manieth.
-const SPREAD: u64 = 64;
-/// And never more than this.
-const SPREAD_MAX: Millis = Millis::from_secs(600);
 
 /// The schedule.
 #[derive(Clone, Debug)]
@@ -89,14 +86,13 @@ pub struct Scheduler {
     running: bool,
     /// When the last was.
     woken: Millis,
-    /// The first upload after a start is due by then: a random time, so that a city that gets its power back does not wake in step.
-    boot_offset: Option<Millis>,
+    /// What keeps it from acting in step with others.
+    apart: Apart,
     not_before: Millis,
     failures: u32,
     ask_at: Millis,
     asks: u32,
     random: u64,
-    spread: u64,
     degradation: Degradation,
 }
 
@@ -129,20 +125,17 @@ impl Scheduler {
             sealed: false,
             running: false,
             woken: Millis(0),
-            boot_offset: None,
+            apart: Apart::started(now, Millis(0), [0, 0]),
             not_before: Millis(0),
             failures: 0,
             ask_at: Millis(0),
             asks: 0,
             random: settings.seed,
-            spread: 0,
             degradation: Degradation::None,
         };
-        scheduler.spread = scheduler.draw() % 1024;
         let [_, routine, _] = settings.patience;
-        // Over three quarters of the time, so that no minute carries more than its share by a third.
-        let (eighth, width) = (routine.0 / 8, (routine.0 / 4 * 3).max(1));
-        scheduler.boot_offset = Some(now.after(Millis(eighth + scheduler.draw() % width)));
+        let draws = [scheduler.draw(), scheduler.draw()];
+        scheduler.apart = Apart::started(now, routine, draws);
         scheduler
     }
 
@@ -168,7 +161,7 @@ impl Scheduler {
         if priority == Priority::Urgent {
             return since.after(patience);
         }
-        let early = (patience.0 / SPREAD).min(SPREAD_MAX.0) * self.spread / 1024;
+        let early = self.apart.early(since, patience).0;
         let stretch = match self.degradation {
             Degradation::None => 1,
             Degradation::LongerIntervals => 2,
@@ -217,7 +210,7 @@ impl Scheduler {
         let riding = is_riding(view);
         let ride =
             |level| signed(self.learned.expected(level, model.riding(level, *exchange_bytes, 1))) + records(level);
-        let outlook = Outlook {
+        let mut outlook = Outlook {
             now: view.now,
             deadline,
             patience: self.cycle(),
@@ -234,16 +227,25 @@ impl Scheduler {
             riding,
             next_ride: self.rides.next(view.now),
             taken_along_per_hour: self.urgent_rate,
-            tau: self.settings.tau.map(|period| (self.connected.after(period), tau_cost)),
+            // Devices that attached at the same time have their updates at the same time: each reckons with its own.
+            tau: self.settings.tau.map(|period| (self.connected.after(self.apart.within(period, 16)), tau_cost)),
         };
-        let weighed = outlook.weigh();
+        let mut weighed = outlook.weigh();
         let slack = deadline.since(view.now).0.max(1);
-        let fresh = view.now.since(self.connected).0 < slack / 8;
-        if fresh && core::mem::take(&mut self.pace_is_old) {
+        let mut pace_nw = self.pace_nw;
+        let first_of_cycle = self.planned.is_none() && view.now.since(self.connected).0 < slack;
+        if self.pace_is_old && first_of_cycle {
             let (least, most) = weighed.bounds_nw;
-            let old = if self.pace_nw == 0 { most } else { self.pace_nw };
-            self.pace_nw = old.saturating_add_signed(weighed.wrong_nw).clamp(least, most.max(least));
+            let old = if pace_nw == 0 { most } else { pace_nw };
+            pace_nw = old.saturating_add_signed(weighed.wrong_nw).clamp(least, most.max(least));
+            if self.pace_nw == 0 {
+                // What waiting saves was not known: the first plan is made again.
+                outlook.mean_nw = pace_nw;
+                weighed = outlook.weigh();
+            }
+            self.pace_is_old = false;
         }
+        self.pace_nw = pace_nw;
         weighed.plan
     }
 
@@ -276,7 +278,7 @@ impl Scheduler {
         {
             return Some((urgent, Purpose::Urgent));
         }
-        let deadline = self.boot_offset.map_or(deadline, |first| deadline.min(first));
+        let deadline = self.apart.by(view.oldest_unsealed).map_or(deadline, |by| deadline.min(by));
         let riding = is_riding(view);
         if riding {
             self.rides.note(view.now);
@@ -284,7 +286,7 @@ impl Scheduler {
         if view.flush || deadline <= view.now {
             return Some((view.now, Purpose::Routine));
         }
-        if self.boot_offset.is_some() && self.coverage.last().is_none() && !riding {
+        if self.apart.by(view.oldest_unsealed).is_some() && self.coverage.last().is_none() && !riding {
             return Some((deadline, Purpose::Routine));
         }
         if let Some((at, for_deadline)) = self.planned
@@ -294,6 +296,11 @@ impl Scheduler {
             && !riding
         {
             return Some((at, Purpose::Routine));
+        }
+        let since = view.oldest_unsealed.unwrap_or(view.now);
+        let considered = since.after(self.apart.late(since, deadline.since(since)));
+        if considered > view.now && !riding {
+            return Some((considered, Purpose::Routine));
         }
         match self.plan(view, deadline) {
             Plan::Now => Some((view.now, Purpose::Routine)),
@@ -383,7 +390,8 @@ impl Scheduler {
     /// The same without the offset after a start, and attached: for a device that has been running.
     #[must_use]
     pub const fn amid_life(mut self) -> Self {
-        (self.boot_offset, self.attaches) = (None, false);
+        self.apart.settle();
+        self.attaches = false;
         self
     }
 
@@ -432,10 +440,19 @@ impl Schedule for Scheduler {
             return Decision::Wait(Some(at.min(again).max(Millis(view.now.0 + 1))));
         }
         if self.under_way.is_none() {
-            (self.under_way, self.sealed, self.planned, self.boot_offset) = (Some(purpose), false, None, None);
+            (self.under_way, self.sealed, self.planned) = (Some(purpose), false, None);
+            // What many may do at once for the same reason leaves each its own time after it.
+            let its_own = purpose == Purpose::Routine && !view.flush && !is_riding(view);
+            if its_own || self.apart.by(Some(Millis(0))).is_some_and(|by| by <= view.now) {
+                self.apart.settle();
+            }
         }
-        if !self.sealed && view.unsealed > 0 {
+        // What came since an exchange failed is not sealed for another try: each batch takes an exchange of its own.
+        let again = view.unsent > 0 && self.failures > 0 && !view.flush;
+        let due = || self.open_due(view).is_some_and(|at| at <= view.now);
+        if !self.sealed && view.unsealed > 0 && (!again || due()) {
             self.sealed = true;
+            self.apart.sealed(view.now, view.unsealed);
             return Decision::Seal;
         }
         self.sealed = true;
@@ -461,9 +478,13 @@ impl Schedule for Scheduler {
         self.pace_is_old = true;
         if result.is_ok() {
             (self.failures, self.not_before) = (0, now);
+            let [_, routine, _] = self.settings.patience;
+            let draw = self.draw();
+            self.apart.succeeded(now, routine, draw);
             self.note_urgent(now, purpose == Some(Purpose::Urgent));
             return;
         }
+        self.apart.failed(now);
         // What was under way is due still, and tried again for the same purpose.
         self.owed = purpose.map(|purpose| (now, purpose));
         self.under_way = None;
@@ -521,13 +542,24 @@ impl Scheduler {
         let automatic = purpose == Purpose::Routine && !view.flush && !same_wake && !is_riding(view);
         let wait = self.budget.accesses.wait();
         if automatic && wait.0 > 0 {
-            return Some(view.now.after(wait));
+            let free = view.now.after(wait);
+            if self.failures == 0 {
+                return Some(free);
+            }
+            // All that failed with this one used up their accesses as fast.
+            self.not_before = self.some_time_after(free, self.failures);
+            return Some(self.not_before);
         }
         if purpose == Purpose::Routine && self.degradation == Degradation::UrgentOnly {
-            return Some(view.now.after(LOOK_AGAIN));
+            return Some(view.now.after(self.apart.within(LOOK_AGAIN, 2)));
         }
-        let short = self.budget.affords(view.now, self.predicted(view, purpose), purpose).err()?;
-        Some(short.until.unwrap_or(view.now.after(LOOK_AGAIN)))
+        // Devices that spent theirs on the same failures could pay for the next at the same time: each waits until it has some more.
+        let predicted = self.predicted(view, purpose);
+        let some_more = MicroJoules(self.apart.part(predicted.0 / 2));
+        let cautious = purpose == Purpose::Routine || self.failures > 0;
+        let wanted = if cautious { predicted.plus(some_more) } else { predicted };
+        let short = self.budget.affords(view.now, wanted, purpose).err()?;
+        Some(short.until.unwrap_or(view.now.after(self.apart.within(LOOK_AGAIN, 2))))
     }
 
     /// Pays for an exchange, and has it begun.
@@ -541,6 +573,7 @@ impl Scheduler {
             self.budget.accesses.note();
         }
         self.woken = view.now;
+        self.seen.1 = view.unsent;
         self.running = true;
         Decision::Send
     }
