@@ -36,13 +36,21 @@ pub struct Coverage {
     /// Changes from each level, sixteenths.
     left: [u32; 3],
     last: Option<(CoverageLevel, Millis)>,
+    /// How much earlier the parts of the day begin.
+    phase: Millis,
 }
 
 impl Coverage {
-    /// Nothing learned.
+    /// Nothing learned. Where a part of the day ends, expectations change, and plans with them: devices whose days began at the same
+    /// time differ by their `phase`, below [`PART_MS`].
     #[must_use]
-    pub const fn new() -> Self {
-        Self { seen: [[0; 3]; PARTS], stayed: [PRIOR_MINUTES; 3], left: [16; 3], last: None }
+    pub const fn new(phase: Millis) -> Self {
+        Self { seen: [[0; 3]; PARTS], stayed: [PRIOR_MINUTES; 3], left: [16; 3], last: None, phase }
+    }
+
+    /// Milliseconds from the beginning of the first part of a day to `time`.
+    pub(super) const fn of_day(&self, time: Millis) -> u64 {
+        time.after(self.phase).0 % (PART_MS * PARTS as u64)
     }
 
     /// The level last reported, and when.
@@ -58,7 +66,8 @@ impl Coverage {
             self.expose(before, if before == level { minutes } else { minutes / 2 }, before != level);
         }
         self.last = Some((level, now));
-        let Some(part) = self.seen.get_mut(part_of(now)) else { return };
+        let part = part_of(Millis(self.of_day(now)));
+        let Some(part) = self.seen.get_mut(part) else { return };
         if let Some(count) = part.get_mut(level as usize) {
             *count += SEEN;
         }
@@ -115,23 +124,11 @@ impl Coverage {
     }
 }
 
-impl Default for Coverage {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Shares of the levels by part of the day.
 #[derive(Clone, Debug)]
 pub struct ByPart([Shares; PARTS]);
 
 impl ByPart {
-    /// At `time`.
-    #[must_use]
-    pub fn at(&self, time: Millis) -> Shares {
-        self.of(part_of(time))
-    }
-
     pub(super) fn of(&self, part: usize) -> Shares {
         self.0.get(part).copied().unwrap_or([CERTAIN, 0, 0])
     }
@@ -156,23 +153,34 @@ mod tests {
 
     #[test]
     fn what_is_seen_at_a_time_of_day_is_expected_at_it() {
-        let mut coverage = Coverage::new();
+        let mut coverage = Coverage::new(Millis(0));
         for day in 0..20 {
             coverage.hear(Ce0, Millis((day * 24 + 4) * HOUR));
             coverage.hear(Ce2, Millis((day * 24 + 16) * HOUR));
         }
         let parts = coverage.by_part();
-        let (night, day) =
-            (parts.at(Millis(1000 * 24 * HOUR + 4 * HOUR)), parts.at(Millis(1000 * 24 * HOUR + 16 * HOUR)));
+        let (night, day) = (
+            parts.of(part_of(Millis(1000 * 24 * HOUR + 4 * HOUR))),
+            parts.of(part_of(Millis(1000 * 24 * HOUR + 16 * HOUR))),
+        );
         assert!(night[0] > 800 && day[2] > 800, "{night:?} {day:?}");
-        for part in 0..PARTS as u64 {
-            assert_eq!(parts.at(Millis(part * PART_MS)).iter().sum::<u32>(), CERTAIN);
+        for part in 0..PARTS {
+            assert_eq!(parts.of(part).iter().sum::<u32>(), CERTAIN);
         }
     }
 
     #[test]
+    fn the_parts_of_a_day_begin_earlier_by_the_phase() {
+        let mut coverage = Coverage::new(Millis(HOUR));
+        coverage.hear(Ce2, Millis(3 * HOUR - 1));
+        coverage.hear(Ce2, Millis(2 * HOUR));
+        let parts = coverage.by_part();
+        assert!(parts.of(1)[2] > parts.of(0)[2] && parts.of(0) == parts.of(7), "{parts:?}");
+    }
+
+    #[test]
     fn a_level_that_stayed_is_expected_to_stay_and_one_that_changed_is_not() {
-        let (mut steady, mut restless) = (Coverage::new(), Coverage::new());
+        let (mut steady, mut restless) = (Coverage::new(Millis(0)), Coverage::new(Millis(0)));
         for hour in 0..200 {
             steady.hear(Ce1, Millis(hour * HOUR));
             restless.hear(if hour % 2 == 0 { Ce1 } else { Ce0 }, Millis(hour * HOUR));
@@ -185,13 +193,13 @@ mod tests {
 
     #[test]
     fn nothing_overflows_whatever_is_heard() {
-        let mut coverage = Coverage::new();
+        let mut coverage = Coverage::new(Millis(0));
         let mut time = 1_u64;
         for step in 0..100_000_u64 {
             time = time.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(step);
             let level = CoverageLevel::ALL[usize::try_from(time >> 40).unwrap() % 3];
             coverage.hear(level, Millis(time));
-            let shares = coverage.by_part().at(Millis(time));
+            let shares = coverage.by_part().of(part_of(Millis(time)));
             assert_eq!(shares.iter().sum::<u32>(), CERTAIN);
             assert!(coverage.changes(Ce2, Millis(time)) <= 100 * CERTAIN);
         }

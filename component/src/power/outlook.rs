@@ -233,7 +233,7 @@ impl Table {
             u64::from(outlook.taken_along_per_hour.min(CERTAIN)) * unit.0 * u64::from(SQUARE) / 3_600_000,
         );
         let taken = taken.unwrap_or(u32::MAX).min(64 * CERTAIN);
-        let of_day = u32::try_from(outlook.now.0 % (PART_MS * PARTS as u64)).unwrap_or_default();
+        let of_day = u32::try_from(outlook.coverage.of_day(outlook.now)).unwrap_or_default();
         let rows = core::array::from_fn(|step| {
             let square = u32::try_from(step * step).unwrap_or_default();
             let of_all = |all: i32| all / SQUARE.cast_signed() * i32::try_from(square).unwrap_or_default();

@@ -5,9 +5,10 @@
 
 use super::{
     apart::Apart,
+    apart::Apart,
     budget::{self, Budget, CREDIT_MAX, Purpose},
     cost::{Attach, CoverageLevel, ExchangeCost, Learned, MicroJoules, Model, PsmTimers},
-    coverage::{CERTAIN, Coverage},
+    coverage::{CERTAIN, Coverage, PART_MS},
     outlook::{Outlook, Plan, Sight},
     rides::Rides,
     schedule::{Decision, Degradation, Schedule, View, Work},
@@ -103,7 +104,7 @@ impl Scheduler {
         let mut scheduler = Self {
             settings,
             budget: Budget::new(settings.budget, kept, now),
-            coverage: Coverage::new(),
+            coverage: Coverage::new(Millis(0)),
             learned: Learned::new(),
             pace_nw: 0,
             rides: Rides::default(),
@@ -136,6 +137,7 @@ impl Scheduler {
         let [_, routine, _] = settings.patience;
         let draws = [scheduler.draw(), scheduler.draw()];
         scheduler.apart = Apart::started(now, routine, draws);
+        scheduler.coverage = Coverage::new(Millis(scheduler.apart.part(PART_MS)));
         scheduler
     }
 

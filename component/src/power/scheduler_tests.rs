@@ -50,7 +50,9 @@ fn view(now: u64) -> View {
 fn holding(now: u64, since: u64, priority: Priority) -> View {
     let mut oldest = [None; 3];
     oldest[priority as usize] = Some(Millis(since));
-    View { unsealed: 1, oldest_unsealed: Some(Millis(since)), most_pressing: Some(priority), oldest, ..view(now) }
+    // One comes each quarter of an hour.
+    let unsealed = u32::try_from((now - since) / (HOUR / 4)).unwrap() + 1;
+    View { unsealed, oldest_unsealed: Some(Millis(since)), most_pressing: Some(priority), oldest, ..view(now) }
 }
 
 fn unsent(now: u64) -> View {
@@ -150,6 +152,70 @@ fn retries_spread_over_a_doubling_span_and_end_with_a_success() {
         }
     }
     assert!(longest > HOUR / 2, "the span never grew: {longest}");
+}
+
+/// Fails an exchange with what comes meanwhile at `since`, and says how many batches wait when the next try begins.
+fn batches_at_the_next_try(scheduler: &mut Scheduler, first: u64, since: u64) -> u32 {
+    scheduler.exchange_ended(Millis(first), Err(LinkError::TimeOut), &ExchangeCost::default());
+    let (mut now, mut batches) = (since, 1);
+    for _ in 0..100 {
+        match scheduler.decide(&View { unsent: batches, ..holding(now, since, Priority::Routine) }) {
+            Decision::Wait(Some(at)) => now = at.0,
+            Decision::Seal => batches += 1,
+            Decision::Send => return batches,
+            Decision::Wait(None) => panic!("waits for ever"),
+        }
+    }
+    panic!("never tried again");
+}
+
+#[test]
+fn what_comes_while_a_batch_is_tried_again_is_not_sealed_apart_until_it_is_due() {
+    let mut scheduler = scheduler();
+    assert_eq!(scheduler.decide(&View { flush: true, ..unsent(0) }), Decision::Send);
+    assert_eq!(batches_at_the_next_try(&mut scheduler, 10_000, 11_000), 1);
+    let mut late = Scheduler::new(settings(), None, Millis(0)).amid_life();
+    let due = 13 * HOUR;
+    assert_eq!(late.decide(&View { flush: true, ..unsent(due) }), Decision::Send);
+    late.exchange_ended(Millis(due), Err(LinkError::TimeOut), &ExchangeCost::default());
+    let overdue = View { unsent: 1, ..holding(due + 2 * HOUR, HOUR, Priority::Routine) };
+    assert_eq!(late.decide(&overdue), Decision::Seal);
+}
+
+#[test]
+fn something_urgent_that_failed_is_urgent_still() {
+    let mut scheduler = scheduler();
+    for _ in 0..4 {
+        scheduler.budget.accesses.note();
+    }
+    let mut now = 0;
+    assert_eq!(sent_or_sealed(&mut scheduler, &mut now, &holding(0, 0, Priority::Urgent)), Decision::Seal);
+    assert_eq!(scheduler.decide(&unsent(now)), Decision::Send);
+    scheduler.exchange_ended(Millis(now), Err(LinkError::TimeOut), &ExchangeCost::default());
+    let begun = now;
+    assert_eq!(sent_or_sealed(&mut scheduler, &mut now, &unsent(0)), Decision::Send);
+    assert!(now - begun <= 120_000, "as a routine one it would have waited for an hour: {now}");
+}
+
+/// Follows the schedule from `now` with what `view` shows until it does something.
+fn sent_or_sealed(scheduler: &mut Scheduler, now: &mut u64, view: &View) -> Decision {
+    for _ in 0..100 {
+        match scheduler.decide(&View { now: Millis(*now), ..*view }) {
+            Decision::Wait(Some(at)) => *now = at.0,
+            other => return other,
+        }
+    }
+    panic!("does nothing");
+}
+
+#[test]
+fn an_urgent_record_at_the_start_does_not_use_up_the_time_drawn_for_the_first_upload() {
+    let mut scheduler = Scheduler::new(settings(), None, Millis(0));
+    let by = scheduler.apart.by(Some(Millis(0))).unwrap();
+    sent_at(&mut scheduler, 0, Priority::Urgent);
+    let at = sent_at(&mut scheduler, 15_000, Priority::Routine);
+    assert!(at <= by.0 && at > 3_000, "{at}, {by:?}");
+    assert_eq!(scheduler.apart.by(Some(Millis(0))), None);
 }
 
 #[test]
