@@ -5,7 +5,6 @@
 
 use super::{
     apart::Apart,
-    apart::Apart,
     budget::{self, Budget, CREDIT_MAX, Purpose},
     cost::{Attach, CoverageLevel, ExchangeCost, Learned, MicroJoules, Model, PsmTimers},
     coverage::{CERTAIN, Coverage, PART_MS},
