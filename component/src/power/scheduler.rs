@@ -554,9 +554,11 @@ impl Scheduler {
         if purpose == Purpose::Routine && self.degradation == Degradation::UrgentOnly {
             return Some(view.now.after(self.apart.within(LOOK_AGAIN, 2)));
         }
-        // Devices that spent theirs on the same failures could pay for the next at the same time: each waits until it has some more.
+        // Devices that spent theirs on the same failures could pay for the next at the same time: each waits until it has some more, as far
+        // as the bucket holds that.
         let predicted = self.predicted(view, purpose);
-        let some_more = MicroJoules(self.apart.part(predicted.0 / 2));
+        let room = self.budget.settings().burst.minus(predicted);
+        let some_more = MicroJoules(self.apart.part(room.0.min(predicted.0 / 2)));
         let cautious = purpose == Purpose::Routine || self.failures > 0;
         let wanted = if cautious { predicted.plus(some_more) } else { predicted };
         let short = self.budget.affords(view.now, wanted, purpose).err()?;

@@ -3,7 +3,7 @@
 //! that went. Readings are counted, not kept: it knows when the oldest unsealed one was taken.
 
 use cairn::{
-    journal::BUDGET_MAX,
+    journal::BudgetState,
     ports::LinkError,
     power::{
         cost::{DATAGRAM_HEADER_BYTES, ExchangeCost, Model},
@@ -53,7 +53,7 @@ struct Unsent {
 pub(super) struct Device {
     number: u32,
     scheduler: Option<Scheduler>,
-    kept: Option<[u8; BUDGET_MAX]>,
+    kept: Option<BudgetState>,
     started: Millis,
     /// Its clock is wrong by so much.
     clock: u64,
@@ -105,7 +105,7 @@ impl Device {
             sight: Sight::Blind,
             exchange_bytes: EXCHANGE_BYTES,
         };
-        let scheduler = Scheduler::new(settings, self.kept.as_ref().map(<[u8; BUDGET_MAX]>::as_slice), Millis(0));
+        let scheduler = Scheduler::new(settings, self.kept.as_ref().map(BudgetState::bytes), Millis(0));
         let offset = fleet.without != Some(Protection::BootOffset);
         self.scheduler = Some(if offset { scheduler } else { scheduler.amid_life() });
         self.started = at;
