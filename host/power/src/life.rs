@@ -44,8 +44,6 @@ const PAYLOAD: usize = OWN_PAYLOAD_MAX;
 const PAYLOAD_MAX: usize = 64;
 /// Polls at one moment after which the agent spins.
 const SPINS: u32 = 10_000;
-/// Hours after which records of hash-only batches go.
-const RETENTION: Millis = Millis::from_secs(30 * 24 * 3600);
 
 const DEPLOYMENT: DeploymentId = DeploymentId([0xd0; 32]);
 const STREAM: StreamId = StreamId(0x5712_ea3f_0000_0001);
@@ -151,7 +149,7 @@ fn settings(scenario: &Scenario) -> Settings {
         clock_step: Millis(2_000),
         relay_step_max: Millis::from_secs(60),
         sender_sequence_block: 64,
-        retention: Some(RETENTION),
+        retention: Some(millis(scenario.product.retention_hours * 3600.0)),
         prune_at: Level::Final,
     }
 }

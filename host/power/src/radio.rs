@@ -54,6 +54,8 @@ pub struct Radio {
     network: Network,
     air: Rc<Air>,
     dice: Dice,
+    /// Of faults alone: they come at the same times whatever the modem does.
+    faults: Dice,
     /// When the last connection ended; what comes later finds the modem asleep.
     connected: u64,
     /// The product has the radio up until then.
@@ -87,11 +89,23 @@ impl Radio {
     /// The radio of `scenario`. The same for every strategy, as far as they do the same.
     #[must_use]
     pub fn of(scenario: &Scenario, air: Rc<Air>) -> Self {
-        let mut dice = Dice::new(scenario.seed ^ 0x00ad_1077);
+        let dice = Dice::new(scenario.seed ^ 0x00ad_1077);
+        let mut faults = Dice::new(scenario.seed ^ 0x000f_a417);
         let (truth, network) = (scenario.truth(), scenario.network);
-        let next_fault = until_fault(&mut dice, &network);
+        let next_fault = until_fault(&mut faults, &network);
         let next_update = millis(network.t3412_hours * 3600.0).0;
-        Self { truth, network, air, dice, connected: 0, up_until: 0, attached_at: Some(0), next_update, next_fault }
+        Self {
+            truth,
+            network,
+            air,
+            dice,
+            faults,
+            connected: 0,
+            up_until: 0,
+            attached_at: Some(0),
+            next_update,
+            next_fault,
+        }
     }
 
     /// The granted T3412.
@@ -234,8 +248,10 @@ impl Radio {
         if now < self.next_fault {
             return Ok(());
         }
-        self.next_fault = now + until_fault(&mut self.dice, &self.network);
-        let microjoules = 1e6 * self.network.fault_max_j.powf(even(&mut self.dice));
+        let microjoules = 1e6 * self.network.fault_max_j.powf(even(&mut self.faults));
+        while self.next_fault <= now {
+            self.next_fault += until_fault(&mut self.faults, &self.network);
+        }
         let ms = microjoules / f64::from(self.truth.tail_uw.max(1)) * 1000.0;
         tally.energy[Cause::Fault] = tally.energy[Cause::Fault].plus(joules(microjoules / 1e6));
         tally.ms += ms.min(PATIENCE_MS);
@@ -314,5 +330,5 @@ impl Radio {
 
 fn until_fault(dice: &mut Dice, network: &Network) -> u64 {
     let years = exponential(dice) / network.faults_per_year.max(1e-9);
-    millis((years * DAYS_PER_YEAR).min(1e6) * DAY_MS as f64 / 1000.0).0
+    millis((years * DAYS_PER_YEAR).min(1e6) * DAY_MS as f64 / 1000.0).0.max(1)
 }

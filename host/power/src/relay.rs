@@ -94,7 +94,7 @@ impl Relay {
         }
         while let Some((at, batch)) = self.waiting.front().copied()
             && at + self.final_ms <= now
-            && batch < anchor.batch
+            && batch <= anchor.batch
         {
             self.final_through = Some(batch);
             self.waiting.pop_front();

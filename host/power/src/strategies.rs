@@ -46,6 +46,7 @@ struct Daily {
     next: u64,
     urgent_delay: Millis,
     not_before: Millis,
+    asked: Millis,
     random: crate::traces::Dice,
 }
 
@@ -56,7 +57,7 @@ impl Daily {
     fn new(scenario: &Scenario, now: Millis) -> Self {
         let [_, _, urgent_delay] = scenario.patience();
         let random = crate::traces::Dice::new(scenario.seed);
-        Self { next: (now.0 / DAY_MS + 1) * DAY_MS - 1, urgent_delay, not_before: now, random }
+        Self { next: (now.0 / DAY_MS + 1) * DAY_MS - 1, urgent_delay, not_before: now, asked: now, random }
     }
 }
 
@@ -69,8 +70,11 @@ impl Schedule for Daily {
         while view.now.0 >= self.next {
             self.next += DAY_MS;
         }
-        let send_at = (view.unsent > 0 || view.starved).then_some(self.not_before);
+        // With a full journal and nothing to send it asks once a day what may go.
+        let asks_at = view.starved.then_some(self.asked.after(Millis(DAY_MS)));
+        let send_at = if view.unsent > 0 { Some(self.not_before) } else { asks_at };
         if send_at.is_some_and(|at| at <= view.now) {
+            self.asked = view.now;
             return Decision::Send;
         }
         let seal_at = (view.unsealed > 0).then_some(Millis(self.next));
