@@ -55,6 +55,10 @@ pub(super) fn energy(compared: &Comparison, summaries: &[Summary]) -> String {
         .filter(|(_, other)| all > 0.0 && other.days > 0)
         .map(|(outcome, other)| format!("{} {} times", outcome.strategy, number(other.energy_j_per_day / all)))
         .collect();
+    let brought = percent(summary.delivered as f64, summary.records as f64);
+    if summary.records > 0 && brought < 99.5 {
+        said += &format!(", and brings {brought:.0} % of the records for it");
+    }
     if !times.is_empty() {
         said += &format!("; beside that: {} as much", times.join(", "));
     }
@@ -139,7 +143,8 @@ pub(super) fn extent(compared: &Comparison, summaries: &[Summary]) -> String {
     let battery = number(joules(compared.battery) / 1e3);
     let per_day = number(joules(compared.battery) / (10.0 * YEAR_DAYS));
     format!(
-        "{} simulated under {strategies} {}. The battery gives {battery} kJ when it is new: {per_day} J a day for ten years.",
+        "{} simulated under {strategies} {}. The battery gives {battery} kJ when it is new and \
+         not cold: {per_day} J a day for ten years.",
         life(days as f64),
         if strategies == 1 { "strategy" } else { "strategies" }
     )

@@ -138,11 +138,15 @@ fn plots_say_what_they_show_from_the_data() {
     better.outcomes.truncate(1);
     for day in &mut better.outcomes[0].days {
         (day.late, day.debt, day.degradation) = (0, MicroJoules(0), Degradation::None);
+        day.delivered = 72;
     }
     let page = html::render(&[better], &origin()).unwrap();
-    for said in
-        ["none was late and none lost", "the device never had to do less.", "With Cairn the battery lasts 17.2 years."]
-    {
+    for said in [
+        "on “asleep”, and brings 75 % of the records for it.",
+        "none was late and none lost",
+        "the device never had to do less.",
+        "With Cairn the battery lasts 17.2 years.",
+    ] {
         assert!(page.contains(said), "{said}\n{:?}", sentences_of(&page));
     }
 }

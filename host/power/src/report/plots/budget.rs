@@ -33,11 +33,12 @@ pub(in crate::report) fn budget(points: &[Point]) -> Result<String, DrawError> {
 fn levels(area: &Area<'_>, points: &[Point], time: &Time) -> Result<(), DrawError> {
     let most = points.iter().map(|point| point.budget_j.max(point.debt_j)).fold(1e-3, f64::max);
     let mut builder = ChartBuilder::on(area);
-    builder.margin(12).margin_bottom(0).x_label_area_size(24).y_label_area_size(LEFT);
+    builder.margin(12).margin_bottom(0).x_label_area_size(14).y_label_area_size(LEFT);
     let mut chart = builder.build_cartesian_2d(0.0..time.end, 0.0..most * 1.08)?;
     let mut mesh = chart.configure_mesh();
     mesh.light_line_style(TRANSPARENT).bold_line_style(GRID).axis_desc_style(frame::words());
-    mesh.y_desc("budget, J").label_style(frame::words()).x_label_formatter(&frame::numbers);
+    // Times are below the steps.
+    mesh.y_desc("budget, J").label_style(frame::words()).x_label_formatter(&|_| String::new());
     mesh.y_label_formatter(&frame::numbers).draw()?;
     for (color, value, shape) in
         [(BUDGET, (|point| point.budget_j) as fn(&Point) -> f64, 0), (DEBT, |point| point.debt_j, 1)]

@@ -47,7 +47,7 @@ pub(in crate::report) fn battery(compared: &Comparison, series: &[Vec<Point>]) -
     let whole = joules(compared.battery) / 1e3;
     let most = series.iter().flatten().map(|point| point.battery_j / 1e3).fold(whole, f64::max);
     let scale = Scale { label: "battery, kJ", range: 0.0..(most * 1.05).max(1e-3), ticks: Vec::new() };
-    draw(compared, series, &scale, Some(whole), |point| point.battery_j / 1e3)
+    draw(compared, series, &scale, |point| point.battery_j / 1e3)
 }
 
 /// The longest wait of each day, over the years, on a logarithmic scale.
@@ -63,14 +63,13 @@ pub(in crate::report) fn staleness(compared: &Comparison, series: &[Vec<Point>])
         range: low.log10()..high.log10() + 0.05,
         ticks: ticks.map(|(wait, name)| (wait.log10(), (*name).to_owned())).collect(),
     };
-    draw(compared, series, &scale, None, |point| point.wait_s.max(1.0).log10())
+    draw(compared, series, &scale, |point| point.wait_s.max(1.0).log10())
 }
 
 fn draw(
     compared: &Comparison,
     series: &[Vec<Point>],
     scale: &Scale,
-    start: Option<f64>,
     value: impl Fn(&Point) -> f64,
 ) -> Result<String, DrawError> {
     let days = series.iter().flatten().map(|point| point.day).max().unwrap_or(1);
@@ -89,8 +88,10 @@ fn draw(
         // Cairn's last, on top of the others.
         for (index, points) in series.iter().enumerate().rev() {
             let (color, width) = (frame::color(index), if index == 0 { 3 } else { 2 });
+            // A life of one day is a line too.
+            let first = points.first().map(|point| (0.0, value(point)));
             let line = points.iter().map(|point| (time.at(point.day), value(point)));
-            let line: Vec<(f64, f64)> = start.map(|start| (0.0, start)).into_iter().chain(line).collect();
+            let line: Vec<(f64, f64)> = first.into_iter().chain(line).collect();
             chart.draw_series(LineSeries::new(line.iter().copied(), color.stroke_width(width)))?;
             for at in marked(&line, time.end, index) {
                 frame::mark(&plot, chart.backend_coord(&at), index, color)?;
