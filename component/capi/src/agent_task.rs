@@ -20,7 +20,7 @@ use crate::{
     firmware,
     instance::{Birth, DeviceAgent, InFlash, Instance, Journal, Start, Step, Wishes},
     port::{self, PortClock, PortFlash},
-    power,
+    power::{self, Energy},
     record::cairn_record_t,
     report::{cairn_event_t, cairn_status_t},
     result::cairn_result_t,
@@ -93,7 +93,14 @@ const fn follow(_: &mut Step<'_>) -> Option<Millis> {
 /// Does what is wished and what is due. Never inlined: what the agent needs on the stack must not lie under evidence.
 #[inline(never)]
 fn advance(instance: &Instance, agent: &mut DeviceAgent, record: &mut cairn_record_t) -> Option<Millis> {
-    let Wishes { flush, upload, radio_until } = instance.shared(|shared| core::mem::take(&mut shared.wishes));
+    let Wishes { flush, upload, radio_until, timers, retune } =
+        instance.shared(|shared| core::mem::take(&mut shared.wishes));
+    if retune {
+        self::retune(instance, agent);
+    }
+    if let Some(timers) = timers {
+        agent.radio_timers(timers);
+    }
     if let Some(upload) = upload {
         agent.set_upload(upload);
     }
@@ -104,6 +111,15 @@ fn advance(instance: &Instance, agent: &mut DeviceAgent, record: &mut cairn_reco
         agent.flush();
     }
     agent.poll(&mut PortInbox { instance, record }, &mut |event| tell(instance, &event))
+}
+
+/// Has the schedule go by what the application said of energy. Never inlined: it is large, and must not lie under a signature.
+#[inline(never)]
+fn retune(instance: &Instance, agent: &mut DeviceAgent) {
+    let Energy { model, battery } = instance.shared(|shared| shared.energy);
+    let schedule = agent.schedule_mut();
+    schedule.set_model(model);
+    schedule.set_budget(PortClock.now(), battery.budget(&model));
 }
 
 /// Starts the agent, in the first step, and in later ones while its signer does not answer; says whether it tried. Never inlined, as
@@ -241,7 +257,8 @@ fn why(error: StartError) -> cairn_result_t {
 /// The status is large.
 #[inline(never)]
 fn publish(instance: &Instance, agent: &mut DeviceAgent, last_rotation: cairn_result_t) {
-    let status = cairn_status_t { last_rotation, ..cairn_status_t::new(&agent.status()) };
+    let status = agent.status();
+    let status = cairn_status_t { last_rotation, ..cairn_status_t::new(&status, agent.schedule_mut().budget()) };
     let key = agent.key().compressed();
     instance.shared(|shared| (shared.status, shared.public_key) = (status, Some(key)));
 }

@@ -14,7 +14,7 @@ use cairn::{
 };
 
 use crate::{
-    instance::{self, Birth, Initialising, Instance, cairn_storage_t},
+    instance::{self, Birth, Initialising, Instance, Wishes, cairn_storage_t},
     port::{self, PortClock, PortEntropy},
     record::cairn_record_t,
     report::{cairn_event_t, cairn_status_t},
@@ -264,7 +264,7 @@ pub unsafe extern "C" fn cairn_submit_wait(
 /// Errors: CAIRN_E_NOT_INITIALISED, CAIRN_E_CONTEXT in an interrupt; why the agent could not start.
 #[unsafe(no_mangle)]
 pub extern "C" fn cairn_flush() -> cairn_result_t {
-    wish(|shared| shared.wishes.flush = true)
+    wish_for(|wishes| wishes.flush = true)
 }
 
 /// Chooses what the relay is given of batches sealed from now on.
@@ -281,7 +281,7 @@ pub extern "C" fn cairn_set_upload(upload: u8) -> cairn_result_t {
         1 => UploadMode::HashOnly,
         _ => return CAIRN_E_ARGUMENT,
     };
-    wish(|shared| shared.wishes.upload = Some(mode))
+    wish_for(|wishes| wishes.upload = Some(mode))
 }
 
 /// Says that the radio is up anyway for the next `for_ms`: what waits may ride along.
@@ -292,7 +292,7 @@ pub extern "C" fn cairn_set_upload(upload: u8) -> cairn_result_t {
 #[unsafe(no_mangle)]
 pub extern "C" fn cairn_radio_hint(for_ms: u32) -> cairn_result_t {
     let until = PortClock.now().after(Millis(u64::from(for_ms)));
-    wish(|shared| shared.wishes.radio_until = Some(until))
+    wish_for(|wishes| wishes.radio_until = Some(until))
 }
 
 /// Tells how the agent is doing: a copy made after its last step.
@@ -444,17 +444,22 @@ pub(crate) fn not_in_agent_task(instance: &Instance) -> Result<(), cairn_result_
     if instance.shared(|shared| shared.agent_task == task) { Err(CAIRN_E_CONTEXT) } else { Ok(()) }
 }
 
-fn wish(change: impl FnOnce(&mut instance::Shared)) -> cairn_result_t {
-    answered((|| {
-        not_in_isr()?;
-        let instance = started()?;
-        instance.shared(|shared| {
-            change(shared);
-            shared.news = true;
-        });
-        port::wake();
+fn wish_for(change: impl FnOnce(&mut Wishes)) -> cairn_result_t {
+    answered(wish(|shared| {
+        change(&mut shared.wishes);
         Ok(())
-    })())
+    }))
+}
+
+/// Leaves something to the agent's next step, if `change` says that it may.
+pub(crate) fn wish(
+    change: impl FnOnce(&mut instance::Shared) -> Result<(), cairn_result_t>,
+) -> Result<(), cairn_result_t> {
+    not_in_isr()?;
+    let instance = started()?;
+    instance.shared(|shared| change(shared).map(|()| shared.news = true))?;
+    port::wake();
+    Ok(())
 }
 
 fn put(instance: &Instance, record: &cairn_record_t, wait_ms: u32) -> Result<(), cairn_result_t> {

@@ -14,7 +14,7 @@ use cairn::{
     agent::{Agent, Made, OWN_PAYLOAD_MAX, UploadMode},
     factory::Factory,
     journal::FlashJournal,
-    power::scheduler::Scheduler,
+    power::{cost::PsmTimers, scheduler::Scheduler},
     record::StreamId,
     time::Millis,
 };
@@ -24,6 +24,7 @@ use crate::{
     endorsement::Birthmark,
     firmware,
     port::{self, PortClock, PortFlash},
+    power::Energy,
     record::cairn_record_t,
     report::cairn_status_t,
     result::cairn_result_t,
@@ -56,12 +57,16 @@ pub(crate) struct Wishes {
     pub(crate) flush: bool,
     pub(crate) upload: Option<UploadMode>,
     pub(crate) radio_until: Option<Millis>,
+    pub(crate) timers: Option<PsmTimers>,
+    /// [`Shared::energy`] was changed.
+    pub(crate) retune: bool,
 }
 
 /// What tasks and interrupts share. Only touched in [`Instance::shared`].
 pub(crate) struct Shared {
     pub(crate) waiters: Waiters<{ cairn_config::WAITERS }>,
     pub(crate) wishes: Wishes,
+    pub(crate) energy: Energy,
     pub(crate) status: cairn_status_t,
     pub(crate) callback: cairn_event_callback_t,
     pub(crate) callback_context: *mut c_void,
@@ -241,6 +246,7 @@ impl Initialising {
         let shared = Shared {
             waiters: Waiters::new(),
             wishes: Wishes::default(),
+            energy: Energy::CONFIGURED,
             status: cairn_status_t::STARTING,
             callback: None,
             callback_context: ptr::null_mut(),

@@ -11,6 +11,7 @@
 //! | [`waiting`] | how they wait |
 //! | [`instance`] | the instance in the caller's storage, and who may touch what of it |
 //! | [`endorsement`] | `cairn_endorse`, and the root of trust behind it |
+//! | [`energy`] | `cairn_set_energy_model`, `cairn_set_battery`, `cairn_radio_timers` |
 //! | [`keys`] | `cairn_rotate`, `cairn_key_destroy`, `cairn_public_key`, and the key in flash |
 //! | [`record`] | what lies in the queue |
 //! | [`report`] | status and events as C sees them |
@@ -30,6 +31,7 @@ extern crate std;
 mod agent_task;
 pub mod api;
 pub mod endorsement;
+pub mod energy;
 pub mod firmware;
 pub mod instance;
 pub mod keys;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the configuration says of battery, radio and deadlines, as the schedule takes it: constants, no code that decides.
-//! Called when the agent starts.
+//! What the configuration says of battery, radio and deadlines, as the schedule takes it: constants, no code that decides. Used when
+//! the agent starts, and when [`crate::energy`] changed something of it.
 
 use cairn::{
     power::{
@@ -84,6 +84,18 @@ const BATTERY: Battery = Battery {
     years: cairn_config::POWER_LIFE_YEARS,
     device_uw: cairn_config::POWER_DEVICE_UW,
 };
+
+/// What the application may change while the device runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Energy {
+    pub(crate) model: Model,
+    pub(crate) battery: Battery,
+}
+
+impl Energy {
+    /// As the configuration has it.
+    pub(crate) const CONFIGURED: Self = Self { model: MODEL, battery: BATTERY };
+}
 
 /// A battery, how long it must last, and what draws on it beside Cairn and the modem.
 #[derive(Clone, Copy, Debug)]

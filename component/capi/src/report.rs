@@ -6,6 +6,7 @@ use cairn::{
     agent::{Activity, Event, Status},
     batch::BatchNumber,
     ports::LinkError,
+    power::budget::Budget,
     time::TimeQuality,
 };
 
@@ -37,6 +38,21 @@ pub enum cairn_priority_t {
     CAIRN_PRIORITY_ROUTINE = 1,
     /// Seconds: tampering, a door forced.
     CAIRN_PRIORITY_URGENT = 2,
+}
+
+/// How far what is left to spend makes the device do less.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(non_camel_case_types, reason = "a C name")]
+pub enum cairn_degradation_t {
+    /// Not at all: half of what may be saved up is there.
+    CAIRN_DEGRADATION_NONE = 0,
+    /// Routine and bulk records wait twice as long.
+    CAIRN_DEGRADATION_LONGER_INTERVALS = 1,
+    /// They wait four times as long, and go as hashes: the device keeps their data.
+    CAIRN_DEGRADATION_HASH_ONLY = 2,
+    /// Only urgent records are sent.
+    CAIRN_DEGRADATION_URGENT_ONLY = 3,
 }
 
 /// What the relay is given of a batch.
@@ -112,6 +128,16 @@ pub struct cairn_status_t {
     pub bytes_down: u64,
     /// The wall clock, Unix milliseconds, or milliseconds since boot while it is not set.
     pub wall_ms: u64,
+    /// What is saved up and may be spent for routine and bulk records, in microjoules.
+    pub energy_uj: u64,
+    /// What is saved up beside that for urgent records alone, in microjoules.
+    pub energy_reserve_uj: u64,
+    /// What exchanges cost more than was there, in microjoules: the refill pays it before anything routine starts.
+    pub energy_debt_uj: u64,
+    /// What was charged since boot, in microjoules.
+    pub energy_charged_uj: u64,
+    /// What comes in, in microwatts.
+    pub energy_refill_uw: u32,
     /// The device's id.
     pub device: [u8; 32],
     /// The id of the key that signs.
@@ -136,6 +162,8 @@ pub struct cairn_status_t {
     pub displaced: u32,
     /// Submissions refused for another reason.
     pub refused: u32,
+    /// Urgent submissions over their limit: each was counted, and one record says how many there were.
+    pub coalesced: u32,
     /// Exchanges started: each is one radio wake.
     pub exchanges: u32,
     /// Exchanges that gave nothing; the batch is sent again.
@@ -175,6 +203,8 @@ pub struct cairn_status_t {
     pub selftest_failed: u8,
     /// Where the wall clock's time came from, a `cairn_time_quality_t`.
     pub wall_quality: u8,
+    /// How far what is left to spend makes the device do less, a `cairn_degradation_t`.
+    pub degradation: u8,
     /// How far a rotation to another key is: 0 none, 1 journaled and not signed by the old key yet, 2 signed, and the next key is
     /// waited for.
     pub rotation: u8,
@@ -201,6 +231,11 @@ impl cairn_status_t {
         bytes_up: 0,
         bytes_down: 0,
         wall_ms: 0,
+        energy_uj: 0,
+        energy_reserve_uj: 0,
+        energy_debt_uj: 0,
+        energy_charged_uj: 0,
+        energy_refill_uw: 0,
         device: [0; 32],
         key: [0; 20],
         unsealed: 0,
@@ -213,6 +248,7 @@ impl cairn_status_t {
         journal_full: 0,
         displaced: 0,
         refused: 0,
+        coalesced: 0,
         exchanges: 0,
         exchange_failures: 0,
         datagrams_up: 0,
@@ -231,12 +267,13 @@ impl cairn_status_t {
         last_link_code: 0,
         selftest_failed: 0,
         wall_quality: 0,
+        degradation: 0,
         rotation: 0,
         after_rollback: false,
         idle: false,
     };
 
-    pub(crate) fn new(status: &Status) -> Self {
+    pub(crate) fn new(status: &Status, budget: &Budget) -> Self {
         let totals = &status.totals;
         let (last_link, last_link_code) = totals.last_link_error.map_or((cairn_link_t::CAIRN_LINK_OK, 0), link);
         Self {
@@ -247,6 +284,11 @@ impl cairn_status_t {
             bytes_up: totals.bytes_up,
             bytes_down: totals.bytes_down,
             wall_ms: status.wall.unix_ms,
+            energy_uj: budget.above_reserve().0,
+            energy_reserve_uj: budget.level().minus(budget.above_reserve()).0,
+            energy_debt_uj: budget.debt().0,
+            energy_charged_uj: budget.charged().0,
+            energy_refill_uw: budget.settings().refill_uw,
             device: status.device.0,
             key: status.key.0,
             unsealed: status.unsealed,
@@ -259,6 +301,7 @@ impl cairn_status_t {
             journal_full: totals.journal_full,
             displaced: totals.displaced,
             refused: totals.refused,
+            coalesced: totals.coalesced,
             exchanges: totals.exchanges,
             exchange_failures: totals.exchange_failures,
             datagrams_up: totals.datagrams_up,
@@ -277,6 +320,7 @@ impl cairn_status_t {
             last_link_code,
             selftest_failed: 0,
             wall_quality: status.wall.quality as u8,
+            degradation: status.degradation as u8,
             rotation: status.rotation as u8,
             after_rollback: status.after_rollback,
             idle: status.activity == Activity::Idle,

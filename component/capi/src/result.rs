@@ -119,6 +119,10 @@ pub enum cairn_result_t {
     /// More urgent records of its kind came than are taken (`CONFIG_CAIRN_URGENT_BURST`, `CONFIG_CAIRN_URGENT_INTERVAL_S`): it was
     /// not journaled but counted, durably, and one record will say how many there were.
     CAIRN_E_COALESCED = 44,
+    /// The energy model contradicts itself: a coverage level costs less than a better one.
+    CAIRN_E_ENERGY_MODEL = 45,
+    /// Nothing is left of the battery for Cairn beside the rest of the device and the modem's sleep, for as long as it must last.
+    CAIRN_E_BATTERY = 46,
 }
 
 impl cairn_result_t {
@@ -169,6 +173,8 @@ impl cairn_result_t {
         Self::CAIRN_E_KEY_NOT_ERASED,
         Self::CAIRN_E_KEY_DESTROYED,
         Self::CAIRN_E_COALESCED,
+        Self::CAIRN_E_ENERGY_MODEL,
+        Self::CAIRN_E_BATTERY,
     ];
 
     const fn text(self) -> &'static CStr {
@@ -220,6 +226,8 @@ impl cairn_result_t {
             Self::CAIRN_E_KEY_NOT_ERASED => c"a key could not be erased",
             Self::CAIRN_E_KEY_DESTROYED => c"the device's key was destroyed",
             Self::CAIRN_E_COALESCED => c"counted: too many urgent records of its kind",
+            Self::CAIRN_E_ENERGY_MODEL => c"a coverage level costs less than a better one",
+            Self::CAIRN_E_BATTERY => c"nothing of the battery is left for Cairn",
         }
     }
 }
