@@ -29,7 +29,7 @@
 #define CAIRN_DATAGRAM_MAX (CONFIG_CAIRN_UPLINK_MAX + 86u)
 #define CAIRN_STORAGE_LINK (CAIRN_DATAGRAM_MAX + 1104u)
 #endif
-#define CAIRN_STORAGE_FIXED (sizeof(void *) == 8u ? 3360u : 3200u)
+#define CAIRN_STORAGE_FIXED (sizeof(void *) == 8u ? 3488u : 3424u)
 #if defined(CONFIG_CAIRN_SIGNER_SE050)
 #define CAIRN_STORAGE_SIGNER 672u
 #elif defined(CONFIG_CAIRN_SIGNER_LIBSECP256K1)
@@ -72,6 +72,11 @@ extern const uint8_t CAIRN_CONFIG_SYMBOL;
  Bytes of a verifier's nonce.
  */
 #define CAIRN_NONCE_BYTES 32
+
+/*
+ A timer that the network did not grant, or that nobody knows.
+ */
+#define CAIRN_TIMER_UNKNOWN UINT32_MAX
 
 /*
  Most characters of a firmware's version.
@@ -305,6 +310,14 @@ typedef enum {
      not journaled but counted, durably, and one record will say how many there were.
      */
     CAIRN_E_COALESCED = 44,
+    /*
+     The energy model contradicts itself: a coverage level costs less than a better one.
+     */
+    CAIRN_E_ENERGY_MODEL = 45,
+    /*
+     Nothing is left of the battery for Cairn beside the rest of the device and the modem's sleep, for as long as it must last.
+     */
+    CAIRN_E_BATTERY = 46,
 } cairn_result_t;
 
 /*
@@ -426,6 +439,28 @@ typedef enum {
      */
     CAIRN_UPLOAD_HASH_ONLY = 1,
 } cairn_upload_t;
+
+/*
+ How far what is left to spend makes the device do less.
+ */
+typedef enum {
+    /*
+     Not at all: half of what may be saved up is there.
+     */
+    CAIRN_DEGRADATION_NONE = 0,
+    /*
+     Routine and bulk records wait twice as long.
+     */
+    CAIRN_DEGRADATION_LONGER_INTERVALS = 1,
+    /*
+     They wait four times as long, and go as hashes: the device keeps their data.
+     */
+    CAIRN_DEGRADATION_HASH_ONLY = 2,
+    /*
+     Only urgent records are sent.
+     */
+    CAIRN_DEGRADATION_URGENT_ONLY = 3,
+} cairn_degradation_t;
 
 /*
  Where a wall time came from; a later one is better.
@@ -554,6 +589,26 @@ typedef struct {
      */
     uint64_t wall_ms;
     /*
+     What is saved up and may be spent for routine and bulk records, in microjoules.
+     */
+    uint64_t energy_uj;
+    /*
+     What is saved up beside that for urgent records alone, in microjoules.
+     */
+    uint64_t energy_reserve_uj;
+    /*
+     What exchanges cost more than was there, in microjoules: the refill pays it before anything routine starts.
+     */
+    uint64_t energy_debt_uj;
+    /*
+     What was charged since boot, in microjoules.
+     */
+    uint64_t energy_charged_uj;
+    /*
+     What comes in, in microwatts.
+     */
+    uint32_t energy_refill_uw;
+    /*
      The device's id.
      */
     uint8_t device[32];
@@ -601,6 +656,10 @@ typedef struct {
      Submissions refused for another reason.
      */
     uint32_t refused;
+    /*
+     Urgent submissions over their limit: each was counted, and one record says how many there were.
+     */
+    uint32_t coalesced;
     /*
      Exchanges started: each is one radio wake.
      */
@@ -677,6 +736,10 @@ typedef struct {
      */
     uint8_t wall_quality;
     /*
+     How far what is left to spend makes the device do less, a `cairn_degradation_t`.
+     */
+    uint8_t degradation;
+    /*
      How far a rotation to another key is: 0 none, 1 journaled and not signed by the old key yet, 2 signed, and the next key is
      waited for.
      */
@@ -731,6 +794,116 @@ typedef struct {
  agent answers CAIRN_E_CONTEXT.
  */
 typedef void (*cairn_event_callback_t)(const cairn_event_t *event, void *context);
+
+/*
+ What things cost at one coverage level of NB-IoT, on the battery's side: microjoules, but for the last.
+ */
+typedef struct {
+    /*
+     Waking the modem and finding the cell.
+     */
+    uint32_t wake_uj;
+    /*
+     Random access and the set-up of a connection.
+     */
+    uint32_t setup_uj;
+    /*
+     One byte on the wire, headers counted.
+     */
+    uint32_t byte_uj;
+    /*
+     Waiting for one answer.
+     */
+    uint32_t round_trip_uj;
+    /*
+     Giving the connection up.
+     */
+    uint32_t release_uj;
+    /*
+     A tracking area update with nothing else.
+     */
+    uint32_t tau_uj;
+    /*
+     Listening once in an eDRX cycle.
+     */
+    uint32_t paging_cycle_uj;
+    /*
+     Attaching after power was off.
+     */
+    uint32_t attach_uj;
+    /*
+     How long an exchange of one round trip takes that nothing delays, in milliseconds.
+     */
+    uint32_t usual_ms;
+} cairn_level_costs_t;
+
+/*
+ What things cost. `cairn_energy_model_configured` gives the one of the configuration, to change a row of.
+ */
+typedef struct {
+    /*
+     At the coverage levels 0, 1 and 2.
+     */
+    cairn_level_costs_t levels[3];
+    /*
+     What the modem draws asleep, in nanowatts.
+     */
+    uint32_t floor_nw;
+    /*
+     What a connection draws that waits, in microwatts.
+     */
+    uint32_t tail_uw;
+    /*
+     How long the network keeps a connection after the last byte, in milliseconds: 0 where release assistance works.
+     */
+    uint32_t tail_ms;
+    /*
+     A signature, in microjoules.
+     */
+    uint32_t signature_uj;
+    /*
+     A write to flash, in microjoules.
+     */
+    uint32_t flash_write_uj;
+    /*
+     A sector of it erased, in microjoules.
+     */
+    uint32_t flash_erase_uj;
+    /*
+     The coverage level to reckon with where none was reported: 0, 1 or 2.
+     */
+    uint8_t unknown_level;
+} cairn_energy_model_t;
+
+/*
+ A battery, how long it must last, and what draws on it beside Cairn and the modem.
+ */
+typedef struct {
+    /*
+     Nominal capacity, in milliampere hours: 1 to 10000000.
+     */
+    uint32_t capacity_mah;
+    /*
+     Nominal voltage, in millivolts: 500 to 60000.
+     */
+    uint32_t millivolts;
+    /*
+     Share of the capacity that can be used, in thousandths: 1 to 1000.
+     */
+    uint32_t usable_permille;
+    /*
+     What it loses by itself in a year, in thousandths of its capacity: at most 1000.
+     */
+    uint32_t self_discharge_permille;
+    /*
+     Years it must last from now on: 1 to 50.
+     */
+    uint32_t life_years;
+    /*
+     What the rest of the device draws on the mean, in microwatts: at most 4000000.
+     */
+    uint32_t device_uw;
+} cairn_battery_t;
 
 /*
  One submission on its way to the agent. The port's queue copies it whole and looks at nothing inside.
@@ -1008,6 +1181,68 @@ cairn_result_t cairn_endorse(const uint8_t *nonce,
                              size_t capacity,
                              size_t *length,
                              uint32_t timeout_ms);
+
+/*
+ Gives the energy model of the configuration (menu *Energy model*), whatever is in force.
+
+ @param model Where it goes.
+
+ Blocks: never. Tasks: any, before cairn_init too. Interrupts: yes.
+
+ Errors: CAIRN_E_NULL.
+
+ # Safety
+ `model` is NULL or valid for writing.
+ */
+cairn_result_t cairn_energy_model_configured(cairn_energy_model_t *model);
+
+/*
+ Has everything be charged and planned by another energy model from now on: one that was measured on this device. Not kept over
+ a reset: call it after each cairn_init, before the agent's task runs, so that the first exchange is paid for by it too.
+
+ @param model Copied. Energies at most 1000 J, times at most ten minutes, `floor_nw` at most 1 W, `tail_uw` at most 10 W.
+
+ Blocks: never. Tasks: any, and the event callback. Interrupts: no.
+
+ Errors: those of cairn_flush; CAIRN_E_NULL, CAIRN_E_ARGUMENT for a number out of its bounds, CAIRN_E_ENERGY_MODEL when a
+ coverage level costs less than a better one, CAIRN_E_BATTERY when the modem's sleep leaves nothing of the battery in force.
+ Nothing is changed then.
+
+ # Safety
+ `model` is NULL or valid for reading.
+ */
+cairn_result_t cairn_set_energy_model(const cairn_energy_model_t *model);
+
+/*
+ Tells that another battery was fitted, or that it must last another time: the energy budget's refill from now on. What was saved
+ up stays, and how much may be saved up is the build's: nothing is given for a new battery, so that nothing can be had by saying so
+ twice. Not kept over a reset: call it after each cairn_init, before the agent's task runs.
+
+ @param battery Copied; each field says its bounds.
+
+ Blocks: never. Tasks: any, and the event callback. Interrupts: no.
+
+ Errors: those of cairn_flush; CAIRN_E_NULL, CAIRN_E_ARGUMENT for a number out of its bounds, CAIRN_E_BATTERY when nothing is left
+ of it for Cairn beside the rest of the device and the modem's sleep. Nothing is changed then.
+
+ # Safety
+ `battery` is NULL or valid for reading.
+ */
+cairn_result_t cairn_set_battery(const cairn_battery_t *battery);
+
+/*
+ Tells which timers of power saving mode the network granted, where the product's own modem driver knows them and Cairn's does not:
+ from T3412 follows when the next tracking area update is due, which an upload puts off.
+
+ @param t3324_s From the end of a connection to sleep, in seconds: at most 11160; CAIRN_TIMER_UNKNOWN.
+ @param t3412_s From a connection to the tracking area update after it, in seconds: 1 to 35712000; CAIRN_TIMER_UNKNOWN.
+
+ Blocks: never. Tasks: any, and the event callback. Interrupts: no.
+
+ Errors: those of cairn_flush; CAIRN_E_ARGUMENT. A timer that is unknown leaves what was known of it.
+ */
+cairn_result_t cairn_radio_timers(uint32_t t3324_s,
+                                  uint32_t t3412_s);
 
 /*
  Says that the boot loader confirmed the image that runs: a firmware record `[version, hash, slot]` goes into the journal, once.

@@ -20,7 +20,7 @@ use crate::{
     firmware,
     instance::{Birth, DeviceAgent, InFlash, Instance, Journal, Start, Step, Wishes},
     port::{self, PortClock, PortFlash},
-    power::{self, Energy},
+    power,
     record::cairn_record_t,
     report::{cairn_event_t, cairn_status_t},
     result::cairn_result_t,
@@ -116,10 +116,10 @@ fn advance(instance: &Instance, agent: &mut DeviceAgent, record: &mut cairn_reco
 /// Has the schedule go by what the application said of energy. Never inlined: it is large, and must not lie under a signature.
 #[inline(never)]
 fn retune(instance: &Instance, agent: &mut DeviceAgent) {
-    let Energy { model, battery } = instance.shared(|shared| shared.energy);
+    let energy = instance.shared(|shared| shared.energy);
     let schedule = agent.schedule_mut();
-    schedule.set_model(model);
-    schedule.set_budget(PortClock.now(), battery.budget(&model));
+    schedule.set_model(energy.model);
+    schedule.set_budget(PortClock.now(), energy.budget());
 }
 
 /// Starts the agent, in the first step, and in later ones while its signer does not answer; says whether it tried. Never inlined, as

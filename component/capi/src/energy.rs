@@ -256,10 +256,9 @@ pub unsafe extern "C" fn cairn_set_energy_model(model: *const cairn_energy_model
     answered(not_in_isr().and(model).and_then(|model| wish(|shared| retune(shared, |energy| energy.model = model))))
 }
 
-/// Tells that another battery was fitted, or that it must last another time: the energy budget's refill from now on, and how much may be
-/// saved up, unless CONFIG_CAIRN_POWER_BURST_J and _RESERVE_J name it. What was saved up stays, as far as there is room: nothing is
-/// given for a new battery, so that nothing can be had by saying so twice. Not kept over a reset: call it after each cairn_init,
-/// before the agent's task runs.
+/// Tells that another battery was fitted, or that it must last another time: the energy budget's refill from now on. What was saved
+/// up stays, and how much may be saved up is the build's: nothing is given for a new battery, so that nothing can be had by saying so
+/// twice. Not kept over a reset: call it after each cairn_init, before the agent's task runs.
 ///
 /// @param battery Copied; each field says its bounds.
 ///
@@ -312,7 +311,7 @@ pub extern "C" fn cairn_radio_timers(t3324_s: u32, t3412_s: u32) -> cairn_result
 fn retune(shared: &mut Shared, change: impl FnOnce(&mut power::Energy)) -> Result<(), cairn_result_t> {
     let mut energy = shared.energy;
     change(&mut energy);
-    if energy.battery.refill_uw(&energy.model) == 0 {
+    if energy.refill_uw() == 0 {
         return Err(CAIRN_E_BATTERY);
     }
     (shared.energy, shared.wishes.retune) = (energy, true);

@@ -156,7 +156,7 @@ pub const CAIRN_STORAGE_SIZE: usize = (cairn_config::UPLINK_MAX
     + STORAGE_WAITER * cairn_config::WAITERS)
     .next_multiple_of(16);
 const WIDE: bool = size_of::<usize>() == 8;
-const STORAGE_FIXED: usize = if WIDE { 3360 } else { 3200 };
+const STORAGE_FIXED: usize = if WIDE { 3488 } else { 3424 };
 /// What the link takes: a datagram, and with the modem another, and its lines. A socket is the port's, which gives a datagram down.
 const STORAGE_LINK: usize = if cairn_config::AT_MODEM {
     2 * transport::TX + 5 * cairn_config::AT_LINE_MAX / 2 + if WIDE { 1216 } else { 1152 }

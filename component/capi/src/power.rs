@@ -95,6 +95,17 @@ pub(crate) struct Energy {
 impl Energy {
     /// As the configuration has it.
     pub(crate) const CONFIGURED: Self = Self { model: MODEL, battery: BATTERY };
+
+    /// What comes in; 0 when nothing is left for it.
+    pub(crate) const fn refill_uw(&self) -> u32 {
+        self.battery.refill_uw(&self.model)
+    }
+
+    /// What the budget is told. How much is saved up stays what it was: were it to grow, what is there would no longer be half of it,
+    /// and the device would save where it has no reason to.
+    pub(crate) const fn budget(&self) -> budget::Settings {
+        budget::Settings { refill_uw: self.refill_uw(), ..BUDGET }
+    }
 }
 
 /// A battery, how long it must last, and what draws on it beside Cairn and the modem.
@@ -110,7 +121,7 @@ pub(crate) struct Battery {
 
 impl Battery {
     /// What is left for the budget's refill beside the rest of the device and the modem's sleep, microwatts; 0 when nothing is.
-    pub(crate) const fn refill_uw(&self, model: &Model) -> u32 {
+    const fn refill_uw(&self, model: &Model) -> u32 {
         let supply = budget::Supply {
             capacity_mah: self.capacity_mah,
             millivolts: self.millivolts,
@@ -120,18 +131,6 @@ impl Battery {
             floor_nw: self.device_uw.saturating_mul(1000).saturating_add(model.floor_nw),
         };
         supply.refill_uw()
-    }
-
-    /// What the budget is told of this battery where things cost `model`.
-    pub(crate) const fn budget(&self, model: &Model) -> budget::Settings {
-        let (refill_uw, dearest) = (self.refill_uw(model), dearest(model));
-        budget::Settings {
-            refill_uw,
-            burst: saved_up(cairn_config::POWER_BURST_J, BURST_DAYS, refill_uw, dearest),
-            reserve: saved_up(cairn_config::POWER_RESERVE_J, RESERVE_DAYS, refill_uw, dearest),
-            urgent_burst: cairn_config::URGENT_BURST,
-            urgent_interval: Millis::from_secs(cairn_config::URGENT_INTERVAL_S),
-        }
     }
 }
 
@@ -152,7 +151,16 @@ pub(crate) const fn dearest(model: &Model) -> MicroJoules {
 }
 
 /// What the budget is told before the application says otherwise.
-const BUDGET: budget::Settings = BATTERY.budget(&MODEL);
+const BUDGET: budget::Settings = {
+    let (refill_uw, dearest) = (BATTERY.refill_uw(&MODEL), dearest(&MODEL));
+    budget::Settings {
+        refill_uw,
+        burst: saved_up(cairn_config::POWER_BURST_J, BURST_DAYS, refill_uw, dearest),
+        reserve: saved_up(cairn_config::POWER_RESERVE_J, RESERVE_DAYS, refill_uw, dearest),
+        urgent_burst: cairn_config::URGENT_BURST,
+        urgent_interval: Millis::from_secs(cairn_config::URGENT_INTERVAL_S),
+    }
+};
 
 const _: () = assert!(
     BUDGET.refill_uw > 0,

@@ -118,6 +118,8 @@ pub struct Budget {
     /// What left it for what runs now, nanojoules.
     held: u64,
     purpose: Purpose,
+    /// What was charged since the start.
+    charged: MicroJoules,
     /// Level and debt as they were kept.
     kept: (u64, u64),
     seen: Millis,
@@ -139,6 +141,7 @@ impl Budget {
             debt: 0,
             held: 0,
             purpose: Purpose::Routine,
+            charged: MicroJoules(0),
             kept: (full, 0),
             seen: now,
             urgent: Urgent::new(settings.urgent_burst, settings.urgent_interval),
@@ -221,6 +224,7 @@ impl Budget {
     /// What was held for has ended, and cost `spent`.
     pub fn settle(&mut self, now: Millis, spent: MicroJoules) {
         self.refill(now);
+        self.charged = self.charged.plus(spent);
         let spent = spent.0.saturating_mul(NANO);
         self.level = self.level.saturating_add(self.held.saturating_sub(spent));
         let more = spent.saturating_sub(self.held);
@@ -231,6 +235,7 @@ impl Budget {
     /// Something happened that costs `spent`, asked for or not.
     pub fn charge(&mut self, now: Millis, spent: MicroJoules) {
         self.refill(now);
+        self.charged = self.charged.plus(spent);
         self.draw(spent.0.saturating_mul(NANO), Purpose::Routine);
     }
 
@@ -249,6 +254,12 @@ impl Budget {
             Purpose::Routine => self.settings.burst,
             Purpose::Urgent => self.settings.burst.plus(self.settings.reserve),
         }
+    }
+
+    /// What was charged since the start.
+    #[must_use]
+    pub const fn charged(&self) -> MicroJoules {
+        self.charged
     }
 
     /// What is in the bucket.

@@ -24,6 +24,7 @@ static void before_init(char **unused)
     EXPECT(cairn_flush(), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_set_upload(CAIRN_UPLOAD_DATA), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_radio_hint(1000), CAIRN_E_NOT_INITIALISED);
+    EXPECT(cairn_radio_timers(2, 3600), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_firmware_confirmed("1.0", payload, 0), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_status(&out), CAIRN_E_NOT_INITIALISED);
     EXPECT(cairn_evidence(0, &byte, 1, &length, 0), CAIRN_E_NOT_INITIALISED);

@@ -7,6 +7,7 @@
 pub(crate) type Row = (&'static [&'static str], &'static [(&'static str, &'static str)]);
 
 const OPTIONS: &str = "component/capi/tests/options.rs";
+const ENERGY: &str = "component/capi/tests/energy.rs";
 const SIGNERS: &str = "component/capi/tests/signers.rs";
 const C_INTERFACE: &str = "component/capi/tests/c_interface.rs";
 const KEYS: &str = "component/capi/tests/keys.rs";
@@ -58,7 +59,14 @@ pub(crate) const EFFECTS: &[Row] = &[
         ],
         &[POWER],
     ),
-    (&["URGENT_BURST", "URGENT_INTERVAL_S", "T3412_S"], &[POWER]),
+    (
+        &["URGENT_BURST", "URGENT_INTERVAL_S"],
+        &[
+            POWER,
+            (ENERGY, "fn urgent_records_over_the_configured_limit_are_counted_and_told_after_the_configured_interval"),
+        ],
+    ),
+    (&["T3412_S"], &[POWER, (ENERGY, "fn an_exchange_and_each_tracking_area_update_cost_what_the_application_says")]),
     (
         &[
             "ENERGY_CE0_WAKE_UJ",
