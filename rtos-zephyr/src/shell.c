@@ -114,6 +114,7 @@ static int stats(const struct shell *shell, size_t count, char **arguments)
 	print_number(shell, "journal_full", now.journal_full);
 	print_number(shell, "displaced", now.displaced);
 	print_number(shell, "refused", now.refused);
+	print_number(shell, "coalesced", now.coalesced);
 	print_number(shell, "signatures", now.signatures);
 	print_number(shell, "signer_failures", now.signer_failures);
 	print_text(shell, "last_signer", cairn_strerror(now.last_signer));
@@ -134,6 +135,25 @@ static int stats(const struct shell *shell, size_t count, char **arguments)
 #endif
 	print_number(shell, "stack_bytes", CONFIG_CAIRN_TASK_STACK_BYTES);
 	print_number(shell, "stack_used", cairn_zephyr_stack_used());
+	return 0;
+}
+
+static int energy(const struct shell *shell, size_t count, char **arguments)
+{
+	ARG_UNUSED(count);
+	ARG_UNUSED(arguments);
+	static const char *const steps[] = {"none", "longer_intervals", "hash_only", "urgent_only"};
+	cairn_status_t now;
+	int error = look(shell, &now);
+	if (error != 0) {
+		return error;
+	}
+	print_text(shell, "degradation", name_in(steps, ARRAY_SIZE(steps), now.degradation));
+	print_number(shell, "saved_uj", now.energy_uj);
+	print_number(shell, "reserve_uj", now.energy_reserve_uj);
+	print_number(shell, "debt_uj", now.energy_debt_uj);
+	print_number(shell, "charged_uj", now.energy_charged_uj);
+	print_number(shell, "refill_uw", now.energy_refill_uw);
 	return 0;
 }
 
@@ -195,6 +215,7 @@ SHELL_STATIC_SUBCMD_SET_CREATE(commands,
 	SHELL_CMD_ARG(flush, NULL, "Seal and send what there is, now", flush, 1, 0),
 	SHELL_CMD_ARG(selftest, NULL, "Known answers of every primitive; a failure stops the agent", selftest, 1, 0),
 	SHELL_CMD_ARG(stats, NULL, "Counters since boot", stats, 1, 0),
+	SHELL_CMD_ARG(energy, NULL, "What may be spent, in microjoules, and how far it makes the device do less", energy, 1, 0),
 	SHELL_CMD_ARG(journal, NULL, "What the journal holds", journal, 1, 0),
 	SHELL_SUBCMD_SET_END);
 

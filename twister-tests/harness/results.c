@@ -59,6 +59,8 @@ static const struct reached table[] = {
 	{CAIRN_E_KEY_NOT_ERASED, KEYS, NULL},
 	{CAIRN_E_KEY_DESTROYED, KEYS, NULL},
 	{CAIRN_E_COALESCED, DEVICE, NULL},
+	{CAIRN_E_ENERGY_MODEL, DEVICE, NULL},
+	{CAIRN_E_BATTERY, DEVICE, NULL},
 };
 
 void expect_results_of(enum image image)

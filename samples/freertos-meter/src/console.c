@@ -118,6 +118,7 @@ static void command_status(const char *argument)
     say_number("journal_full", status.journal_full);
     say_number("displaced", status.displaced);
     say_number("refused", status.refused);
+    say_number("coalesced", status.coalesced);
     say_number("exchanges", status.exchanges);
     say_number("exchange_failures", status.exchange_failures);
     say_number("connections", status.connections);
@@ -133,6 +134,12 @@ static void command_status(const char *argument)
     say_number("last_link_code", status.last_link_code);
     say_number("wall_ms", status.wall_ms);
     say_number("wall_quality", status.wall_quality);
+    say_number("degradation", status.degradation);
+    say_number("energy_uj", status.energy_uj);
+    say_number("energy_reserve_uj", status.energy_reserve_uj);
+    say_number("energy_debt_uj", status.energy_debt_uj);
+    say_number("energy_charged_uj", status.energy_charged_uj);
+    say_number("energy_refill_uw", status.energy_refill_uw);
     say_end();
 }
 

@@ -119,3 +119,20 @@ ZTEST(agent, test_e_a_clock_that_is_set_is_recorded)
 	zassert_equal(now.next_seq, next + 1);
 	zassert_equal(told.count[CAIRN_EVENT_CLOCK_STEPPED], 1);
 }
+
+ZTEST(agent, test_f_who_rattles_is_counted)
+{
+	cairn_result_t result = CAIRN_OK;
+	uint32_t taken = 0;
+	uint64_t next = status().next_seq;
+	while (result == CAIRN_OK && taken < 100) {
+		result = cairn_submit_wait(CAIRN_KIND_EVENT, CAIRN_PRIORITY_URGENT, payload, 1, PATIENCE_MS, NULL);
+		taken += result == CAIRN_OK;
+	}
+	EXPECT(result, CAIRN_E_COALESCED);
+	/* One came before this test, and perhaps not ten minutes ago. */
+	zassert_true(taken >= CONFIG_CAIRN_URGENT_BURST - 1 && taken <= CONFIG_CAIRN_URGENT_BURST, "%u taken", taken);
+	until_idle();
+	zassert_equal(status().coalesced, 1);
+	zassert_equal(status().next_seq, next + taken);
+}

@@ -12,10 +12,13 @@ static const uint8_t nonce[CAIRN_NONCE_BYTES] = {0x6e};
 /* Room for a cairn_storage_t, also where it must not lie. */
 static _Alignas(16) uint8_t room[sizeof(cairn_storage_t) + 16];
 #define SPARE ((cairn_storage_t *)room)
+/* A cell that is good for Cairn, and a model that costs nothing. */
+static const cairn_battery_t cell = {8500, 3600, 800, 10, 10, 0};
+static const cairn_energy_model_t model;
 static const cairn_config_t good = {.factory = factory_meter, .factory_length = sizeof(factory_meter)};
 
 /* Calls of an interrupt, each with what it must answer. EXPECT cannot end a test from there. */
-#define INTERRUPT_CALLS 20
+#define INTERRUPT_CALLS 24
 static struct {
 	cairn_result_t got[INTERRUPT_CALLS];
 	unsigned int count;
@@ -35,6 +38,9 @@ static void call_everything(const void *unused)
 		cairn_flush(),
 		cairn_set_upload(CAIRN_UPLOAD_DATA),
 		cairn_radio_hint(1),
+		cairn_radio_timers(2, 3600),
+		cairn_set_battery(&cell),
+		cairn_set_energy_model(&model),
 		cairn_status(&out),
 		cairn_evidence(0, &byte, 1, &length, 0),
 		cairn_endorse(nonce, &byte, 1, &length, 0),
@@ -87,6 +93,9 @@ ZTEST(before_init, test_every_function_says_so)
 	EXPECT(cairn_flush(), CAIRN_E_NOT_INITIALISED);
 	EXPECT(cairn_set_upload(CAIRN_UPLOAD_DATA), CAIRN_E_NOT_INITIALISED);
 	EXPECT(cairn_radio_hint(1000), CAIRN_E_NOT_INITIALISED);
+	EXPECT(cairn_radio_timers(2, 3600), CAIRN_E_NOT_INITIALISED);
+	EXPECT(cairn_set_battery(&cell), CAIRN_E_NOT_INITIALISED);
+	EXPECT(cairn_set_energy_model(&model), CAIRN_E_NOT_INITIALISED);
 	EXPECT(cairn_status(&out), CAIRN_E_NOT_INITIALISED);
 	EXPECT(cairn_evidence(0, &byte, 1, &length, 0), CAIRN_E_NOT_INITIALISED);
 	EXPECT(cairn_endorse(nonce, &byte, 1, &length, 0), CAIRN_E_NOT_INITIALISED);
@@ -172,6 +181,16 @@ ZTEST(wrong_calls, test_each_has_its_error_and_none_reaches_the_agent)
 		}
 	}
 	EXPECT(cairn_set_upload(2), CAIRN_E_ARGUMENT);
+	const cairn_battery_t none = {0, 3600, 800, 10, 10, 0}, empty = {8500, 3600, 100, 10, 10, 0};
+	EXPECT(cairn_set_battery(NULL), CAIRN_E_NULL);
+	EXPECT(cairn_set_battery(&none), CAIRN_E_ARGUMENT);
+	EXPECT(cairn_set_battery(&empty), CAIRN_E_BATTERY);
+	cairn_energy_model_t wrong;
+	EXPECT(cairn_energy_model_configured(&wrong), CAIRN_OK);
+	wrong.levels[1].byte_uj = wrong.levels[0].byte_uj - 1;
+	EXPECT(cairn_set_energy_model(&wrong), CAIRN_E_ENERGY_MODEL);
+	EXPECT(cairn_set_energy_model(NULL), CAIRN_E_NULL);
+	EXPECT(cairn_radio_timers(2, 0), CAIRN_E_ARGUMENT);
 	EXPECT(cairn_status(NULL), CAIRN_E_NULL);
 	EXPECT(cairn_evidence(0, NULL, 1, &length, 0), CAIRN_E_NULL);
 	EXPECT(cairn_evidence(0, &byte, 1, NULL, 0), CAIRN_E_NULL);

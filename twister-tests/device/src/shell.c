@@ -47,7 +47,7 @@ BOOT_SUITE(shell, BOOT_SHELL, NULL);
 
 ZTEST(shell, test_a_before_the_agent_runs_each_command_says_so)
 {
-	static const char *const commands[] = {"cairn status", "cairn stats", "cairn journal", "cairn flush", "cairn selftest"};
+	static const char *const commands[] = {"cairn status", "cairn stats", "cairn energy", "cairn journal", "cairn flush", "cairn selftest"};
 	zassert_true(WAIT_FOR(shell_ready(shell_backend_dummy_get_ptr()), 20 * USEC_PER_SEC, k_msleep(1)));
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		zassert_equal(run(commands[i]), -EIO, "%s", commands[i]);
@@ -83,7 +83,17 @@ ZTEST(shell, test_c_queue_journal_and_stats_tell_their_numbers)
 	zassert_true(says_number("accepted", (uint32_t)now.accepted), "%s", printed);
 	zassert_true(says_number("signatures", now.signatures), "%s", printed);
 	zassert_true(says("last_signer", "done"), "%s", printed);
+	zassert_true(says_number("coalesced", 0), "%s", printed);
 	zassert_true(says_number("stack_bytes", CONFIG_CAIRN_TASK_STACK_BYTES), "%s", printed);
+}
+
+ZTEST(shell, test_c_energy_tells_what_may_be_spent)
+{
+	zassert_ok(run("cairn energy"));
+	zassert_true(says("degradation", "none"), "%s", printed);
+	zassert_true(says_number("refill_uw", status().energy_refill_uw), "%s", printed);
+	zassert_true(says_number("charged_uj", (uint32_t)status().energy_charged_uj), "%s", printed);
+	zassert_true(says_number("debt_uj", 0), "%s", printed);
 }
 
 ZTEST(shell, test_d_flush_seals_and_selftest_passes)
