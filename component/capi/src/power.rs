@@ -145,7 +145,8 @@ const fn saved_up(joules: u32, days: u32, refill_uw: u32, dearest: MicroJoules) 
 
 /// The most that is ever held for an exchange: the longest uplink at the edge of coverage, by the largest factor that is learned. A
 /// bucket that never holds it never sends there again.
-pub(crate) const fn dearest(model: &Model) -> MicroJoules {
+const fn dearest(model: &Model) -> MicroJoules {
+    #[allow(clippy::cast_possible_truncation, reason = "at most 1408")]
     let bytes = EXCHANGE_BYTES + cairn_config::UPLINK_MAX as u32;
     model.exchange(CoverageLevel::Ce2, bytes, 1).times(Learned::FACTOR_MAX)
 }
