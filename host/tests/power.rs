@@ -2,12 +2,14 @@
 //! `cairn power` as people use it: what it answers, and every refusal with its words and exit code.
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Output},
 };
 
+use cairn_power::scenario::Scenario;
 use serde_json::Value;
 
 fn cairn(arguments: &[&str]) -> Output {
@@ -138,4 +140,49 @@ fn a_scenario_that_cannot_be_is_refused_with_the_field_and_what_it_could_say() {
     refused(&["run", "meter", "--years", "NaN"], 1, &["--years NaN"]);
     refused(&["run", "meter", "--years", "ten"], 2, &["ten"]);
     refused(&["run", "meter", "--strategy", "luck"], 2, &["luck", "cairn, daily, message, reference, optimum"]);
+}
+
+/// What the table in docs/power.md calls fields, with the section that each is in.
+fn documented() -> Vec<(String, String)> {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/power.md")).unwrap();
+    let (_, section) = text.split_once("### A scenario file").unwrap();
+    let section = section.split("\n#").next().unwrap();
+    let names = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let parts = |name: &str| match name.rsplit_once('.') {
+        Some((section, field)) => (section.to_owned(), field.to_owned()),
+        None => (String::new(), name.to_owned()),
+    };
+    names.map(parts).collect()
+}
+
+#[test]
+fn the_table_of_a_scenarios_fields_names_all_of_them_and_no_other() {
+    let (good, documented) = (done(&["scenario", "meter"]), documented());
+    for section in ["battery", "product", "deadlines", "network", "outage", "budget", "truth", "truth.ce0"] {
+        let header = if section == "outage" { format!("[[{section}]]") } else { format!("[{section}]") };
+        let spoiled = format!("{header}\nno_such_field = 1\n");
+        let text = if good.contains(&header) {
+            good.replacen(&header, spoiled.trim_end(), 1)
+        } else {
+            format!("{good}\n{spoiled}")
+        };
+        let Err(error) = Scenario::parse(&text) else { panic!("{section} takes anything") };
+        let said = error.to_string();
+        let (_, known) = said.split_once("expected one of ").unwrap_or_else(|| panic!("{said}"));
+        // The error's words are: `a`, `b`, `c`.
+        let known: BTreeSet<&str> = known.split('`').skip(1).step_by(2).collect();
+        let told = documented.iter().filter(|(of, _)| of == section).map(|(_, field)| field.as_str());
+        let told: BTreeSet<&str> =
+            told.chain((section == "truth").then_some(["ce0", "ce1", "ce2"]).into_iter().flatten()).collect();
+        assert_eq!(told, known, "[{section}]");
+    }
+    for (section, field) in documented.iter().filter(|(section, _)| section == "coverage") {
+        let (other, value) = match field.as_str() {
+            "level" => ("", "2"),
+            "place" => ("shade = \"busy\"", "\"deep\""),
+            _ => ("place = \"edge\"", "\"covered\""),
+        };
+        let text = good.replacen("level = 0", &format!("{field} = {value}\n{other}"), 1);
+        assert!(Scenario::parse(&text).is_ok(), "{section}.{field}");
+    }
 }
