@@ -7,7 +7,8 @@
 //!
 //! The simulator of years: [`scenario`] says what a life is made of, [`product`] what the product does in it, [`coverage`] how the
 //! radio is received, [`radio`] what using it costs, [`battery`] and [`diary`] what is left. [`life`] lets the very same agent as a
-//! device's live it; [`strategies`] are the others, [`compare`] puts them side by side into an [`outcome`].
+//! device's live it; [`strategies`] are the others, [`compare`] puts them side by side into an [`outcome`]; [`forecast`] is
+//! what is promised, measured.
 
 pub mod battery;
 pub mod bill;
@@ -17,6 +18,7 @@ pub mod coverage;
 pub mod diary;
 mod flash;
 pub mod fleet;
+pub mod forecast;
 pub mod gated;
 pub mod informed;
 pub mod life;

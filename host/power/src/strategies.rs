@@ -34,9 +34,11 @@ const RECORD_ENVELOPE_BYTES: usize = 1 + 5 + 9 + 2;
 
 /// What the reference peer sends and receives for one on-chain write, measured: bytes up and down over all its connections.
 const REFERENCE_BYTES: u32 = 2254 + 2684;
-/// Its TCP connections for one write. Each is taken to wait for one answer, although a TCP connection waits for two.
-const REFERENCE_CONNECTIONS: u32 = 6;
-/// It is awake so long, until the block is there.
+/// Its TCP connections for one write.
+pub(crate) const REFERENCE_CONNECTIONS: u32 = 6;
+/// What each of them waits for: the answer to its SYN, and that to its request.
+const ROUND_TRIPS_PER_CONNECTION: u32 = 2;
+/// It was measured where an answer takes no time, and is awake so long until the block is there.
 const REFERENCE_AWAKE_MS: u32 = 12_000;
 
 /// A plain daily batch: everything is sealed and sent once a day, what is urgent after its delay; after a failure again every quarter of
@@ -182,7 +184,8 @@ pub fn reference(scenario: &Scenario, air: &Rc<Air>, progress: &mut dyn FnMut(Pr
     );
     let signature = cairn::power::cost::MicroJoules(u64::from(scenario.truth().signature_uj));
     let mut send = |radio: &mut Radio, diary: &mut Diary, now: u64, _: usize| {
-        let exchanged = radio.session(now, REFERENCE_BYTES, REFERENCE_CONNECTIONS, REFERENCE_AWAKE_MS);
+        let round_trips = REFERENCE_CONNECTIONS * ROUND_TRIPS_PER_CONNECTION;
+        let exchanged = radio.session(now, REFERENCE_BYTES, round_trips, REFERENCE_AWAKE_MS);
         diary.spend(Cause::Signature, signature);
         diary.spend_all(exchanged.energy);
         exchanged.result
