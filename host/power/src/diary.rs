@@ -139,10 +139,9 @@ impl Diary {
         self.today.degradation = self.today.degradation.max(degradation);
     }
 
-    /// Records that wait.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.pending.len()
+    /// The device was told that it spent this, by its own model.
+    pub fn note_charged(&mut self, energy: MicroJoules) {
+        self.today.charged = self.today.charged.plus(energy);
     }
 
     /// The day ends: what was drawn all through it leaves the battery with the rest. Whether the battery still gives anything.
@@ -155,6 +154,7 @@ impl Diary {
         let ended = (self.days.len() + 1) as u64 * DAY_MS;
         let oldest = self.pending.front().map_or(0, |pending| ended.saturating_sub(pending.at));
         self.today.staleness_ms = self.today.staleness_ms.max(oldest);
+        self.today.waiting = u32::try_from(self.pending.len()).unwrap_or(u32::MAX);
         self.today.coverage_hours = self.air.hours(self.days.len());
         self.today.battery = self.battery.gives(self.days.len() as f64 + 1.0);
         let gives = self.today.battery.0 > 0;

@@ -190,6 +190,7 @@ pub fn live<P: Plan>(
         radio: Radio::of(scenario, Rc::clone(air)),
         relay: Relay::new(DEPLOYMENT, key, millis(scenario.network.final_hours * 3600.0).0),
         diary: Diary::of(scenario, Rc::clone(air)),
+        believed: scenario.believed(),
     }));
     let agent = boot(scenario, &flash, &world, &clock, &make)?;
     let taken = (0, Kind::READING, Priority::Routine, Vec::new());
@@ -316,12 +317,15 @@ impl<P: Plan, F: Fn(Option<&[u8]>, Millis) -> P> Life<'_, P, F> {
         let wear = self.flash.take_wear();
         let degradation: Degradation = self.agent.status().degradation;
         let (level, debt) = self.agent.schedule_mut().purse();
-        let diary = &mut self.world.borrow_mut().diary;
-        let Model { signature_uj, flash_write_uj, flash_erase_uj, .. } = self.truth;
-        let flash =
-            u64::from(wear.writes) * u64::from(flash_write_uj) + u64::from(wear.erases) * u64::from(flash_erase_uj);
-        diary.spend(Cause::Flash, MicroJoules(flash));
-        diary.spend(Cause::Signature, MicroJoules(u64::from(signature_uj)).times(signatures));
+        let World { diary, believed, .. } = &mut *self.world.borrow_mut();
+        let flash = |model: &Model| {
+            let write = MicroJoules(u64::from(model.flash_write_uj)).times(wear.writes);
+            write.plus(MicroJoules(u64::from(model.flash_erase_uj)).times(wear.erases))
+        };
+        let signed = |model: &Model| MicroJoules(u64::from(model.signature_uj)).times(signatures);
+        diary.spend(Cause::Flash, flash(&self.truth));
+        diary.spend(Cause::Signature, signed(&self.truth));
+        diary.note_charged(flash(believed).plus(signed(believed)));
         diary.note_budget(level, debt, degradation);
         diary.note_displaced(lost);
     }

@@ -11,7 +11,7 @@ use std::{
 
 use cairn::{
     ports::{Clock, Link, LinkError, Outcome},
-    power::cost::{ExchangeCost, PsmTimers},
+    power::cost::{ExchangeCost, Model, PsmTimers},
     time::{Millis, TimeQuality, WallTime},
     uplink::DOWNLINK_MAX,
 };
@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) radio: Radio,
     pub(crate) relay: Relay,
     pub(crate) diary: Diary,
+    /// What the device believes that things cost.
+    pub(crate) believed: Model,
 }
 
 /// An exchange that runs.
@@ -95,13 +97,14 @@ impl Link for SimLink {
         }
         let number = self.numbers.next().ok_or(LinkError::SequenceExhausted)?;
         let bytes_up = protected_bytes(uplink.len(), number, self.relay_knows_context);
-        let World { radio, relay, diary } = &mut *self.world.borrow_mut();
+        let World { radio, relay, diary, believed } = &mut *self.world.borrow_mut();
         let (out, length) = &mut self.downlink;
         let exchanged = radio.exchange(now.0, bytes_up, &mut || {
             *length = relay.take(now.0, uplink, out);
             u32::try_from(*length).expect("a downlink") + COAP_DOWN_BYTES
         });
         diary.spend_all(exchanged.energy);
+        diary.note_charged(believed.spent(&exchanged.cost, believed.unknown));
         diary.note_wake();
         if exchanged.result.is_err() {
             diary.note_failure();
@@ -139,5 +142,43 @@ impl Link for SimLink {
 
     fn psm_timers(&mut self) -> Option<PsmTimers> {
         self.timers.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cairn_coap::{
+        message::{Builder, Code, Head, Options, Type, option},
+        oscore::{Context, Secrets},
+    };
+
+    use super::*;
+
+    #[test]
+    fn coap_and_oscore_add_what_their_codec_adds() {
+        let secrets = Secrets { master_secret: &[3; 16], master_salt: &[], id_context: Some(&[7; 8]) };
+        let kid = [0xca, 0x14, 0, 1];
+        let device = Context::derive(&secrets, &kid, &[]).unwrap();
+        let relay = Context::derive(&secrets, &[], &kid).unwrap();
+        let mut options = [0; 16];
+        let mut builder = Builder::options(&mut options);
+        builder.option(option::URI_PATH, b"a").unwrap();
+        let length = builder.finish();
+        let inner = Options::parse(&options[..length]).unwrap();
+        let head = |code, options| Head { kind: Type::Confirmable, code, message_id: 7, token: &[1, 2], options };
+        for (number, knows, bytes) in
+            [(3, true, 168), (255, false, 168), (256, true, 1000), (70_000, true, 20), (1 << 24, false, 400)]
+        {
+            let (mut out, uplink) = ([0; 1200], vec![5; bytes]);
+            let asked = device.protect_request(number, !knows, &head(Code::POST, inner), &uplink, &mut out);
+            let (length, _) = asked.unwrap();
+            assert_eq!(protected_bytes(bytes, number, knows) as usize, length, "number {number}");
+            let (_, binding) =
+                relay.unprotect_request(&mut { cairn_coap::oscore::ReplayWindow::EMPTY }, &mut out[..length]).unwrap();
+            let mut answer = [0; 128];
+            let acknowledged = Head { kind: Type::Acknowledgement, ..head(Code::CHANGED, Options::NONE) };
+            let length = relay.protect_response(binding, None, &acknowledged, &[6; 38], &mut answer).unwrap();
+            assert_eq!(length, 38 + COAP_DOWN_BYTES as usize);
+        }
     }
 }

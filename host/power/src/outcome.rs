@@ -156,6 +156,10 @@ pub struct Day {
     pub late: u32,
     /// Records that were refused, displaced or coalesced.
     pub lost: u32,
+    /// Records that wait at its end.
+    pub waiting: u32,
+    /// What the device's own model makes of what it was told that it spent: exchanges, signatures, flash.
+    pub charged: MicroJoules,
     /// The longest that a record had waited when it was delivered that day, or waits still at its end, milliseconds.
     pub staleness_ms: u64,
     /// Hours at each coverage level.

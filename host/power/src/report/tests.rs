@@ -28,6 +28,8 @@ fn day(number: usize, battery_j: u64, uplink: ByCause, wakes: u32) -> Day {
         late: u32::from(trouble),
         lost: 0,
         staleness_ms: if trouble { 100 * HOUR } else { 12 * HOUR + (number as u64 % 5) * 60_000 },
+        waiting: 0,
+        charged: uplink.radio(),
         coverage_hours: if trouble { [0.0, 4.0, 20.0] } else { [20.0, 3.0, 1.0] },
     }
 }
