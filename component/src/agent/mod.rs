@@ -5,7 +5,8 @@
 //!
 //! Here: construction, `poll`, the inbox. [`open_batch`]: what will be sealed next. [`sealing`]: seal and sign.
 //! [`exchange`]: uplinks and downlinks. [`evidence`]: what the device itself can prove. [`endorsement`]: whose key it is.
-//! [`giving_way`]: an urgent record in a full journal. [`urgent`]: urgent records over their limit. [`clock_step`]: the wall clock. [`loss`]: what rotted after it was
+//! [`giving_way`]: an urgent record in a full journal. [`urgent`]: urgent records over their limit. [`clock_step`]:
+//! the wall clock. [`loss`]: what rotted after it was
 //! sealed. [`retention`]: what is old enough to go. [`firmware`]: which image runs. [`rotation`]: a key follows another.
 //! [`succession`]: which key signs, as the journal has it. [`status`]: what is told to the outside.
 

@@ -25,7 +25,8 @@ div.wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.85em}th,td{padding:.25em .6em;border-bottom:1px solid #ccc;text-align:right;vertical-align:top}
 th:first-child,td:first-child{text-align:left}
 dt{font-weight:bold}dd{margin:0 0 .4em 1.5em}
-@media print{body{font-size:11px;margin:0;max-width:none}div.wide{overflow:visible}section.scenario+section.scenario{break-before:page;border:0}}
+@media print{body{font-size:11px;margin:0;max-width:none}div.wide{overflow:visible}
+section.scenario+section.scenario{break-before:page;border:0}}
 ";
 
 /// Where this page comes from, for its foot.
@@ -48,7 +49,8 @@ pub fn render(compared: &[Comparison], origin: &Origin) -> Result<String, DrawEr
     };
     let mut page = format!(
         "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>{}</title>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n",
         escaped(&title)
     );
     if compared.len() > 1 {
@@ -119,7 +121,8 @@ fn figure(page: &mut String, class: &str, sentence: &str, more: &str, svg: &str)
     let sentence = escaped(sentence);
     let _ = write!(
         page,
-        "<figure class=\"{class}\">\n<figcaption>{sentence}{more}</figcaption>\n<div role=\"img\" aria-label=\"{sentence}\">\n{svg}</div>\n</figure>\n"
+        "<figure class=\"{class}\">\n<figcaption>{sentence}{more}</figcaption>\n\
+         <div role=\"img\" aria-label=\"{sentence}\">\n{svg}</div>\n</figure>\n"
     );
 }
 

@@ -128,7 +128,8 @@ pub(super) fn coverage(points: &[Point], days: usize) -> String {
     let mean = |level: usize| points.iter().map(|point| point.coverage[level]).sum::<f64>() / weight * 100.0;
     let over = if days == 1 { "the worst day".to_owned() } else { format!("the worst {days} days") };
     format!(
-        "Coverage was good (CE0) for {:.0} % of the time, poor (CE1) for {:.0} %, and very poor (CE2) for {:.0} %; CE2 for {:.0} % of {over}.",
+        "Coverage was good (CE0) for {:.0} % of the time, poor (CE1) for {:.0} %, and very poor (CE2) for {:.0} %; \
+         CE2 for {:.0} % of {over}.",
         mean(0),
         mean(1),
         mean(2),
