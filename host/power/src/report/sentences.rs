@@ -83,7 +83,8 @@ pub(super) fn staleness(compared: &Comparison, summaries: &[Summary]) -> String 
     let Some(Told { cairn, summary, .. }) = told(compared, summaries) else { return nothing() };
     let fate = match (summary.late, summary.lost) {
         (0, 0) => "none was late and none lost".to_owned(),
-        (late, lost) => format!("{} were late and {} lost", count(late), count(lost)),
+        (late, 0) => format!("{} were late and none lost", count(late)),
+        (late, lost) => format!("{} were late and {} lost or only counted", count(late), count(lost)),
     };
     format!(
         "With {} no record waited longer than {}, on the median day {}; of {} records {fate}.",
