@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The closing table's part about energy: the run's own exchanges priced by the device's model. `cairn power` says it; nothing is
-//! reckoned here.
+//! The closing table's part about energy: the run's own exchanges priced by the device's model, and how long batteries last by the
+//! forecasts. `cairn power` says all of it; nothing is reckoned here. The forecasts run beside the day, so that nobody waits for them.
 
-use std::{path::Path, process::Command};
+use std::{
+    io::Read as _,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread::JoinHandle,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -11,6 +16,53 @@ use super::table::Measured;
 
 /// Hours of the day that is simulated.
 const HOURS: u64 = 24;
+
+/// Forecasts that are being made.
+pub(crate) struct Forecasts {
+    child: Child,
+    said: Option<JoinHandle<std::io::Result<String>>>,
+}
+
+impl Forecasts {
+    /// Has `cairn` begin with them.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(crate) fn begin(cairn: &Path) -> Result<Self> {
+        let mut command = Command::new(cairn);
+        command.args(["power", "forecast", "--json"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().context("cairn power forecast")?;
+        let mut out = child.stdout.take().context("its output")?;
+        // Read while it runs: a full pipe would stop it.
+        let said = std::thread::spawn(move || {
+            let mut text = String::new();
+            out.read_to_string(&mut text).map(|_| text)
+        });
+        Ok(Self { child, said: Some(said) })
+    }
+
+    /// Waits for them.
+    ///
+    /// # Errors
+    /// When they could not be made. That a promise does not hold is told in them.
+    pub(crate) fn end(mut self) -> Result<Vec<Value>> {
+        let status = self.child.wait().context("cairn power forecast")?;
+        let said = self.said.take().and_then(|said| said.join().ok()).context("reading the forecasts")??;
+        let forecasts: Vec<Value> =
+            serde_json::from_str(&said).with_context(|| format!("cairn power forecast ended with {status}: {said}"))?;
+        ensure!(!forecasts.is_empty(), "cairn power forecast says nothing");
+        Ok(forecasts)
+    }
+}
+
+impl Drop for Forecasts {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
 
 /// What the day of `measured` cost by the model in good coverage.
 ///

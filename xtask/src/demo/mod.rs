@@ -59,6 +59,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     });
     if let (Some(cairn), Some(images)) = (cairn, images) {
         let mut measured = None;
+        let forecasts = energy::Forecasts::begin(&cairn)?;
         stages.run("demo: a day of readings, anchored and verified", |_| {
             let folder = project.target().join("demo");
             println!("      logs: {}", folder.display());
@@ -69,7 +70,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         });
         if let Some(measured) = measured {
             table::print(&measured)?;
-            table::print_energy(&measured, &energy::of_the_day(&cairn, &measured)?)?;
+            table::print_energy(&measured, &energy::of_the_day(&cairn, &measured)?, &forecasts.end()?)?;
         }
     }
     Ok(stages.finish())

@@ -74,11 +74,11 @@ pub(crate) fn print(measured: &Measured) -> Result<()> {
     Ok(())
 }
 
-/// Prints what the day cost, cause by cause.
+/// Prints what the day cost, cause by cause, and how long batteries last.
 ///
 /// # Errors
 /// When `cairn` left a number out.
-pub(crate) fn print_energy(measured: &Measured, day: &Value) -> Result<()> {
+pub(crate) fn print_energy(measured: &Measured, day: &Value, forecasts: &[Value]) -> Result<()> {
     let number = |value: &Value, name: &str| value[name].as_f64().with_context(|| format!("{name} of {value}"));
     let row = |what: &str, ours: &str| println!("{what:<38} {ours}");
     println!("\nEnergy of this run's day by the model, in good coverage (docs/power.md)");
@@ -88,6 +88,14 @@ pub(crate) fn print_energy(measured: &Measured, day: &Value) -> Result<()> {
     row("  all", &format!("{:>7.3} J", number(day, "energy_j")?));
     let readings = measured.readings.max(1) as f64;
     row("  the radio, for each reading", &format!("{:>7.3} mJ", number(day, "radio_j")? / readings * 1e3));
+    println!("Forecasts, by the device's own agent on simulated years (cairn power forecast)");
+    for forecast in forecasts {
+        let word = |name: &str| forecast[name].as_str().with_context(|| format!("{name} of {forecast}"));
+        let (measured, limit) = (number(forecast, "measured")?, number(forecast, "limit")?);
+        let relation = if forecast["at_least"] == true { "at least" } else { "at most" };
+        let missed = if forecast["met"] == true { "" } else { ": NOT MET" };
+        println!("  {:<66} {measured:>8.1} {:<5} ({relation} {limit}{missed})", word("claim")?, word("unit")?);
+    }
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 
 use std::{
     env, fs,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
@@ -12,13 +12,14 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use cairn_power::{
     compare::{self, Strategy},
-    life::Progress,
     outcome::Comparison,
     report::{html, json::Document, table},
     scenario::{SHIPPED, Scenario},
 };
 use clap::Args;
 use tempfile::Builder;
+
+use super::teller::Teller;
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -158,40 +159,6 @@ fn write(file: &Path, text: &str, force: bool) -> anyhow::Result<()> {
     temporary.write_all(text.as_bytes()).with_context(cannot)?;
     let kept = if force { temporary.persist(file) } else { temporary.persist_noclobber(file) };
     kept.map(drop).map_err(|error| error.error).with_context(cannot)
-}
-
-/// Says how far a run is, on standard error: a line that is written over on a terminal, a line for each strategy elsewhere.
-struct Teller {
-    scenario: String,
-    on_terminal: bool,
-    strategy: &'static str,
-    percent: u32,
-}
-
-impl Teller {
-    fn new(scenario: &str) -> Self {
-        let scenario = scenario.replace(char::is_control, "");
-        Self { scenario, on_terminal: io::stderr().is_terminal(), strategy: "", percent: 0 }
-    }
-
-    fn tell(&mut self, progress: Progress) {
-        let Self { scenario, .. } = self;
-        let percent = u32::try_from(u64::from(progress.day) * 100 / u64::from(progress.days.max(1))).unwrap_or(100);
-        let another = progress.strategy != self.strategy;
-        // Nothing depends on it being read.
-        let _ = match (self.on_terminal, another || percent != self.percent) {
-            (true, true) => write!(io::stderr(), "\r\x1b[K{scenario}: {}, {percent} %", progress.strategy),
-            (false, _) if another => writeln!(io::stderr(), "{scenario}: {}", progress.strategy),
-            _ => Ok(()),
-        };
-        (self.strategy, self.percent) = (progress.strategy, percent);
-    }
-
-    fn finish(&self) {
-        if self.on_terminal {
-            let _ = write!(io::stderr(), "\r\x1b[K");
-        }
-    }
 }
 
 #[derive(Debug, Args)]

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `cairn power`: what a device's energy is spent on, and how long its battery lasts, by the model and the code that the device has.
-//! [`life`]: simulated lives under several strategies. [`price`]: a use of the radio. docs/power.md explains all of it.
+//! [`life`]: simulated lives under several strategies. [`forecast`]: what is promised of batteries. [`price`]: a use of the radio.
+//! docs/power.md explains all of it.
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
+mod forecast;
 mod life;
 mod price;
+mod teller;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
@@ -18,6 +21,9 @@ pub(super) enum Verb {
     /// Simulate lives under several strategies side by side
     #[command(after_help = life::HELP)]
     Run(life::Run),
+    /// Measure what is promised of batteries
+    #[command(after_help = forecast::HELP)]
+    Forecast(forecast::Arguments),
     /// Say what a use of the radio costs
     #[command(after_help = price::HELP)]
     Price(price::Price),
@@ -28,6 +34,7 @@ pub(super) fn run(verb: &Verb) -> anyhow::Result<ExitCode> {
         Verb::List => life::list()?,
         Verb::Scenario(arguments) => life::show(arguments)?,
         Verb::Run(arguments) => life::run(arguments)?,
+        Verb::Forecast(arguments) => return Ok(ExitCode::from(forecast::run(arguments)?)),
         Verb::Price(arguments) => price::run(arguments)?,
     }
     Ok(ExitCode::SUCCESS)
