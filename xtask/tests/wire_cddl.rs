@@ -12,6 +12,7 @@ use cairn::{
     factory::{AttestationKey, FACTORY_MAX, Factory},
     firmware::Firmware,
     merkle::Hash,
+    power::urgent::Counted,
     record::{BatchKey, Kind, SequenceNumber, StreamId},
     rotation::Rotation as Says,
     signer::{
@@ -263,6 +264,15 @@ proptest! {
     }
 
     #[test]
+    fn counts_of_urgent_records_match_the_cddl(
+        kind in option::of(any::<u16>()), count in 1..=u16::MAX, since_s in any::<u32>(),
+    ) {
+        let payload = Counted { kind: kind.map(Kind), count, since_s }.payload();
+        matches("countedPayload", &payload)?;
+        prop_assert!(matches("lossPayload", &payload).is_err());
+    }
+
+    #[test]
     fn factory_images_match_the_cddl(image in factory()) {
         prop_assert_eq!(&image[..4], b"CAIR");
         let body = usize::from(u16::from_be_bytes([image[4], image[5]]));
@@ -324,6 +334,8 @@ fn the_cddl_refuses_other_lengths_types_and_fields() {
         "anchor",
         "rotation",
         "rotationPayload",
+        "lossPayload",
+        "countedPayload",
         "firmwarePayload",
         "factory",
         "endorsement",

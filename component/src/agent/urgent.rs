@@ -5,8 +5,6 @@
 //! A count is kept before anybody is told of it, and the number of the record that tells it before that is journaled: after a power
 //! cut the journal says at that number whether it was told, so that each submission is counted once.
 
-use minicbor::{Encoder, encode::write::Cursor};
-
 use super::{Agent, Event, REFUSAL_PAUSE, SubmitError};
 use crate::{
     journal::{Journal, JournalError, NewRecord},
@@ -19,12 +17,6 @@ use crate::{
     signer::Signer,
     time::Millis,
 };
-
-/// `[kind or null, count, reason, since]` at its longest.
-const PAYLOAD_MAX: usize = 1 + 3 + 3 + 1 + 9;
-
-/// Why they were not journaled, in the numbers of [`crate::record::LossReason`].
-const REASON: u16 = crate::record::LossReason::COALESCED.0;
 
 impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize, const UPLINK: usize>
     Agent<J, S, L, C, P, PAYLOAD, UPLINK>
@@ -68,13 +60,11 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         now: Millis,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(), JournalError> {
-        let mut payload = [0; PAYLOAD_MAX];
-        let length = encode(counted, &mut payload).ok_or(JournalError::TooLong)?;
         let record = NewRecord {
             time: self.clock.wall(),
             kind: Kind::LOSS,
             priority: Priority::Urgent,
-            payload: payload.get(..length).unwrap_or_default(),
+            payload: &counted.payload(),
         };
         let seq = self.journal.unsealed().end;
         if let Some(limits) = self.schedule.urgent(now) {
@@ -102,25 +92,11 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
 
     /// Whether the record `seq` tells `counted`.
     fn says(&mut self, seq: SequenceNumber, counted: &Counted) -> Result<bool, JournalError> {
-        let mut payload = [0; PAYLOAD_MAX];
-        let length = encode(counted, &mut payload);
-        let expected = length.and_then(|length| payload.get(..length));
         match self.journal.read(seq, &mut self.payload) {
-            Ok(Entry::Record(record)) => Ok(record.kind == Kind::LOSS && Some(record.payload) == expected),
+            Ok(Entry::Record(record)) => Ok(record.kind == Kind::LOSS && record.payload == counted.payload()),
             // One that rotted says nothing any more.
             Ok(Entry::Lost { .. }) | Err(JournalError::NotFound) => Ok(false),
             Err(error) => Err(error),
         }
     }
-}
-
-fn encode(counted: &Counted, out: &mut [u8]) -> Option<usize> {
-    let mut e = Encoder::new(Cursor::new(out));
-    e.array(4).ok()?;
-    match counted.kind {
-        Some(kind) => e.u16(kind.0).ok()?,
-        None => e.null().ok()?,
-    };
-    e.u16(counted.count).ok()?.u16(REASON).ok()?.u64(u64::from(counted.since_s) * 1000).ok()?;
-    Some(e.writer().position())
 }

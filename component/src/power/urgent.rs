@@ -5,8 +5,11 @@
 //! A count is told by a record that is journaled after its number was kept ([`Urgent::begin_to_tell`]): whatever a power cut leaves,
 //! the journal says at that number whether it was told.
 
+use heapless::Vec;
+use minicbor::{Encoder, encode::write::Cursor};
+
 use crate::{
-    record::{Kind, SequenceNumber},
+    record::{Kind, LossReason, SequenceNumber},
     time::{Millis, WallTime},
 };
 
@@ -43,6 +46,31 @@ pub struct Counted {
     pub count: u16,
     /// When the first of them was submitted, in seconds: Unix time, or since boot when the clock was not set.
     pub since_s: u32,
+}
+
+/// `[kind or null, count, reason, since]` at its longest.
+const PAYLOAD_MAX: usize = 1 + 3 + 3 + 1 + 9;
+
+impl Counted {
+    /// What the record of kind [`Kind::LOSS`] says that tells it: docs/wire.cddl, `countedPayload`.
+    #[must_use]
+    pub fn payload(&self) -> Vec<u8, PAYLOAD_MAX> {
+        let mut out = [0; PAYLOAD_MAX];
+        let length = self.encode(&mut out).unwrap_or_default();
+        out.get(..length).and_then(|bytes| Vec::from_slice(bytes).ok()).unwrap_or_default()
+    }
+
+    fn encode(&self, out: &mut [u8]) -> Option<usize> {
+        let mut e = Encoder::new(Cursor::new(out));
+        e.array(4).ok()?;
+        match self.kind {
+            Some(kind) => e.u16(kind.0).ok()?,
+            None => e.null().ok()?,
+        };
+        let since_ms = u64::from(self.since_s) * 1000;
+        e.u16(self.count).ok()?.u16(LossReason::COALESCED.0).ok()?.u64(since_ms).ok()?;
+        Some(e.writer().position())
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

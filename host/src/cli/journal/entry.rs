@@ -14,7 +14,7 @@ use cairn::{
     rotation::RotationFields,
     time::{TimeQuality, WallTime},
 };
-use minicbor::Decoder;
+use minicbor::{Decoder, data::Type};
 use serde_json::{Value, json};
 
 use super::super::show;
@@ -196,14 +196,27 @@ fn clock_step(payload: &[u8]) -> Option<String> {
     Some(format!("clock from {} to {} by {}{block}", show::utc_ms(old), show::utc_ms(new), quality_name(quality)))
 }
 
-/// `[first, last, reason]`.
+/// `[first, last, reason]`, or `[kind or null, count, reason, since]`.
 fn loss(payload: &[u8]) -> Option<String> {
     let mut d = Decoder::new(payload);
-    if d.array().ok()? != Some(3) {
-        return None;
+    match d.array().ok()? {
+        Some(3) => {}
+        Some(4) => return counted(payload, d),
+        _ => return None,
     }
     let (first, last, reason) = (d.u64().ok()?, d.u64().ok()?, LossReason(d.u16().ok()?));
     (d.position() == payload.len()).then(|| format!("records {first} to {last} are lost: {}", reason_name(reason)))
+}
+
+/// The rest of `[kind or null, count, reason, since]`.
+fn counted(payload: &[u8], mut d: Decoder<'_>) -> Option<String> {
+    let kind = match d.datatype().ok()? {
+        Type::Null => d.null().map(|()| "several kinds".into()),
+        _ => d.u16().map(|kind| format!("kind {kind}")),
+    };
+    let (kind, count, reason, since) = (kind.ok()?, d.u16().ok()?, LossReason(d.u16().ok()?), d.u64().ok()?);
+    let whole = reason == LossReason::COALESCED && d.position() == payload.len();
+    whole.then(|| format!("{count} urgent records of {kind} over their limit since {}", show::utc_ms(since)))
 }
 
 fn rotation(payload: &[u8]) -> Option<String> {
@@ -231,6 +244,16 @@ mod tests {
             "clock from 1970-01-01T00:00:00Z to 2025-12-02T06:47:40.267Z by network"
         );
         assert_eq!(own(Kind::LOSS, &[0x83, 4, 6, 1]).unwrap(), "records 4 to 6 are lost: damaged");
+        let since = [0x1b, 0, 0, 0x01, 0x9a, 0xdd, 0xd1, 0x1a, 0xe0];
+        assert_eq!(
+            own(Kind::LOSS, &[&[0x84, 0x18, 64, 0x19, 1, 0, 3][..], &since].concat()).unwrap(),
+            "256 urgent records of kind 64 over their limit since 2025-12-02T06:47:40Z"
+        );
+        assert_eq!(
+            own(Kind::LOSS, &[&[0x84, 0xf6, 1, 3][..], &[0]].concat()).unwrap(),
+            "1 urgent records of several kinds over their limit since 1970-01-01T00:00:00Z"
+        );
+        assert_eq!(own(Kind::LOSS, &[0x84, 0xf6, 1, 2, 0]), None, "another reason");
         assert_eq!(own(Kind::READING, &[0x19, 1, 0]).unwrap(), "the number 256");
         let rotation =
             [&[0x84, 0x58, 32][..], &[0x11; 32], &[0x26, 0x58, 33, 2], &[0x22; 32], &[0x58, 64], &[0x33; 64]].concat();
