@@ -49,7 +49,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         let length = signature.and_then(|signature| self.compose(batch, signature, on_event).ok());
         // What it may cost is gone from the budget before any of it is spent, or a reset would give it back.
         self.account();
-        let Some(length) = length.filter(|_| self.keep_budget().is_ok()) else {
+        let Some(length) = length.filter(|_| self.keep_before_spending().is_ok()) else {
             self.pause_until = now.after(REFUSAL_PAUSE);
             return;
         };
@@ -75,6 +75,19 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         let Some(state) = self.schedule.to_keep() else { return Ok(()) };
         self.journal.keep_budget(state.bytes())?;
         self.schedule.was_kept();
+        Ok(())
+    }
+
+    /// The same before something is spent, also in a full journal: nothing would ever be sent, and it would stay full.
+    #[inline(never)]
+    fn keep_before_spending(&mut self) -> Result<(), JournalError> {
+        let Err(error) = self.keep_budget() else { return Ok(()) };
+        let Some(state) = self.schedule.to_keep_at_worst() else { return Ok(()) };
+        if error != JournalError::Full {
+            return Err(error);
+        }
+        self.journal.keep_last_budget(state.bytes())?;
+        self.schedule.was_kept_at_worst();
         Ok(())
     }
 

@@ -498,6 +498,11 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         self.schedule.timers(self.clock.now(), timers);
     }
 
+    /// The schedule.
+    pub const fn schedule(&self) -> &P {
+        &self.schedule
+    }
+
     /// The schedule, for what an application may change of it while the agent runs: the energy model, the supply.
     pub const fn schedule_mut(&mut self) -> &mut P {
         &mut self.schedule

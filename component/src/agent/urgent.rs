@@ -46,7 +46,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         for _ in 0..KINDS {
             let limits = self.schedule.urgent(now)?;
             let Some(counted) = limits.due() else { break };
-            if self.tell_count(&counted, now, on_event).is_err() {
+            if let Err(error) = self.tell_count(&counted, now, on_event) {
+                self.starved |= error == JournalError::Full;
                 return Some(now.after(REFUSAL_PAUSE));
             }
             self.totals.counts = self.totals.counts.saturating_add(1);

@@ -453,6 +453,17 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         self.put_cell(&item)
     }
 
+    fn keep_last_budget(&mut self, state: &[u8]) -> Result<(), JournalError> {
+        let item = Item::Budget(BudgetState::new(state).ok_or(JournalError::TooLong)?);
+        // As a reservation of sender sequence numbers: a device that may not spend finishes nothing.
+        let torn = Self::entry(body::SIGNATURE);
+        if self.room_with_cells(self.state.cells.with(&item)) < self.room_to_finish() + torn + Self::entry(body::BUDGET)
+        {
+            return Err(JournalError::Full);
+        }
+        self.put_cell(&item)
+    }
+
     fn budget(&mut self) -> Result<Option<BudgetState>, JournalError> {
         Ok(self.cells()?.budget)
     }

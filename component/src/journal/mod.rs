@@ -247,6 +247,15 @@ pub trait Journal {
     /// [`JournalError::TooLong`] over [`BUDGET_MAX`] bytes; [`JournalError::Full`], [`JournalError::Medium`].
     fn keep_budget(&mut self, state: &[u8]) -> Result<(), JournalError>;
 
+    /// The same in a journal that is full, in the room kept for finishing: for a state that a caller keeps once and that holds
+    /// until there is room again, whatever is spent.
+    ///
+    /// # Errors
+    /// Those of [`Journal::keep_budget`].
+    fn keep_last_budget(&mut self, state: &[u8]) -> Result<(), JournalError> {
+        self.keep_budget(state)
+    }
+
     /// The state kept last; `None` when there was none, or it rotted.
     ///
     /// # Errors
@@ -376,6 +385,10 @@ impl<J: Journal> Journal for &mut J {
 
     fn keep_budget(&mut self, state: &[u8]) -> Result<(), JournalError> {
         (**self).keep_budget(state)
+    }
+
+    fn keep_last_budget(&mut self, state: &[u8]) -> Result<(), JournalError> {
+        (**self).keep_last_budget(state)
     }
 
     fn budget(&mut self) -> Result<Option<BudgetState>, JournalError> {

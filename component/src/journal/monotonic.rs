@@ -204,6 +204,10 @@ impl<J: Journal, M: Monotonic> Journal for Guarded<J, M> {
         self.journal.keep_budget(state)
     }
 
+    fn keep_last_budget(&mut self, state: &[u8]) -> Result<(), JournalError> {
+        self.journal.keep_last_budget(state)
+    }
+
     fn budget(&mut self) -> Result<Option<BudgetState>, JournalError> {
         self.journal.budget()
     }

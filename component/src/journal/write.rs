@@ -68,6 +68,11 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         self.room_at(self.end.offset(), self.free_sectors())
     }
 
+    /// The same once there are `cells`.
+    pub(super) fn room_with_cells(&self, cells: CellSet) -> u64 {
+        Self::room_with(u64::from(Self::GEOMETRY.sector - self.end.offset()), self.free_sectors(), cells)
+    }
+
     /// The same, when the log ends at `offset` and `free` sectors hold nothing needed.
     pub(super) fn room_at(&self, offset: u32, free: u32) -> u64 {
         Self::room_with(u64::from(Self::GEOMETRY.sector - offset), free, self.state.cells)

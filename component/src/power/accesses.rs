@@ -24,6 +24,11 @@ impl Accesses {
         Self { ages: [Self::HOUR_MS; Self::PER_HOUR] }
     }
 
+    /// As many as an hour has, just now.
+    pub(super) const fn all_now() -> Self {
+        Self { ages: [0; Self::PER_HOUR] }
+    }
+
     /// `span` goes by.
     pub fn pass(&mut self, span: Millis) {
         let span = u32::try_from(span.0).unwrap_or(u32::MAX);

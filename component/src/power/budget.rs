@@ -302,9 +302,15 @@ impl Budget {
     #[must_use]
     pub const fn is_to_be_kept(&self) -> bool {
         let ((level, debt), much) = (self.kept, self.capacity() / 16 + WORK_AHEAD.0 * NANO);
-        let spent = self.level < level || self.debt > debt;
         let came_in = self.level.saturating_sub(level) > much || debt.saturating_sub(self.debt) > much;
-        spent || came_in || self.urgent.has_changed()
+        self.is_behind() || came_in || self.urgent.has_changed()
+    }
+
+    /// Whether a reset would give something back that was spent.
+    #[must_use]
+    pub const fn is_behind(&self) -> bool {
+        let (level, debt) = self.kept;
+        self.level < level || self.debt > debt
     }
 
     /// Level and debt as they are kept: [`WORK_AHEAD`] spent already.
@@ -320,11 +326,34 @@ impl Budget {
     /// limits' states, as far as they say anything.
     #[must_use]
     pub fn state(&self) -> BudgetState {
+        let kept = if makes(Mistake::KeepsNothingAhead) { (self.level, self.debt) } else { self.ahead() };
+        self.encode(kept, self.accesses)
+    }
+
+    /// Level and debt when all that is there is taken for spent, and a thirty-second of the bucket for owed: work that
+    /// nobody asked for.
+    fn worst(&self) -> (u64, u64) {
+        (0, self.debt.saturating_add(self.capacity() / 32).div_ceil(NANO).saturating_mul(NANO).min(KEPT_MAX))
+    }
+
+    /// What to keep once where there is no room to keep it each time: whatever is spent from here on, a reset gives nothing back
+    /// of it.
+    #[must_use]
+    pub fn state_at_worst(&self) -> BudgetState {
+        self.encode(self.worst(), Accesses::all_now())
+    }
+
+    /// That was kept.
+    pub fn was_kept_at_worst(&mut self) {
+        self.kept = self.worst();
+        self.urgent.was_kept();
+    }
+
+    fn encode(&self, (level, debt): (u64, u64), accesses: Accesses) -> BudgetState {
         let mut state = [0; BUDGET_MAX];
-        let (level, debt) = if makes(Mistake::KeepsNothingAhead) { (self.level, self.debt) } else { self.ahead() };
         let short = |nanojoules: u64| (nanojoules / NANO).to_be_bytes().into_iter().skip(3);
         let fields = [VERSION].into_iter().chain(short(level)).chain(short(debt));
-        for (byte, out) in fields.chain(self.accesses.state()).chain(self.urgent.state()).zip(&mut state) {
+        for (byte, out) in fields.chain(accesses.state()).chain(self.urgent.state()).zip(&mut state) {
             *out = byte;
         }
         let length = state.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1).max(HEAD_BYTES);

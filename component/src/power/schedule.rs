@@ -67,6 +67,17 @@ pub trait Schedule {
     /// That was kept.
     fn was_kept(&mut self) {}
 
+    /// What the agent keeps before an exchange starts when the journal is too full for [`Schedule::to_keep`]: a state that holds
+    /// whatever is spent, until there is room. `None` when a reset would give nothing back.
+    fn to_keep_at_worst(&self) -> Option<BudgetState> {
+        self.to_keep()
+    }
+
+    /// That was kept.
+    fn was_kept_at_worst(&mut self) {
+        self.was_kept();
+    }
+
     /// How far what is left to spend makes the device do less.
     fn degradation(&self) -> Degradation {
         Degradation::None

@@ -501,6 +501,14 @@ impl Schedule for Scheduler {
         self.budget.was_kept();
     }
 
+    fn to_keep_at_worst(&self) -> Option<BudgetState> {
+        self.budget.is_behind().then(|| self.budget.state_at_worst())
+    }
+
+    fn was_kept_at_worst(&mut self) {
+        self.budget.was_kept_at_worst();
+    }
+
     fn degradation(&self) -> Degradation {
         self.degradation
     }
