@@ -47,7 +47,7 @@ impl Battery {
 
     /// A day goes by: what it loses by itself.
     pub fn lose_a_day(&mut self) -> MicroJoules {
-        let share = 1.0 - (1.0 - self.told.self_discharge_per_year).powf(1.0 / DAYS_PER_YEAR);
+        let share = 1.0 - libm::pow(1.0 - self.told.self_discharge_per_year, 1.0 / DAYS_PER_YEAR);
         let lost = joules(self.left.0 as f64 * share / 1e6);
         self.draw(lost);
         lost
@@ -57,7 +57,7 @@ impl Battery {
     #[must_use]
     pub fn gives(&self, day: f64) -> MicroJoules {
         let angle = (day - self.told.coldest_day) / DAYS_PER_YEAR * core::f64::consts::TAU;
-        let cold = self.told.cold_derating * 0.5 * (1.0 + angle.cos());
+        let cold = self.told.cold_derating * 0.5 * (1.0 + libm::cos(angle));
         let useless = (1.0 - self.told.usable + cold).min(1.0);
         self.left.minus(joules(self.capacity.0 as f64 * useless / 1e6))
     }

@@ -155,7 +155,7 @@ pub(crate) fn even(dice: &mut Dice) -> f64 {
 
 /// An exponential waiting time of mean 1.
 pub(crate) fn exponential(dice: &mut Dice) -> f64 {
-    -even(dice).ln()
+    -libm::log(even(dice))
 }
 
 /// A CBOR unsigned integer (RFC 8949, 3), as short as can be.

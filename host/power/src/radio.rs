@@ -133,8 +133,9 @@ impl Radio {
     fn noise(&mut self, level: CoverageLevel) -> f64 {
         let sigma = self.network.noise_sigma[level as usize];
         // Box and Muller, 1958.
-        let normal = (-2.0 * even(&mut self.dice).ln()).sqrt() * (core::f64::consts::TAU * even(&mut self.dice)).cos();
-        (sigma * normal - sigma * sigma / 2.0).exp()
+        let (length, turn) = (libm::log(even(&mut self.dice)), core::f64::consts::TAU * even(&mut self.dice));
+        let normal = (-2.0 * length).sqrt() * libm::cos(turn);
+        libm::exp(sigma * normal - sigma * sigma / 2.0)
     }
 
     fn happens(&mut self, probability: f64) -> bool {
@@ -248,7 +249,7 @@ impl Radio {
         if now < self.next_fault {
             return Ok(());
         }
-        let microjoules = 1e6 * self.network.fault_max_j.powf(even(&mut self.faults));
+        let microjoules = 1e6 * libm::pow(self.network.fault_max_j, even(&mut self.faults));
         while self.next_fault <= now {
             self.next_fault += until_fault(&mut self.faults, &self.network);
         }
