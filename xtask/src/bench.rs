@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo xtask bench`: gas on a local node, bytes on the wire and instructions of a signature in QEMU. Everything
+//! `cargo xtask bench`: gas on a local node, bytes on the wire and instructions of a signature in QEMU, ten simulated years. Everything
 //! printed was measured in this run; `--record` writes it to docs/bench.md with the commands.
 
 use std::{fmt::Write as _, fs, process::Command, process::ExitCode};
@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::{
+    decade,
     demo::{
         self, build_cairn, build_images,
         scenario::{self},
@@ -32,6 +33,9 @@ pub(crate) struct Options {
     /// Only the software signers: instructions, stack, flash and constant time on Cortex-M.
     #[arg(long, conflicts_with = "record")]
     sign: bool,
+    /// Only ten years of a daily uploader on the simulator.
+    #[arg(long, conflicts_with_all = ["record", "sign", "sweep"])]
+    decade: bool,
     /// Only the journal's power-cut sweep, with every second cut: hours.
     #[arg(long, conflicts_with_all = ["record", "sign"])]
     sweep: bool,
@@ -53,6 +57,9 @@ const FAST: Pace = Pace { block_seconds: 1, finality_depth: 4, posting_seconds: 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.sign {
         return signing::bench();
+    }
+    if options.decade {
+        return decade::bench();
     }
     if options.sweep {
         return sweep::bench(&options.geometry, options.calls);
@@ -76,6 +83,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         measured = Some(scenario::play(&mut world, &images)?);
         passed("")
     });
+    let mut lived = None;
+    stages.run(decade::STAGE, |log| {
+        lived = Some(decade::measure(&project, log)?);
+        passed("")
+    });
     if let Some(gas) = &gas {
         println!("\n{gas}");
     }
@@ -84,10 +96,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         table::print(measured)?;
     }
     if options.record
-        && let (Some(gas), Some(measured)) = (gas, measured)
+        && let (Some(gas), Some(measured), Some(lived)) = (gas, measured, lived)
     {
         stages.run("record: docs/bench.md", |_| {
-            fs::write(project.path(RECORD), record(&project, &gas, &measured)?).context(RECORD)?;
+            fs::write(project.path(RECORD), record(&project, &gas, &measured, &lived)?).context(RECORD)?;
             passed("")
         });
     }
@@ -158,14 +170,15 @@ fn ratio(total: u64, number: u64) -> f64 {
     total as f64 / number.max(1) as f64
 }
 
-fn record(project: &Project, gas: &str, measured: &Measured) -> Result<String> {
+fn record(project: &Project, gas: &str, measured: &Measured, lived: &decade::Decade) -> Result<String> {
     let commit = ask("git", &["-C", &project.path("").to_string_lossy(), "rev-parse", "--short", "HEAD"]);
     let device = device_table(measured)?;
     Ok(format!(
         "# Measured\n\nWritten by `cargo xtask bench --record` at commit {}.\n\n\
          ## Gas\n`cargo test -p cairn-host --test gas`, on anvil under its default hard fork.\n\n{gas}\n\
          ## Device\nsamples/freertos-meter in QEMU mps2-an385 (Cortex-M3) under `-icount shift=6`: one instruction is \
-         64 ns of virtual time, read from the CMSDK timer. UDP payload as `cairn modem` counts it.\n\n{device}",
-        commit.as_deref().unwrap_or("unknown")
+         64 ns of virtual time, read from the CMSDK timer. UDP payload as `cairn modem` counts it.\n\n{device}{}",
+        commit.as_deref().unwrap_or("unknown"),
+        lived.section()
     ))
 }

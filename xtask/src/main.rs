@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod contracts;
 mod cport;
+mod decade;
 mod demo;
 mod device;
 mod e2e;
