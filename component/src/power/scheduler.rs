@@ -40,6 +40,8 @@ pub struct Settings {
 
 /// Exchanges that follow each other within this are one wake.
 const SAME_WAKE: Millis = Millis::from_secs(10);
+/// What is due within this is sent when it is due: coverage stays for longer.
+const SOON: Millis = Millis::from_secs(15 * 60);
 /// The agent is asked to come back after this at the latest: no longer time is credited to the budget.
 const LOOK_AGAIN: Millis = Millis::from_secs(12 * 3600);
 
@@ -303,6 +305,9 @@ impl Scheduler {
         if considered > view.now && !riding {
             return Some((considered, Purpose::Routine));
         }
+        if deadline.since(view.now) < SOON && !riding {
+            return Some((deadline, Purpose::Routine));
+        }
         match self.plan(view, deadline) {
             Plan::Now => Some((view.now, Purpose::Routine)),
             Plan::At(at) => {
@@ -412,7 +417,7 @@ impl Schedule for Scheduler {
             // It was never begun.
             self.ended(view.now, MicroJoules(0));
         }
-        let again = view.now.after(LOOK_AGAIN);
+        let again = view.now.after(self.apart.within(LOOK_AGAIN, 2));
         if self.running {
             return self.while_running(view);
         }

@@ -19,8 +19,8 @@ fn main() {
     let situations = [
         ("a day", 1, city.clone()),
         ("a day, hourly readings", 1, Fleet { reading_every: hours(1), ..city.clone() }),
-        ("a day, daily readings", 1, Fleet { reading_every: hours(24), ..city.clone() }),
-        ("a day, half urgent, 10/s", 1, Fleet { urgent_percent: 50, capacity_per_s: Some(10), ..city.clone() }),
+        ("a day, daily readings", 1, Fleet { reading_every: hours(24), horizon: hours(168), ..city.clone() }),
+        ("a day, half urgent, 50/s", 1, Fleet { urgent_percent: 50, capacity_per_s: Some(50), ..city.clone() }),
         ("a day, coverage untold", 1, Fleet { sky: Sky::Untold, ..city.clone() }),
         ("a day, busy days", 1, Fleet { sky: Sky::BusyDays, ..city.clone() }),
         ("a day, T3412 3 h", 1, Fleet { tau: Some(hours(3)), ..city.clone() }),

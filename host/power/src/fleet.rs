@@ -291,3 +291,38 @@ fn level(sky: Sky, device: u32, at: Millis) -> CoverageLevel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_counts_wherever_it_begins() {
+        let mut seconds = vec![1; 600];
+        // 30 on either side of the end of a minute.
+        seconds[270..330].fill(5);
+        let busiest = Busiest::of(&seconds, 0).unwrap();
+        assert_eq!((busiest.peak, busiest.at_s, busiest.mean), (300, 270, 84.0));
+        assert_eq!(Busiest::of(&seconds, 330).unwrap().ratio(), 1.0);
+        assert_eq!(Busiest::of(&seconds, 541), None);
+    }
+
+    #[test]
+    fn the_same_fleet_has_the_same_life() {
+        let fleet = Fleet { devices: 200, capacity_per_s: Some(3), ..Fleet::city() };
+        let (one, other) = (run(&fleet), run(&fleet));
+        assert_eq!((&one.arrivals, &one.updates), (&other.arrivals, &other.updates));
+        assert_ne!(one.arrivals, run(&Fleet { seed: 2, ..fleet }).arrivals);
+        assert_eq!(one.by_hour().iter().sum::<u32>(), one.arrivals.iter().sum::<u32>());
+    }
+
+    #[test]
+    fn a_relay_turns_away_what_is_beyond_its_room_and_hears_nothing_while_it_is_out() {
+        let fleet = Fleet { capacity_per_s: Some(2), outage: Some((Millis(5_000), Millis(6_000))), ..Fleet::city() };
+        let mut relay = Relay { fleet: &fleet, arrivals: vec![0; 10] };
+        let fates = [1_000, 1_400, 1_999, 2_000, 5_000, 6_000].map(|at| relay.exchange(Millis(at)));
+        use Fate::{Answered, TurnedAway, Unheard};
+        assert_eq!(fates, [Answered, Answered, TurnedAway, Answered, Unheard, Answered]);
+        assert_eq!(relay.arrivals[..7], [0, 3, 1, 0, 0, 1, 1]);
+    }
+}
