@@ -213,7 +213,7 @@ impl Scheduler {
         let riding = is_riding(view);
         let ride =
             |level| signed(self.learned.expected(level, model.riding(level, *exchange_bytes, 1))) + records(level);
-        let mut outlook = Outlook {
+        let outlook = Outlook {
             now: view.now,
             deadline,
             patience: self.cycle(),
@@ -233,23 +233,20 @@ impl Scheduler {
             // Devices that attached at the same time have their updates at the same time: each reckons with its own.
             tau: self.settings.tau.map(|period| (self.connected.after(self.apart.within(period, 16)), tau_cost)),
         };
-        let mut weighed = outlook.weigh();
+        let weighed = outlook.weigh();
         let slack = deadline.since(view.now).0.max(1);
-        let mut pace_nw = self.pace_nw;
+        let (mut pace_nw, mut known) = (self.pace_nw, true);
         let first_of_cycle = self.planned.is_none() && view.now.since(self.connected).0 < slack;
         if self.pace_is_old && first_of_cycle {
             let (least, most) = weighed.bounds_nw;
             let old = if pace_nw == 0 { most } else { pace_nw };
             pace_nw = old.saturating_add_signed(weighed.wrong_nw).clamp(least, most.max(least));
-            if self.pace_nw == 0 {
-                // What waiting saves was not known: the first plan is made again.
-                outlook.mean_nw = pace_nw;
-                weighed = outlook.weigh();
-            }
+            known = self.pace_nw > 0;
             self.pace_is_old = false;
         }
         self.pace_nw = pace_nw;
-        weighed.plan
+        // Where what waiting saves was not known, the plan is made again: in another decision, so that none takes twice as long.
+        if known { weighed.plan } else { Plan::At(view.now.after(Millis(1))) }
     }
 
     /// Where nothing was ever heard of coverage: the first upload is made half way, to learn. A link that never tells has all others

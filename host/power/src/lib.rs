@@ -3,7 +3,8 @@
 //!
 //! The judge of the scheduler: [`traces`] draws months in a device's life, [`price`] says what a choice of wakes costs in one,
 //! [`optimum`] finds the cheapest choice with full knowledge, [`play`] lets the device's scheduler choose, [`informed`]
-//! and [`gated`] are the bounds that no device can pass. [`bill`]: what measured use of a radio cost. [`report`]: how lives are shown.
+//! and [`gated`] are the bounds that no device can pass. [`fleet`]: many devices at one
+//! relay. [`bill`]: what measured use of a radio cost. [`report`]: how lives are shown.
 //!
 //! The simulator of years: [`scenario`] says what a life is made of, [`product`] what the product does in it, [`coverage`] how the
 //! radio is received, [`radio`] what using it costs, [`battery`] and [`diary`] what is left. [`life`] lets the very same agent as a
