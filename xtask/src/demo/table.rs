@@ -79,28 +79,79 @@ pub(crate) fn print(measured: &Measured) -> Result<()> {
 /// # Errors
 /// When `cairn` left a number out.
 pub(crate) fn print_energy(measured: &Measured, day: &Value, forecasts: &[Value]) -> Result<()> {
-    let number = |value: &Value, name: &str| value[name].as_f64().with_context(|| format!("{name} of {value}"));
-    let row = |what: &str, ours: &str| println!("{what:<38} {ours}");
-    println!("\nEnergy of this run's day by the model, in good coverage (docs/power.md)");
+    print!("\n{}{}", of_the_day(day, measured.readings)?, promised(forecasts)?);
+    Ok(())
+}
+
+fn number(value: &Value, name: &str) -> Result<f64> {
+    value[name].as_f64().with_context(|| format!("{name} of {value}"))
+}
+
+fn of_the_day(day: &Value, readings: u64) -> Result<String> {
+    let mut rows = Vec::new();
     for (cause, joules) in day["energy_j_by_cause"].as_object().context("energy by cause")? {
-        row(&format!("  {cause}"), &format!("{:>7.3} J", joules.as_f64().context("joules")?));
+        rows.push((cause.as_str(), joules.as_f64().context("joules")?, "J"));
     }
-    row("  all", &format!("{:>7.3} J", number(day, "energy_j")?));
-    let readings = measured.readings.max(1) as f64;
-    row("  the radio, for each reading", &format!("{:>7.3} mJ", number(day, "radio_j")? / readings * 1e3));
-    println!("Forecasts, by the device's own agent on simulated years (cairn power forecast)");
+    rows.push(("all", number(day, "energy_j")?, "J"));
+    rows.push(("the radio, for each reading", number(day, "radio_j")? * 1e3 / readings.max(1) as f64, "mJ"));
+    let rows = rows.iter().map(|(what, energy, unit)| format!("  {what:<36} {energy:>8.3} {unit}\n"));
+    let head = "Energy of this run's day by the model, in good coverage (cairn power price)\n".to_owned();
+    Ok([head].into_iter().chain(rows).collect())
+}
+
+fn promised(forecasts: &[Value]) -> Result<String> {
+    let mut text = "Forecasts, by the device's own agent on simulated years (cairn power forecast)\n".to_owned();
     for forecast in forecasts {
         let word = |name: &str| forecast[name].as_str().with_context(|| format!("{name} of {forecast}"));
         let (measured, limit) = (number(forecast, "measured")?, number(forecast, "limit")?);
         let relation = if forecast["at_least"] == true { "at least" } else { "at most" };
         let missed = if forecast["met"] == true { "" } else { ": NOT MET" };
-        println!("  {:<66} {measured:>8.1} {:<5} ({relation} {limit}{missed})", word("claim")?, word("unit")?);
+        let (claim, unit) = (word("claim")?, word("unit")?);
+        text += &format!("  {claim:<66} {measured:>8.1} {unit:<5} ({relation} {limit}{missed})\n");
     }
-    Ok(())
+    Ok(text)
 }
 
 /// One decimal.
 fn per(total: u64, number: u64) -> String {
     let tenths = total * 10 / number.max(1);
     format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn energy_is_told_cause_by_cause_and_for_each_reading() {
+        let causes = json!({ "asleep": 1.244, "waking the modem": 0.16 });
+        let day = json!({ "energy_j_by_cause": causes, "energy_j": 1.404, "radio_j": 0.16 });
+        let text = of_the_day(&day, 96).unwrap();
+        for line in [
+            "  asleep                                  1.244 J\n",
+            "  waking the modem                        0.160 J\n",
+            "  all                                     1.404 J\n",
+            "  the radio, for each reading             1.667 mJ\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(of_the_day(&json!({ "energy_j": 1 }), 96).is_err(), "a number that is missing is no zero");
+    }
+
+    #[test]
+    fn a_promise_that_does_not_hold_stands_out() {
+        let kept = json!({ "claim": "Meter", "unit": "years", "measured": 45.9, "limit": 15.0, "at_least": true, "met": true });
+        let mut broken = kept.clone();
+        broken["met"] = false.into();
+        let text = promised(&[kept.clone(), broken]).unwrap();
+        assert_eq!(text.lines().filter(|line| line.ends_with("45.9 years (at least 15)")).count(), 1, "{text}");
+        assert_eq!(
+            text.lines().filter(|line| line.ends_with("45.9 years (at least 15: NOT MET)")).count(),
+            1,
+            "{text}"
+        );
+        assert!(promised(&[json!({ "claim": "Meter" })]).is_err());
+    }
 }
