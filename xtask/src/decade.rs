@@ -31,9 +31,9 @@ impl Decade {
     pub(crate) fn section(&self) -> String {
         let Self { records, seconds } = self;
         format!(
-            "\n## Power\n`cargo xtask bench --decade`: {DAYS} days of the scenario *meter* on the device's own agent, {records} records, one \
-             signed batch with data a day, release profile, one thread, seconds of the processor.\n\n| what | measured |\n| --- | ---: |\n| seconds for ten years | \
-             {seconds:.1} |\n"
+            "\n## Power\n`cargo xtask bench --decade`: {DAYS} days of the scenario *meter* on the device's own agent, {records} \
+             records, one signed batch with data a day, release profile, one thread, seconds of the processor.\n\n\
+             | what | measured |\n| --- | ---: |\n| seconds for ten years | {seconds:.1} |\n"
         )
     }
 }

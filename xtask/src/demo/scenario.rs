@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The main path, step by step: a day of readings, the batches that the schedule makes of it, what the third party makes of them. The same steps are
-//! the demonstration and, on faster blocks, the clean cell of the end-to-end tests. A step that does not hold ends the
-//! run.
+//! The main path, step by step: a day of readings, the batches that the schedule makes of it, what the third party makes of
+//! them. The same steps are the demonstration and, on faster blocks, the clean cell of the end-to-end tests. A step that does
+//! not hold ends the run.
 
 use std::{
     fs,
