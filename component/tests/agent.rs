@@ -27,12 +27,15 @@ fn quarter_hours(device: &mut Device, count: u32) {
 }
 
 #[test]
-fn a_day_of_readings_arrives_whole_in_two_exchanges() {
+fn a_day_of_readings_arrives_whole_in_one_exchange_for_each_batch() {
     let mut device = Device::new(UploadMode::Data);
-    quarter_hours(&mut device, 97);
+    quarter_hours(&mut device, 96);
+    device.agent.flush();
+    device.run_for(QUARTER);
     let delivered = device.delivered();
     let world = device.world();
-    assert_eq!(world.uplinks.len(), 2, "one exchange per batch");
+    // The first after half its time, to learn what the link tells; then when they are due.
+    assert_eq!((world.uplinks.len(), world.anchors.len()), (3, 3), "one exchange per batch");
     for (seq, seen) in (0..).zip(&delivered) {
         let Seen::Record { seq: seen_seq, kind, payload, .. } = seen else { panic!("lost") };
         assert_eq!(*seen_seq, seq);
@@ -83,7 +86,9 @@ fn a_dead_link_costs_retries_and_nothing_else() {
         Fate::Fails(LinkError::Rejected(0xa3)),
     ]
     .into();
-    quarter_hours(&mut device, 100);
+    quarter_hours(&mut device, 96);
+    device.agent.flush();
+    device.run_for(QUARTER);
     assert_eq!(device.delivered().len(), 97);
     let world = device.world();
     assert!(world.uplinks.len() >= 6, "{}", world.uplinks.len());

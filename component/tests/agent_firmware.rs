@@ -7,6 +7,7 @@ mod journal_flash;
 use agent_world::{Device, HOUR, Seen};
 use cairn::{
     agent::{Confirmed, Event, SubmitError, UploadMode},
+    batch::BatchNumber,
     firmware::{Confirmation, Firmware},
     journal::JournalError,
     record::{Kind, Priority, SequenceNumber},
@@ -131,8 +132,8 @@ fn a_full_journal_refuses_it_with_a_count_and_takes_it_once_when_there_is_room()
     assert_eq!(confirm(&mut device, image(1)), Err(JournalError::Full));
     assert_eq!(device.agent.status().totals.journal_full, refused + 1);
     assert_eq!(device.world().events.last(), Some(&Event::Refused(SubmitError::Journal(JournalError::Full))));
-    device.world().finalises_quickly = true;
     send(&mut device);
+    device.world().final_through = Some(BatchNumber(0));
     device.run_for(24 * HOUR);
     assert!(matches!(confirm(&mut device, image(1)), Ok(Confirmed::Journaled(_))));
     assert_eq!(confirm(&mut device, image(1)), Ok(Confirmed::Known));

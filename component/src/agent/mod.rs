@@ -330,8 +330,11 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         self.seal_what_is_too_much(on_event);
         let wake_at = self.follow_schedule(on_event);
         self.account();
-        // What does not go in now goes in before the next exchange, or there is none.
-        let _: Result<(), _> = self.keep_budget();
+        // What does not go in now goes in before the next exchange, or there is none. While batches wait for a dead link, the room is for
+        // records.
+        if !self.holds_back() {
+            let _: Result<(), _> = self.keep_budget();
+        }
         let now = self.clock.now();
         let link_at = if self.exchange.is_some() { self.link.wake_at() } else { None };
         let more = self.more_submissions || (self.is_too_much() && self.may_seal(now));

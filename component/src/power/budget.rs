@@ -58,7 +58,7 @@ impl Supply {
 pub struct Settings {
     /// What comes in, microwatts.
     pub refill_uw: u32,
-    /// How much may be saved up for any purpose.
+    /// How much may be saved up for any purpose. With the reserve at most 1.1 MJ, ten of a meter's cells: more is lost by a reset.
     pub burst: MicroJoules,
     /// How much is saved up for urgent records alone.
     pub reserve: MicroJoules,

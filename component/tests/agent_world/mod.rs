@@ -18,10 +18,15 @@ use std::{
 use cairn::{
     agent::{Agent, Event, Settings, StartError, SubmitError, UploadMode},
     batch::{Anchor, BatchNumber, Commitment, DeploymentId},
-    journal::{FlashJournal, Journal},
+    journal::{BudgetState, FlashJournal, Journal},
     merkle::TreeHasher,
     ports::{Clock, Inbox, Link, LinkError, Outcome, Submission, Ticket},
-    power::{cost::ExchangeCost, schedule},
+    power::{
+        budget,
+        cost::{ExchangeCost, MicroJoules, Model},
+        outlook::Sight,
+        scheduler::{Scheduler, Settings as Timing},
+    },
     record::{BatchKey, BlindSecret, Entry, Kind, LossReason, Priority, SequenceNumber, StreamId},
     signer::{PublicKey, Signature, SignerError},
     time::{Millis, TimeQuality, WallTime},
@@ -310,7 +315,7 @@ impl NorFlash for SharedFlash {
 pub type Log = LogThat<false>;
 pub type LogThat<const GIVES_WAY: bool> = FlashJournal<SharedFlash, FLASH, PAYLOAD, GIVES_WAY>;
 
-pub type AgentOver<J> = Agent<J, TestSigner, TestLink, Port, schedule::FixedInterval, PAYLOAD, UPLINK>;
+pub type AgentOver<J> = Agent<J, TestSigner, TestLink, Port, Scheduler, PAYLOAD, UPLINK>;
 
 /// A device and its world. In its full journal, routine records give way to urgent ones if it says so.
 pub struct Device<const GIVES_WAY: bool = false> {
@@ -340,6 +345,25 @@ pub fn settings(upload: UploadMode) -> Settings {
     }
 }
 
+/// A schedule whose times are certain: records are due after twelve hours, urgent ones after a second, and nothing is short.
+const RICH: Timing = Timing {
+    patience: [Millis(12 * HOUR), Millis(12 * HOUR), Millis(1_000)],
+    retry_base: Millis(60_000),
+    retry_max: Millis(HOUR),
+    seed: 5,
+    model: Model::DEFAULT,
+    budget: budget::Settings {
+        refill_uw: u32::MAX,
+        burst: MicroJoules::from_mj(100_000_000),
+        reserve: MicroJoules::from_mj(100_000_000),
+        urgent_burst: 60,
+        urgent_interval: Millis(1),
+    },
+    tau: None,
+    sight: Sight::Blind,
+    exchange_bytes: 320,
+};
+
 /// An agent over some journal in a world.
 pub fn boot_over<J: Journal>(journal: J, settings: &Settings, world: &Port) -> AgentOver<J> {
     start_over(journal, settings, world, &FIRST_KEY).expect("an agent starts")
@@ -347,18 +371,14 @@ pub fn boot_over<J: Journal>(journal: J, settings: &Settings, world: &Port) -> A
 
 /// The same with some key, which may not be the journal's.
 pub fn start_over<J: Journal>(
-    journal: J,
+    mut journal: J,
     settings: &Settings,
     world: &Port,
     secret: &Secret,
 ) -> Result<AgentOver<J>, StartError> {
-    let schedule = schedule::FixedInterval::new(schedule::Settings {
-        interval: Millis(12 * HOUR),
-        urgent_delay: Millis(1_000),
-        retry_base: Millis(60_000),
-        retry_max: Millis(HOUR),
-        seed: 5,
-    });
+    let kept = journal.budget().expect("a journal that can be read");
+    let now = Millis(world.0.borrow().now);
+    let schedule = Scheduler::new(RICH, kept.as_ref().map(BudgetState::bytes), now).amid_life();
     let link = TestLink(world.clone(), Vec::new());
     Agent::new(settings.clone(), journal, TestSigner::new(secret, world), link, world.clone(), schedule)
 }
