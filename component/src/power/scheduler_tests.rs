@@ -310,3 +310,97 @@ fn a_starved_device_asks_at_ever_longer_times() {
     }
     assert!(asks[9] > HOUR, "{asks:?}");
 }
+
+/// What leaves the bucket while `work` is done.
+fn charged<T>(scheduler: &mut Scheduler, work: impl FnOnce(&mut Scheduler) -> T) -> MicroJoules {
+    let before = scheduler.budget.level();
+    work(scheduler);
+    before.minus(scheduler.budget.level())
+}
+
+/// No refill, so that what is charged can be seen.
+fn dry() -> Settings {
+    Settings { budget: budget::Settings { refill_uw: 0, ..settings().budget }, ..settings() }
+}
+
+#[test]
+fn each_tracking_area_update_that_no_connection_put_off_is_charged_once() {
+    let mut scheduler = Scheduler::new(Settings { tau: Some(Millis(HOUR)), ..dry() }, None, Millis(0)).amid_life();
+    let one = u64::from(Model::DEFAULT.level(CoverageLevel::Ce1).tau_uj);
+    let mut taus = |now| charged(&mut scheduler, |scheduler| scheduler.decide(&view(now))).0 / one;
+    assert_eq!([taus(HOUR - 1), taus(HOUR), taus(HOUR + 5), taus(3 * HOUR + 7)], [0, 1, 0, 2]);
+    assert_eq!(taus(3 * HOUR + 7 + 90 * DAY), 24, "a clock that jumps makes a day of them");
+    let now = 100 * DAY;
+    scheduler.decide(&view(now));
+    scheduler.exchange_ended(Millis(now + HOUR / 2), Ok(()), &exchange(CoverageLevel::Ce0));
+    let riding = View { radio_up_until: Some(Millis(now + 2 * HOUR)), ..view(now + HOUR + HOUR / 4) };
+    let none = charged(&mut scheduler, |scheduler| (scheduler.decide(&view(now + HOUR)), scheduler.decide(&riding)));
+    assert_eq!(none, MicroJoules(0), "a connection puts it off, and so does the application's");
+    scheduler.timers(Millis(now), PsmTimers { active: None, periodic_update: Some(Millis(10 * HOUR)) });
+    let later = View { now: Millis(now + 9 * HOUR), ..view(0) };
+    assert_eq!(charged(&mut scheduler, |scheduler| scheduler.decide(&later)), MicroJoules(0), "as granted");
+}
+
+#[test]
+fn the_first_exchange_after_a_start_pays_for_the_attach_unless_the_link_says_that_there_was_none() {
+    let attach = u64::from(Model::DEFAULT.level(CoverageLevel::Ce0).attach_uj);
+    let first = |attach| {
+        let mut scheduler = Scheduler::new(dry(), None, Millis(0));
+        charged(&mut scheduler, |scheduler| {
+            assert_eq!(scheduler.decide(&View { flush: true, ..unsent(0) }), Decision::Send);
+            let cost = ExchangeCost { attach, ..exchange(CoverageLevel::Ce0) };
+            scheduler.exchange_ended(Millis(3_000), Ok(()), &cost);
+        })
+    };
+    let without = first(Attach::Registered);
+    assert_eq!(first(Attach::Unknown), without.plus(MicroJoules(attach)));
+    assert_eq!(first(Attach::Attached), without.plus(MicroJoules(attach)));
+    let mut scheduler = Scheduler::new(dry(), None, Millis(0));
+    let mut exchanges = (1..4_u64).map(|hours| {
+        charged(&mut scheduler, |scheduler| {
+            assert_eq!(scheduler.decide(&View { flush: true, ..unsent(hours * HOUR) }), Decision::Send);
+            let cost = ExchangeCost { attach: Attach::Unknown, ..exchange(CoverageLevel::Ce0) };
+            scheduler.exchange_ended(Millis(hours * HOUR + 3_000), Ok(()), &cost);
+        })
+    });
+    assert_eq!(exchanges.next(), Some(without.plus(MicroJoules(attach))));
+    assert!(exchanges.all(|later| later == without), "and the others do not");
+}
+
+#[test]
+fn the_device_s_own_work_is_charged_by_the_model() {
+    let mut scheduler = Scheduler::new(dry(), None, Millis(0));
+    let work = Work { signatures: 2, flash: crate::journal::FlashWork { writes: 10, erases: 3 } };
+    let spent = charged(&mut scheduler, |scheduler| scheduler.worked(Millis(0), work));
+    assert_eq!(spent, MicroJoules(2 * 3_000 + 10 * 40 + 3 * 2_500));
+    assert!(scheduler.affords_signature(Millis(0)));
+    scheduler.budget.charge(Millis(0), settings().budget.burst);
+    assert!(!scheduler.affords_signature(Millis(0)), "the reserve is not for it");
+}
+
+#[test]
+fn an_exchange_that_costs_more_than_the_bucket_holds_takes_a_full_one_and_owes_the_rest() {
+    let small = budget::Settings { burst: MicroJoules::from_mj(1_000), ..settings().budget };
+    let mut scheduler = Scheduler::new(Settings { budget: small, ..settings() }, None, Millis(0)).amid_life();
+    let flush = |now| View { flush: true, ..unsent(now) };
+    assert_eq!(scheduler.decide(&flush(0)), Decision::Send);
+    scheduler.exchange_ended(Millis(3_000), Ok(()), &exchange(CoverageLevel::Ce1));
+    assert!(scheduler.budget.debt() > MicroJoules(0));
+    assert!(matches!(scheduler.decide(&flush(10_000)), Decision::Wait(Some(_))), "and waits for it");
+}
+
+#[test]
+fn a_new_supply_credits_nothing_and_a_new_model_prices_what_comes() {
+    let mut scheduler = scheduler();
+    scheduler.budget.charge(Millis(0), MicroJoules::from_mj(30_000));
+    let level = scheduler.budget.level();
+    let larger = budget::Settings { burst: MicroJoules::from_mj(500_000), ..settings().budget };
+    scheduler.set_budget(Millis(0), larger);
+    assert_eq!(scheduler.budget.level(), level);
+    let smaller = budget::Settings { burst: MicroJoules::from_mj(1_000), reserve: MicroJoules(0), ..larger };
+    scheduler.set_budget(Millis(0), smaller);
+    assert_eq!(scheduler.budget.level(), smaller.burst);
+    scheduler.set_model(Model { signature_uj: 500_000, ..Model::DEFAULT });
+    let work = Work { signatures: 1, ..Work::default() };
+    assert_eq!(charged(&mut scheduler, |scheduler| scheduler.worked(Millis(0), work)), MicroJoules(500_000));
+}
