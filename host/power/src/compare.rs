@@ -113,12 +113,12 @@ fn cairn(scenario: &Scenario, air: &Rc<Air>, progress: &mut dyn FnMut(Progress))
     live(scenario, CAIRN, air, |kept, now| Scheduler::new(settings, kept, now), progress)
 }
 
-/// What the device's scheduler is told, as its configuration would.
+/// What the device's scheduler is told, as component/capi/src/power.rs tells it.
 #[must_use]
 pub fn settings(scenario: &Scenario) -> scheduler::Settings {
     scheduler::Settings {
         patience: scenario.patience(),
-        retry_base: Millis::from_secs(60),
+        retry_base: Millis::from_secs(30),
         retry_max: Millis::from_secs(3600),
         seed: scenario.seed,
         model: scenario.believed(),

@@ -33,11 +33,10 @@ use crate::{
     product::{Product, What},
     radio::Radio,
     relay::{Refusal, Relay},
-    scenario::{Scenario, joules, millis},
+    scenario::{Scenario, UPLINK_BYTES, joules, millis},
 };
 
-/// CONFIG_CAIRN_UPLINK_MAX.
-const UPLINK: usize = 1024;
+const UPLINK: usize = UPLINK_BYTES as usize;
 /// Longest payload that the agent handles.
 const PAYLOAD: usize = OWN_PAYLOAD_MAX;
 /// CONFIG_CAIRN_PAYLOAD_MAX.

@@ -7,7 +7,7 @@ use cairn::{
     agent::UploadMode,
     power::{
         budget,
-        cost::{MicroJoules, Model},
+        cost::{CoverageLevel, Learned, MicroJoules, Model},
     },
     time::Millis,
 };
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use crate::{
     checks::Checks,
     model_file::ModelFile,
+    price::EXCHANGE_BYTES,
     traces::{Place, Shade},
 };
 
@@ -31,6 +32,16 @@ pub const SHIPPED: [(&str, &str); 9] = [
     ("relay-down", include_str!("../scenarios/relay-down.toml")),
     ("squeeze", include_str!("../scenarios/squeeze.toml")),
 ];
+
+/// How many days' refill is saved up, and how many besides for urgent records: component/capi/src/power.rs.
+const BURST_DAYS: u32 = 7;
+/// See [`BURST_DAYS`].
+const RESERVE_DAYS: u32 = 3;
+/// CONFIG_CAIRN_UPLINK_MAX.
+pub(crate) const UPLINK_BYTES: u32 = 1024;
+
+/// The longest scenario, and the last day that one may name.
+const DAYS_MAX: f64 = 40.0 * 366.0;
 
 /// Why a scenario is refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -214,7 +225,7 @@ impl Default for Deadlines {
 
 /// How the radio is received: one level for ever, or a place and what shades it.
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
+#[serde(try_from = "CoverageFile")]
 pub enum Coverage {
     /// One coverage enhancement level for ever.
     Constant {
@@ -228,6 +239,29 @@ pub enum Coverage {
         /// What makes the same hours of each day worse.
         shade: Shade,
     },
+}
+
+/// As a file has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CoverageFile {
+    level: Option<u8>,
+    place: Option<Place>,
+    shade: Option<Shade>,
+}
+
+impl TryFrom<CoverageFile> for Coverage {
+    type Error = &'static str;
+
+    fn try_from(file: CoverageFile) -> Result<Self, Self::Error> {
+        match file {
+            CoverageFile { level: Some(level), place: None, shade: None } => Ok(Self::Constant { level }),
+            CoverageFile { level: None, place: Some(place), shade: Some(shade) } => {
+                Ok(Self::Wandering { place, shade })
+            }
+            _ => Err("coverage must have either a level, or a place and a shade"),
+        }
+    }
 }
 
 /// What the network grants and loses. Lists are by coverage level.
@@ -306,9 +340,9 @@ pub struct Budget {
     pub years: u32,
     /// What comes in, microwatts, when it does not follow from the years.
     pub refill_uw: Option<u32>,
-    /// How much may be saved up, joules.
+    /// How much may be saved up, joules; 0 for what the device's configuration chooses: [`Scenario::budget`].
     pub burst_j: f64,
-    /// How much of that besides is for urgent records alone, joules.
+    /// How much may be saved up besides for urgent records alone, joules; 0 as above.
     pub reserve_j: f64,
     /// Urgent records of one kind that may come at once.
     pub urgent_burst: u8,
@@ -318,7 +352,7 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { years: 10, refill_uw: None, burst_j: 43.0, reserve_j: 20.0, urgent_burst: 3, urgent_minutes: 10.0 }
+        Self { years: 10, refill_uw: None, burst_j: 0.0, reserve_j: 0.0, urgent_burst: 3, urgent_minutes: 10.0 }
     }
 }
 
@@ -347,7 +381,7 @@ impl Scenario {
     pub fn check(&self) -> Result<(), ScenarioError> {
         let Self { battery, product, deadlines, network, budget, .. } = self;
         let mut checks = Checks::default();
-        checks.within("days", f64::from(self.days), 1.0, 40.0 * 366.0);
+        checks.within("days", f64::from(self.days), 1.0, DAYS_MAX);
         checks.within("battery.mah", battery.mah, 1.0, 1e6);
         checks.within("battery.volts", battery.volts, 0.5, 60.0);
         checks.within("battery.usable", battery.usable, 0.01, 1.0);
@@ -378,7 +412,7 @@ impl Scenario {
         checks.within("network.search_s", network.search_s, 0.0, 3600.0);
         checks.within("network.final_hours", network.final_hours, 0.0, 10_000.0);
         checks.within("budget.years", f64::from(budget.years), 1.0, 40.0);
-        checks.within("budget.burst_j", budget.burst_j, 0.001, 1e5);
+        checks.within("budget.burst_j", budget.burst_j, 0.0, 1e5);
         checks.within("budget.reserve_j", budget.reserve_j, 0.0, 1e5);
         checks.within("budget.urgent_burst", f64::from(budget.urgent_burst), 1.0, 255.0);
         checks.within("budget.urgent_minutes", budget.urgent_minutes, 0.001, 1e5);
@@ -386,12 +420,10 @@ impl Scenario {
             checks.within("coverage.level", f64::from(level), 0.0, 2.0);
         }
         for Outage { first_day, hours, every_days, .. } in &self.outages {
-            checks.within("outage.first_day", *first_day, 0.0, f64::from(self.days));
+            checks.within("outage.first_day", *first_day, 0.0, DAYS_MAX);
             checks.within("outage.hours", *hours, 0.01, 24.0 * 366.0);
-            checks.within("outage.every_days", *every_days, 0.0, f64::from(self.days));
-            if *every_days > 0.0 {
-                checks.within("outage.every_days", *every_days, *hours / 24.0 + 0.01, f64::from(self.days));
-            }
+            let least = if *every_days == 0.0 { 0.0 } else { *hours / 24.0 + 0.01 };
+            checks.within("outage.every_days", *every_days, least, DAYS_MAX);
         }
         self.truth.check("truth", &mut checks);
         self.believed.check("believed", &mut checks);
@@ -410,14 +442,21 @@ impl Scenario {
         self.believed.over(Model::DEFAULT)
     }
 
-    /// The device's budget.
+    /// The device's budget. Where the file does not say how much is saved up, what component/capi/src/power.rs chooses: so many days'
+    /// refill, and at least the dearest exchange.
     #[must_use]
     pub fn budget(&self) -> budget::Settings {
         let Budget { burst_j, reserve_j, urgent_burst, urgent_minutes, .. } = self.budget;
+        let refill_uw = self.budget.refill_uw.unwrap_or_else(|| self.supply().refill_uw());
+        let dearest = self.believed().exchange(CoverageLevel::Ce2, EXCHANGE_BYTES + UPLINK_BYTES, 1);
+        let saved_up = |told: f64, days: u32| {
+            let brought = MicroJoules::of_power(refill_uw, Millis::from_secs(days * 24 * 3600));
+            if told > 0.0 { joules(told) } else { brought.max(dearest.times(Learned::FACTOR_MAX)) }
+        };
         budget::Settings {
-            refill_uw: self.budget.refill_uw.unwrap_or_else(|| self.supply().refill_uw()),
-            burst: joules(burst_j),
-            reserve: joules(reserve_j),
+            refill_uw,
+            burst: saved_up(burst_j, BURST_DAYS),
+            reserve: saved_up(reserve_j, RESERVE_DAYS),
             urgent_burst,
             urgent_interval: millis(urgent_minutes * 60.0),
         }

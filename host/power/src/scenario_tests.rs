@@ -32,7 +32,7 @@ fn a_value_that_cannot_be_is_refused_with_its_field_the_value_and_what_it_could_
     let more = |rows: &str| refused(&format!("{LEAST}{rows}"));
     assert_eq!(more("[network]\nloss=[0,1,0]"), "network.loss[1] = 1: must be 0 to 0.9");
     assert_eq!(more("[truth.ce2]\nusual_s=0"), "truth.ce2.usual_s = 0: must be 0.1 to 300");
-    assert_eq!(more("[[outage]]\nwhat='relay'\nfirst_day=31\nhours=1"), "outage.first_day = 31: must be 0 to 30");
+    assert_eq!(more("[[outage]]\nwhat='relay'\nfirst_day=-1\nhours=1"), "outage.first_day = -1: must be 0 to 14640");
 }
 
 #[test]
@@ -42,6 +42,9 @@ fn a_field_that_nobody_knows_is_refused_by_name() {
         (LEAST.replace("mah", "mAh"), "mAh"),
         (LEAST.replace("'data'", "'dada'"), "dada"),
         (LEAST.replace("name='t'\n", ""), "name"),
+        (LEAST.replace("level=1", "place='egde'\nshade='none'"), "expected one of `good`, `edge`, `deep`"),
+        (LEAST.replace("level=1", "place='edge'"), "either a level, or a place and a shade"),
+        (LEAST.replace("level=1", "level=1\nshade='none'"), "either a level, or a place and a shade"),
     ] {
         let error = refused(&text);
         assert!(error.contains(field), "{error}");

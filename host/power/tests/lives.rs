@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What must hold of every simulated life, whatever the scenario and the strategy.
 
+use std::sync::OnceLock;
+
 use cairn_power::{
     compare::{Strategy, run, run_cairn},
     coverage::{Air, DAY_MS},
     life::Progress,
-    outcome::{Cause, Outcome},
-    scenario::{Down, Outage, SHIPPED, Scenario},
+    outcome::{Cause, Comparison, Outcome},
+    scenario::{Down, SHIPPED, Scenario},
 };
 
 /// Long enough for each shipped scenario's outages and squeezes to begin and to end.
@@ -14,17 +16,18 @@ const DAYS: u32 = 100;
 
 fn quiet(_: Progress) {}
 
-/// The shipped scenarios, cut short.
-fn scenarios() -> impl Iterator<Item = Scenario> {
-    SHIPPED.iter().map(|(name, _)| {
-        let scenario = Scenario::shipped(name).unwrap();
-        let outages = scenario.outages.iter().filter(|outage| outage.first_day < f64::from(DAYS));
-        let mut outages: Vec<_> = outages.copied().collect();
-        outages
-            .iter_mut()
-            .filter(|outage| outage.every_days > f64::from(DAYS))
-            .for_each(|outage| outage.every_days = 0.0);
-        Scenario { days: scenario.days.min(DAYS), outages, ..scenario }
+/// The shipped scenarios, cut short and with batteries that give all they hold at any temperature, under every strategy. Lived once for all
+/// tests.
+fn lives() -> &'static [(Scenario, Comparison)] {
+    static LIVES: OnceLock<Vec<(Scenario, Comparison)>> = OnceLock::new();
+    LIVES.get_or_init(|| {
+        let lived = SHIPPED.map(|(name, _)| {
+            let mut scenario = Scenario { days: DAYS, ..Scenario::shipped(name).unwrap() };
+            (scenario.battery.usable, scenario.battery.cold_derating) = (1.0, 0.0);
+            let comparison = run(&scenario, &Strategy::ALL, &mut quiet).unwrap();
+            (scenario, comparison)
+        });
+        lived.into()
     })
 }
 
@@ -46,12 +49,9 @@ fn the_same_seed_lives_the_same_life_and_another_another() {
 
 #[test]
 fn what_is_spent_on_each_cause_is_what_the_battery_lost_to_the_microjoule() {
-    for mut scenario in scenarios() {
-        // All of it usable at any temperature: what it gives is what is left.
-        (scenario.battery.usable, scenario.battery.cold_derating) = (1.0, 0.0);
-        let comparison = run(&scenario, &Strategy::ALL, &mut quiet).unwrap();
+    for (scenario, comparison) in lives() {
         assert_eq!(comparison.outcomes.len(), 5);
-        for outcome in comparison.outcomes {
+        for outcome in &comparison.outcomes {
             let mut left = comparison.battery;
             for (number, day) in outcome.days.iter().enumerate() {
                 left = left.minus(day.energy.total());
@@ -63,8 +63,8 @@ fn what_is_spent_on_each_cause_is_what_the_battery_lost_to_the_microjoule() {
 
 #[test]
 fn every_record_is_delivered_once_or_accounted_for() {
-    for scenario in scenarios() {
-        for outcome in run(&scenario, &Strategy::ALL, &mut quiet).unwrap().outcomes {
+    for (scenario, comparison) in lives() {
+        for outcome in &comparison.outcomes {
             let (mut handed_over, mut done) = (0, 0);
             for (number, day) in outcome.days.iter().enumerate() {
                 handed_over += day.records;
@@ -79,9 +79,8 @@ fn every_record_is_delivered_once_or_accounted_for() {
 
 #[test]
 fn no_window_of_any_life_is_charged_more_than_rate_burst_and_reserve_allow() {
-    for scenario in scenarios() {
-        let budget = scenario.budget();
-        let outcome = run_cairn(&scenario, &mut quiet).unwrap();
+    for (scenario, comparison) in lives() {
+        let (budget, outcome) = (scenario.budget(), &comparison.outcomes[0]);
         let charged: Vec<u64> = outcome.days.iter().map(|day| day.charged.0).collect();
         assert!(charged.iter().sum::<u64>() > 0);
         for first in 0..charged.len() {
@@ -117,21 +116,23 @@ fn the_optimum_is_never_late_where_nothing_is_down_and_spends_no_more_than_the_a
 
 #[test]
 fn a_relay_that_is_down_for_a_week_costs_a_bounded_week_and_loses_nothing() {
-    let scenario = Scenario { days: DAYS, outages: relay_down(), ..Scenario::shipped("relay-down").unwrap() };
-    let [cairn, daily, ..] = &run(&scenario, &Strategy::ALL, &mut quiet).unwrap().outcomes[..] else {
-        panic!("five strategies")
-    };
+    let (scenario, comparison) = lives().iter().find(|(scenario, _)| scenario.name == "relay-down").unwrap();
+    let [cairn, daily, ..] = &comparison.outcomes[..] else { panic!("five strategies") };
     let failures = |outcome: &Outcome| outcome.days.iter().map(|day| day.failures).sum::<u32>();
     assert_eq!(cairn.days.iter().map(|day| day.lost).sum::<u32>(), 0);
     assert!(failures(cairn) < 60 && failures(cairn) * 5 < failures(daily), "{} {}", failures(cairn), failures(daily));
     assert!(cairn.days.last().unwrap().waiting <= 97, "the backlog went up");
-    assert!(Air::of(&scenario).is_down(Down::Relay, 31 * DAY_MS));
+    assert!(Air::of(scenario).is_down(Down::Relay, 31 * DAY_MS));
 }
 
-fn relay_down() -> Vec<Outage> {
-    let mut outages = Scenario::shipped("relay-down").unwrap().outages;
-    outages.iter_mut().for_each(|outage| outage.every_days = 0.0);
-    outages
+#[test]
+fn a_life_may_end_while_the_network_is_down() {
+    let mut scenario = Scenario { days: 45, ..Scenario::shipped("blackout").unwrap() };
+    scenario.outages[0].hours = 24.0 * 30.0;
+    for outcome in run(&scenario, &Strategy::ALL, &mut quiet).unwrap().outcomes {
+        assert_eq!(outcome.days.len(), 45);
+        assert_eq!(outcome.days[44].delivered, 0, "{}", outcome.strategy);
+    }
 }
 
 #[test]

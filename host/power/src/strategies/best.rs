@@ -175,7 +175,9 @@ impl Best<'_> {
 
     /// Uploads all there is.
     fn upload(&mut self, now: u64) {
-        let waiting = &self.trace.arrivals[self.delivered..usize::try_from(self.came).expect("records")];
+        // What comes when nothing will ever be up again is not in the trace.
+        let came = usize::try_from(self.came).expect("records").min(self.trace.arrivals.len());
+        let waiting = &self.trace.arrivals[self.delivered..came];
         let mut left: u32 = waiting.iter().map(|arrival| arrival.bytes).sum();
         let with_data = self.scenario.product.upload == Upload::Data;
         let frame = ANCHOR_BYTES + if with_data { DATA_OVERHEAD_MAX } else { 0 };
@@ -190,7 +192,7 @@ impl Best<'_> {
             left -= part;
         }
         self.owed = false;
-        self.delivered = usize::try_from(self.came).expect("records");
+        self.delivered = came;
         self.diary.note_delivered(now, self.came);
     }
 
