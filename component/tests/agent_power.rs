@@ -13,7 +13,7 @@ use agent_world::{
     signer::{FIRST_KEY, TestSigner},
 };
 use cairn::{
-    agent::{Agent, Event, UploadMode},
+    agent::{self, Agent, Event, UploadMode},
     journal::Journal,
     power::{
         budget,
@@ -56,11 +56,25 @@ impl Meter {
         let flash = SharedFlash(Rc::new(RefCell::new(MockFlash::new(1))));
         Log::format(&mut flash.clone(), STREAM).unwrap();
         let model = Model::DEFAULT;
-        let agent = Self::boot(&world, &flash, budget, model);
+        let agent = Self::boot(&world, &flash, budget, model, None);
         Self { agent, inbox: Queue(world.clone(), Vec::new()), world, flash, budget, model }
     }
 
-    fn boot(world: &Port, flash: &SharedFlash, budget: budget::Settings, model: Model) -> Paying {
+    /// One that lets go of hashes after ten days.
+    fn retaining(budget: budget::Settings) -> Self {
+        let mut meter = Self::new(budget);
+        let retention = Some(Millis(10 * 24 * HOUR));
+        meter.agent = Self::boot(&meter.world, &meter.flash, meter.budget, meter.model, retention);
+        meter
+    }
+
+    fn boot(
+        world: &Port,
+        flash: &SharedFlash,
+        budget: budget::Settings,
+        model: Model,
+        retention: Option<Millis>,
+    ) -> Paying {
         let mut journal = Log::mount(flash.clone()).unwrap();
         let kept = journal.budget().unwrap();
         let now = Millis(world.0.borrow().now);
@@ -78,7 +92,8 @@ impl Meter {
         let schedule = Scheduler::new(schedule, kept.as_ref().map(|kept| kept.bytes()), now);
         let link = TestLink(world.clone(), Vec::new());
         let signer = TestSigner::new(&FIRST_KEY, world);
-        Agent::new(settings(UploadMode::Data), journal, signer, link, world.clone(), schedule).unwrap()
+        let settings = agent::Settings { retention, ..settings(UploadMode::Data) };
+        Agent::new(settings, journal, signer, link, world.clone(), schedule).unwrap()
     }
 
     fn reset(&mut self) {
@@ -86,7 +101,7 @@ impl Meter {
             let mut world = self.world.0.borrow_mut();
             world.lose_exchange();
         }
-        self.agent = Self::boot(&self.world, &self.flash, self.budget, self.model);
+        self.agent = Self::boot(&self.world, &self.flash, self.budget, self.model, None);
     }
 
     fn submit(&mut self, priority: Priority, value: u32) {
@@ -149,7 +164,7 @@ fn a_device_that_resets_in_every_exchange_spends_its_bucket_and_no_more() {
 
 #[test]
 fn a_device_short_of_energy_sends_hashes_then_only_what_is_urgent() {
-    let mut meter = Meter::new(budget::Settings { refill_uw: 5, burst: MicroJoules::from_mj(20_000), ..RICH });
+    let mut meter = Meter::retaining(budget::Settings { refill_uw: 5, burst: MicroJoules::from_mj(20_000), ..RICH });
     let (mut seen, mut last) = (Vec::new(), Degradation::None);
     for value in 0..60 {
         for _ in 0..2 {
@@ -168,4 +183,20 @@ fn a_device_short_of_energy_sends_hashes_then_only_what_is_urgent() {
     meter.submit(Priority::Urgent, 99);
     meter.run_for(10_000);
     assert!(meter.uplinks() > before, "what is urgent goes");
+}
+
+#[test]
+fn a_device_short_of_energy_that_nobody_releases_hashes_for_sends_none() {
+    let mut meter = Meter::new(budget::Settings { refill_uw: 5, burst: MicroJoules::from_mj(20_000), ..RICH });
+    let mut worst = Degradation::None;
+    for value in 0..60 {
+        meter.submit(Priority::Routine, value);
+        meter.run_for(12 * HOUR);
+        worst = worst.max(meter.agent.status().degradation);
+    }
+    assert!(worst >= Degradation::HashOnly && meter.uplinks() > 5, "{worst:?} {}", meter.uplinks());
+    assert!(
+        meter.world.0.borrow().data.iter().all(Option::is_some),
+        "a batch went without its data, which nobody would fetch"
+    );
 }

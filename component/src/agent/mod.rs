@@ -461,9 +461,10 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         }
     }
 
-    /// What the relay is given of batches sealed now: less than was set when the schedule has to save.
+    /// What the relay is given of batches sealed now: less than was set when the schedule has to save. Not without a retention time:
+    /// an application that uploads data releases no hashes, and the journal would be full of them for ever.
     fn upload(&self) -> UploadMode {
-        let saves = self.schedule.degradation() >= Degradation::HashOnly;
+        let saves = self.schedule.degradation() >= Degradation::HashOnly && self.settings.retention.is_some();
         if saves { UploadMode::HashOnly } else { self.settings.upload }
     }
 

@@ -148,7 +148,7 @@ fn settings(scenario: &Scenario) -> Settings {
         clock_step: Millis(2_000),
         relay_step_max: Millis::from_secs(60),
         sender_sequence_block: 64,
-        retention: Some(millis(scenario.product.retention_hours * 3600.0)),
+        retention: Some(millis(scenario.product.retention_hours * 3600.0)).filter(|span| span.0 > 0),
         prune_at: Level::Final,
     }
 }

@@ -165,7 +165,7 @@ pub struct Product {
     /// What the relay is given.
     pub upload: Upload,
     /// Hours after which records go that were uploaded as hashes, CONFIG_CAIRN_RETENTION_HOURS: what else fetches them did so by then. The
-    /// journal must hold as many.
+    /// journal must hold as many. 0: they never go.
     #[serde(default = "ten_days")]
     pub retention_hours: f64,
 }
@@ -399,7 +399,7 @@ impl Scenario {
         checks.within("product.rattle_events", f64::from(product.rattle_events), 1.0, 1000.0);
         checks.within("product.radio_every_hours", product.radio_every_hours, 0.0, 10_000.0);
         checks.within("product.radio_bytes", f64::from(product.radio_bytes), 0.0, 1e6);
-        checks.within("product.retention_hours", product.retention_hours, 1.0, 175_200.0);
+        checks.within("product.retention_hours", product.retention_hours, 0.0, 175_200.0);
         checks.within("deadlines.bulk_hours", deadlines.bulk_hours, 0.25, 960.0);
         checks.within("deadlines.routine_hours", deadlines.routine_hours, 0.25, 960.0);
         checks.within("deadlines.urgent_s", deadlines.urgent_s, 0.0, 3600.0);

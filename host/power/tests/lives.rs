@@ -3,6 +3,7 @@
 
 use std::sync::OnceLock;
 
+use cairn::power::schedule::Degradation;
 use cairn_power::{
     compare::{Strategy, run, run_cairn},
     coverage::{Air, DAY_MS},
@@ -133,6 +134,16 @@ fn a_life_may_end_while_the_network_is_down() {
         assert_eq!(outcome.days.len(), 45);
         assert_eq!(outcome.days[44].delivered, 0, "{}", outcome.strategy);
     }
+}
+
+#[test]
+fn a_device_that_nobody_releases_records_for_does_not_fill_up_when_it_has_to_save() {
+    // Its first week without a relay made a batch go as hashes, and nothing was journaled any more.
+    let mut scenario = Scenario { days: DAYS, ..Scenario::shipped("relay-down").unwrap() };
+    scenario.product.retention_hours = 0.0;
+    let outcome = run_cairn(&scenario, &mut quiet).unwrap();
+    assert!(outcome.days.iter().any(|day| day.degradation >= Degradation::HashOnly), "it had to save");
+    assert_eq!(outcome.days.iter().map(|day| day.lost).sum::<u32>(), 0);
 }
 
 #[test]
