@@ -25,6 +25,7 @@ pub(crate) type Link = CoapLink<Port, TX, RX>;
 
 #[cfg(feature = "at-modem")]
 mod chosen {
+    use cairn::power::cost::Heard;
     use cairn_at_modem::{AtModem, Dialect, dialect};
     use cairn_coap::client::{OVERHEAD_MAX, Transmission};
 
@@ -70,6 +71,13 @@ mod chosen {
         "CONFIG_CAIRN_AT_LINE_MAX is too small for the SIM's answers: at least 296"
     );
 
+    /// What the modem said of the network.
+    pub(super) fn hear(port: &mut Port) -> Heard {
+        #[cfg(feature = "signer-sim")]
+        use cairn_at_modem::sim::CardModem;
+        port.heard()
+    }
+
     /// The modem, which nothing was said to yet.
     pub(crate) fn stack() -> Stack {
         Stack::new(DIALECT, cairn_at_modem::Settings::default(), PortUart::new(), PortClock)
@@ -78,7 +86,7 @@ mod chosen {
 
 #[cfg(feature = "udp")]
 mod chosen {
-    use cairn::time::Millis;
+    use cairn::{power::cost::Heard, time::Millis};
     use cairn_coap::client::{OVERHEAD_MAX, Transmission};
 
     pub(crate) use crate::port::PortUdp as Port;
@@ -95,6 +103,11 @@ mod chosen {
 
     pub(crate) const fn stack() -> Port {
         Port
+    }
+
+    /// A socket of the system's stack tells nothing of the radio.
+    pub(super) fn hear(_: &mut Port) -> Heard {
+        Heard::default()
     }
 }
 
@@ -120,5 +133,5 @@ pub(crate) fn link(factory: &Factory, context: Context, seed: u64, port: Port) -
         keep_socket: false,
         seed,
     };
-    CoapLink::new(port, settings, context)
+    CoapLink::new(port, settings, context).hearing(chosen::hear)
 }

@@ -103,6 +103,17 @@ pub struct PsmTimers {
     pub periodic_update: Option<Millis>,
 }
 
+/// What a modem said of the network since it was last asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// The coverage level.
+    pub coverage: Option<CoverageLevel>,
+    /// Whether it searched and attached.
+    pub attach: Attach,
+    /// The granted timers, when it told them.
+    pub timers: Option<PsmTimers>,
+}
+
 /// Bytes of an IPv4 and a UDP header (RFC 791, RFC 768): what a datagram is longer on the wire than its payload.
 pub const DATAGRAM_HEADER_BYTES: u32 = 28;
 

@@ -61,6 +61,10 @@ pub struct Args {
     /// The network tells the time when it takes the modem in, as this machine has it: `+CTZEU`, once `AT+CTZR=3` asked for it.
     #[arg(long, help_heading = "Network")]
     pub network_time: bool,
+    /// The timers of power saving mode that the network grants, as octets of eight binary digits (3GPP TS 24.008, GPRS timers 2 and 3): active
+    /// time, periodic update. Without it those that `AT+CPSMS` asked for are granted. Told by `+CEREG`, once `AT+CEREG` 4 or 5 asked for it.
+    #[arg(long, value_name = "ACTIVE,PERIODIC", help_heading = "Network")]
+    pub granted: Option<Granted>,
     /// Start with command echo on, as modems do; `ATE0` turns it off until the next restart.
     #[arg(long, help_heading = "Bad modem")]
     pub echo: bool,
@@ -120,6 +124,29 @@ impl Args {
     #[must_use]
     pub fn allows(&self, address: SocketAddr) -> bool {
         self.allow_nonlocal || address.ip().is_loopback()
+    }
+}
+
+/// The octets of granted timers, as binary digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// T3324.
+    pub active: String,
+    /// T3412 extended.
+    pub periodic: String,
+}
+
+impl FromStr for Granted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_octet = |bits: &str| bits.len() == 8 && bits.bytes().all(|bit| matches!(bit, b'0' | b'1'));
+        match text.split_once(',') {
+            Some((active, periodic)) if is_octet(active) && is_octet(periodic) => {
+                Ok(Self { active: active.to_owned(), periodic: periodic.to_owned() })
+            }
+            _ => Err("two octets of eight binary digits, such as 00001010,00111000".to_owned()),
+        }
     }
 }
 

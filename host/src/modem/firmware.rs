@@ -111,6 +111,10 @@ pub(super) struct Firmware {
     echo_at_start: bool,
     coverage: u8,
     network_time: bool,
+    /// By the network, whatever was asked for.
+    granted: Option<Granted>,
+    /// Asked for: kept over restarts.
+    wanted: Option<Granted>,
     volatile: Volatile,
     sim: Option<At>,
     pub(super) registered: bool,
@@ -124,6 +128,8 @@ impl Firmware {
             echo_at_start: args.echo,
             coverage: args.coverage,
             network_time: args.network_time,
+            granted: args.granted.clone(),
+            wanted: None,
             volatile: Volatile::at_start(args.echo),
             sim,
             registered: false,
@@ -145,10 +151,24 @@ impl Firmware {
     /// The network took it in, now; the lines said about that.
     pub(super) fn attach(&mut self, now: Timestamp) -> Vec<String> {
         self.registered = true;
-        let report = (self.volatile.registration_reports > 0).then(|| "+CEREG: 1".to_string());
+        let report = (self.volatile.registration_reports > 0).then(|| format!("+CEREG: 1{}", self.place()));
         let tells_time = self.network_time && self.volatile.universal_time_reports;
         let time = tells_time.then(|| now.strftime("+CTZEU: \"+32\",0,\"%Y/%m/%d,%H:%M:%S\"").to_string());
         report.into_iter().chain(["+IP: 10.170.0.2".to_string()]).chain(time).collect()
+    }
+
+    /// What `+CEREG` says behind the state: where the modem is, and the granted timers. BC66 has one empty field more.
+    fn place(&self) -> String {
+        let timers = self.granted.as_ref().or(self.wanted.as_ref());
+        let level = self.volatile.registration_reports;
+        let place = if level >= 2 { ",\"33C2\",\"022FE6CF\",9" } else { "" };
+        match timers {
+            Some(Granted { active, periodic }) if level >= 4 => {
+                let more = if self.dialect == DialectName::Bc66 { "," } else { "" };
+                format!("{place},,{more},\"{active}\",\"{periodic}\"")
+            }
+            _ => place.to_owned(),
+        }
     }
 
     /// The radio connected or was released; the line said about that.
@@ -277,7 +297,8 @@ impl Firmware {
         match name {
             "+CEREG" => {
                 let state = if self.registered { 1 } else { 2 };
-                line(format!("+CEREG: {},{state}", self.volatile.registration_reports))
+                let place = if self.registered { self.place() } else { String::new() };
+                line(format!("+CEREG: {},{state}{place}", self.volatile.registration_reports))
             }
             "+CSCON" => {
                 let reports = u8::from(self.volatile.radio_reports);
@@ -295,11 +316,15 @@ impl Firmware {
         match (name, parameters) {
             ("+CMEE", ["0" | "1"]) => volatile.numbers = parameters == ["1"],
             ("+CSCON", ["0" | "1"]) => volatile.radio_reports = parameters == ["1"],
-            ("+CEREG", [level @ ("0" | "1")]) => volatile.registration_reports = u8::from(*level == "1"),
+            ("+CEREG", [level @ ("0" | "1" | "2" | "3" | "4" | "5")]) => {
+                volatile.registration_reports = level.parse().unwrap_or(0);
+            }
             ("+CTZR", [level @ ("0" | "1" | "2" | "3")]) => volatile.universal_time_reports = *level == "3",
             ("+CFUN", ["1"]) | ("+QSCLK", ["0" | "1" | "2"]) => {}
-            ("+CPSMS", ["0" | "2"]) => {}
-            ("+CPSMS", ["1", "", "", periodic, active]) if is_timer(periodic) && is_timer(active) => {}
+            ("+CPSMS", ["0" | "2"]) => self.wanted = None,
+            ("+CPSMS", ["1", "", "", periodic, active]) if is_timer(periodic) && is_timer(active) => {
+                self.wanted = Some(Granted { active: (*active).to_owned(), periodic: (*periodic).to_owned() });
+            }
             ("+QCFG", [name, "0" | "1"]) if name.eq_ignore_ascii_case("dsevent") => {}
             ("+QICFG", ["dataformat", up @ ("0" | "1"), down @ ("0" | "1")]) => {
                 (volatile.hex_up, volatile.hex_down) = (*up == "1", *down == "1");

@@ -187,7 +187,7 @@ fn link(factory: &Factory, stream: StreamId, port: key::Port) -> Link {
         keep_socket: false,
         seed: random(),
     };
-    CoapLink::new(port, settings, context)
+    CoapLink::new(port, settings, context).hearing(|port| port.heard())
 }
 
 fn modem(clock: &TickClock) -> Modem {

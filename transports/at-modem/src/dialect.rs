@@ -129,7 +129,10 @@ pub enum Meaning {
     },
     /// The network or the modem closed the socket in field 0.
     SocketClosed,
-    /// The registration state: the last field of the first two (\[A\] 4.1: `<stat>` unsolicited, `<n>,<stat>` when read).
+    /// The registration state: `<stat>,[<tac>],…` unsolicited, `<n>,<stat>,[<tac>],…` when read; `<tac>` is quoted or empty. Where the
+    /// network granted timers the last two fields are `<Active-Time>` and `<Periodic-TAU>`, eight binary digits each, behind a cause
+    /// and a reject cause (\[A\] 4.1; 3GPP TS 27.007 section 10.1.22). BC66 has one more field before the causes; neither has fewer
+    /// than eight with the timers, and without them the last two are shorter numbers.
     Registration,
     /// Field 0 is 1 while the radio is connected, 0 when it was released.
     RadioConnected,
@@ -255,7 +258,7 @@ pub const BC660K: Dialect = Dialect {
         FULL_FUNCTION,
         wished("AT+QSCLK=1"),                    // [A] 9.10: it may sleep when it has nothing to do
         wished("AT+CSCON=1"),                    // [A] 4.6: when the radio connects and is released
-        required("AT+CEREG=1"),                  // [A] 4.1: unsolicited registration state
+        required("AT+CEREG=5"),                  // [A] 4.1: unsolicited registration state, with the granted timers
         wished("AT+CTZR=3"),                     // 27.007 8.41: say the universal time that the network tells
         wished("AT+QCFG=\"dsevent\",1"),         // [A] 11.1.6: say when going to deep sleep
         required("AT+QICFG=\"dataformat\",1,1"), // [T]: hex both ways
@@ -284,7 +287,7 @@ pub const BC66: Dialect = Dialect {
         FULL_FUNCTION,
         wished("AT+QSCLK=1"),
         wished("AT+CSCON=1"),
-        required("AT+CEREG=1"),
+        required("AT+CEREG=5"),
         wished("AT+CTZR=3"),
         wished("AT+QCFG=\"dsevent\",1"),
         required("AT+QICFG=\"dataformat\",1,1"),

@@ -152,6 +152,16 @@ pub fn number(digits: &[u8]) -> Option<u16> {
     })
 }
 
+/// Eight binary digits: an octet as 3GPP TS 27.007 writes timers.
+#[must_use]
+pub fn octet(bits: &[u8]) -> Option<u8> {
+    let bits: &[u8; 8] = bits.try_into().ok()?;
+    bits.iter().try_fold(0_u8, |octet, bit| match bit {
+        b'0' | b'1' => Some(octet << 1 | (bit - b'0')),
+        _ => None,
+    })
+}
+
 /// A decimal number with an optional minus sign.
 #[must_use]
 pub fn signed(digits: &[u8]) -> Option<i16> {

@@ -12,6 +12,7 @@ use core::{cell::RefCell, net::SocketAddr};
 
 use cairn::{
     ports::{Clock, Wait},
+    power::cost::Heard,
     signer::sim::{
         ApduChannel, ChannelError, Command, StatusWord,
         apdu::{INS_MANAGE_CHANNEL, INS_SELECT},
@@ -42,6 +43,8 @@ pub trait CardModem {
     fn doubt(&mut self);
     /// As [`AtModem::wake_at`].
     fn wake_at(&self) -> Option<Millis>;
+    /// As [`AtModem::heard`].
+    fn heard(&mut self) -> Heard;
 }
 
 impl<
@@ -72,6 +75,10 @@ where
 
     fn wake_at(&self) -> Option<Millis> {
         self.wake_at()
+    }
+
+    fn heard(&mut self) -> Heard {
+        self.heard()
     }
 }
 
@@ -110,6 +117,10 @@ impl<M: CardModem> CardModem for Shared<'_, M> {
 
     fn wake_at(&self) -> Option<Millis> {
         self.0.borrow().wake_at()
+    }
+
+    fn heard(&mut self) -> Heard {
+        self.0.borrow_mut().heard()
     }
 }
 

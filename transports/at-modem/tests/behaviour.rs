@@ -7,7 +7,7 @@ mod wire;
 use bench::{Bench, PEER, RX, SETTINGS, TX};
 use cairn::{
     ports::Clock as _,
-    power::cost::CoverageLevel,
+    power::cost::{Attach, CoverageLevel, Heard, PsmTimers},
     time::{Millis, TimeQuality, WallTime},
 };
 use cairn_at_modem::{
@@ -31,7 +31,7 @@ fn the_first_send_wakes_sets_up_opens_and_sends_in_this_order() {
             "AT+CFUN=1",
             "AT+QSCLK=1",
             "AT+CSCON=1",
-            "AT+CEREG=1",
+            "AT+CEREG=5",
             "AT+CTZR=3",
             "AT+QCFG=\"dsevent\",1",
             "AT+QICFG=\"dataformat\",1,1",
@@ -438,4 +438,56 @@ fn a_modem_that_knows_no_time_reports_sends_all_the_same() {
     bench.answer("AT+CTZR", "+CME ERROR: 50", 1);
     assert_eq!(bench.send(&mut socket, b"OK"), Ok(()));
     assert_eq!(bench.clock.wall(), WallTime::default());
+}
+
+#[test]
+fn granted_timers_are_told_once_each_time_the_network_tells_them() {
+    const DAY: Millis = Millis::from_secs(24 * 3600);
+    let told = |active, periodic_update| Some(PsmTimers { active, periodic_update });
+    for (dialect, filler) in [(&BC660K, ",,,"), (&BC66, ",,,,")] {
+        let mut bench = Bench::new(dialect);
+        let mut socket = bench.connected();
+        let read = format!("+CEREG: 5,1,\"1001\",\"00100100\",9{filler}\"00001010\",\"00111000\"|OK");
+        bench.answer("AT+CEREG?", &read, 1);
+        bench.send(&mut socket, b"x").unwrap();
+        assert_eq!(bench.modem.heard().timers, told(Some(Millis::from_secs(20)), Some(DAY)), "{}", dialect.name);
+        assert_eq!(bench.modem.heard().timers, None, "once");
+        bench.say(&format!("+CEREG: 5,\"0001\",\"00100100\",9{filler}\"11100000\",\"00100110\""));
+        bench.settle();
+        assert_eq!(bench.modem.heard().timers, told(None, Some(Millis::from_secs(6 * 3600))), "{}", dialect.name);
+        assert_eq!(bench.modem.radio().registered, Some(true));
+        for silent in
+            ["+CEREG: 1,\"1001\",\"00100100\",9", "+CEREG: 3,,,,,0,15", "+CEREG: 5,1,\"1001\",\"01010101\",9,,0,15"]
+        {
+            bench.say(silent);
+            bench.settle();
+            assert_eq!(bench.modem.heard().timers, None, "{silent}");
+        }
+        assert_eq!(
+            bench.modem.radio().timers,
+            told(None, Some(Millis::from_secs(6 * 3600))),
+            "the last that were told"
+        );
+    }
+}
+
+#[test]
+fn an_exchange_tells_its_coverage_and_whether_the_modem_had_to_attach_and_the_next_tells_its_own() {
+    let mut bench = Bench::with(&BC660K, Settings::default());
+    let mut socket = bench.connected();
+    assert_eq!(bench.modem.heard(), Heard::default(), "nothing is known before it was asked");
+    bench.answer("AT+CEREG?", "+CEREG: 5,2|OK", 2);
+    bench.send(&mut socket, b"x").unwrap();
+    bench.settle();
+    let first = bench.modem.heard();
+    assert_eq!((first.attach, first.coverage), (Attach::Attached, Some(CoverageLevel::Ce1)));
+    bench.answer("AT+QENG", "ERROR", 1);
+    bench.send(&mut socket, b"y").unwrap();
+    bench.settle();
+    let second = bench.modem.heard();
+    assert_eq!(
+        (second.attach, second.coverage),
+        (Attach::Registered, None),
+        "no level is told that is not this exchange's"
+    );
 }

@@ -69,6 +69,24 @@ fn a_bc660k_speaks_as_in_a_transcript_of_a_real_one() {
 }
 
 #[test]
+fn timers_are_granted_as_asked_for_or_as_the_network_likes_and_told_where_that_was_asked_for() {
+    let mut modem = firmware(DialectName::Bc660k);
+    said(&mut modem, "AT+CEREG=5");
+    assert_eq!(said(&mut modem, "AT+CEREG?"), "+CEREG: 5,1,\"33C2\",\"022FE6CF\",9|OK");
+    said(&mut modem, "AT+CPSMS=1,,,\"00111000\",\"00001010\"");
+    let told = "\"33C2\",\"022FE6CF\",9,,,\"00001010\",\"00111000\"";
+    assert_eq!(said(&mut modem, "AT+CEREG?"), format!("+CEREG: 5,1,{told}|OK"));
+    assert_eq!(modem.attach(Timestamp::UNIX_EPOCH)[0], format!("+CEREG: 1,{told}"));
+    modem.granted = "11100000,00100110".parse().ok();
+    modem.dialect = DialectName::Bc66;
+    let told = "\"33C2\",\"022FE6CF\",9,,,,\"11100000\",\"00100110\"";
+    assert_eq!(said(&mut modem, "AT+CEREG?"), format!("+CEREG: 5,1,{told}|OK"));
+    said(&mut modem, "AT+CEREG=3");
+    assert_eq!(said(&mut modem, "AT+CEREG?"), "+CEREG: 3,1,\"33C2\",\"022FE6CF\",9|OK");
+    assert!("0000,1".parse::<crate::modem::args::Granted>().is_err());
+}
+
+#[test]
 fn a_bc66_has_its_own_context_send_command_and_notation() {
     let mut modem = firmware(DialectName::Bc66);
     for (command, answer) in [

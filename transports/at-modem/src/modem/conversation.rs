@@ -3,7 +3,10 @@
 //! from what is still missing for the work at hand, so that a restart or a lost answer at any point needs no case of its own.
 //! [`hearing`] is what it learns from the modem's lines.
 
-use cairn::time::Millis;
+use cairn::{
+    power::cost::{Attach, Heard},
+    time::Millis,
+};
 use embedded_io::Write;
 
 use super::{
@@ -71,6 +74,8 @@ pub(super) struct Conversation<
     pub(super) inbound: Inbound<RX, QUEUE>,
     pub(super) card: Card<APDU>,
     pub(super) radio: Radio,
+    /// Since it was last asked for.
+    heard: Heard,
     pub(super) counters: Counters,
     task: Option<Task>,
     dialogue: Option<Dialogue>,
@@ -97,8 +102,15 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize,
 {
     pub(super) const fn new(dialect: &'static Dialect, settings: Settings) -> Self {
         const CLOSED: Slot = Slot { used: false, peer: None, on_modem: OnModem::Unknown, lost: None };
-        const UNKNOWN: Radio =
-            Radio { registered: None, connected: None, coverage: None, rssi_dbm: None, rsrp_dbm: None, tail: None };
+        const UNKNOWN: Radio = Radio {
+            registered: None,
+            connected: None,
+            coverage: None,
+            rssi_dbm: None,
+            rsrp_dbm: None,
+            tail: None,
+            timers: None,
+        };
         const ZERO: Counters = Counters {
             sent: 0,
             received: 0,
@@ -120,6 +132,7 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize,
             inbound: Inbound::new(),
             card: Card::new(),
             radio: UNKNOWN,
+            heard: Heard { coverage: None, attach: Attach::Unknown, timers: None },
             counters: ZERO,
             task: None,
             dialogue: None,
@@ -135,6 +148,12 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize,
             traffic_at: None,
             now: Millis(0),
         }
+    }
+
+    pub(super) fn heard(&mut self) -> Heard {
+        let heard = core::mem::take(&mut self.heard);
+        let known = heard.attach == Attach::Unknown && self.radio.registered == Some(true);
+        Heard { attach: if known { Attach::Registered } else { heard.attach }, ..heard }
     }
 
     pub(super) const fn doubt(&mut self) {

@@ -12,6 +12,7 @@ mod stack;
 
 use cairn::{
     ports::Clock,
+    power::cost::{Heard, PsmTimers},
     time::{Millis, TimeQuality, WallTime},
 };
 use embedded_io::{Read, ReadReady, Write};
@@ -81,6 +82,8 @@ pub struct Radio {
     pub rsrp_dbm: Option<i16>,
     /// How long the radio stayed connected after the last datagram, the last time it was released.
     pub tail: Option<Millis>,
+    /// The timers of power saving mode that the network granted.
+    pub timers: Option<PsmTimers>,
 }
 
 /// What happened since the driver was made; each counter stops at its maximum.
@@ -277,6 +280,12 @@ where
     /// What is known of the radio.
     pub const fn radio(&self) -> Radio {
         self.conversation.radio
+    }
+
+    /// What the modem said of the network since this was last asked: for `cairn_coap::CoapLink::hearing`. An exchange for which it was
+    /// never out of registration, as far as it told, found it registered.
+    pub fn heard(&mut self) -> Heard {
+        self.conversation.heard()
     }
 
     /// What happened so far.

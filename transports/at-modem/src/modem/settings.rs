@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What an integrator chooses. Read by `conversation`.
 
-use cairn::time::Millis;
+use cairn::{power::cost::PsmTimers, time::Millis};
 
 /// Release assistance (3GPP TS 24.301 section 9.9.4.25): tells the network when it may take the radio down, instead of
 /// waiting out its inactivity timer.
@@ -38,6 +38,16 @@ impl Psm {
     pub fn from_secs(periodic_update: u32, active: u32) -> Self {
         Self { periodic_update: octet(periodic_update, &PERIODIC_UNITS), active: octet(active, &ACTIVE_UNITS) }
     }
+}
+
+/// The timers that the network granted, from the octets of the same tables. Deactivated, or a value that the tables do not have: `None`.
+pub(super) fn granted(active: Option<u8>, periodic_update: Option<u8>) -> PsmTimers {
+    let decoded = |octet: Option<u8>, units: &[(u32, u8)]| {
+        let octet = octet?;
+        let (step, _) = units.iter().find(|(_, unit)| *unit == octet >> 5)?;
+        Some(Millis::from_secs(*step * u32::from(octet & 31)))
+    };
+    PsmTimers { active: decoded(active, &ACTIVE_UNITS), periodic_update: decoded(periodic_update, &PERIODIC_UNITS) }
 }
 
 fn octet(seconds: u32, units: &[(u32, u8)]) -> u8 {
@@ -82,6 +92,20 @@ impl Default for Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn granted_timers_are_decoded_as_in_ts_24_008_and_a_deactivated_one_is_none() {
+        let hours = |hours: u32| Some(Millis::from_secs(hours * 3600));
+        let told = granted(Some(0b0010_0100), Some(0b0100_0111));
+        assert_eq!(told, PsmTimers { active: Some(Millis::from_secs(240)), periodic_update: hours(70) });
+        assert_eq!(granted(Some(0b1110_0000), Some(0b1110_0001)), PsmTimers::default());
+        assert_eq!(granted(None, Some(0b1100_0001)).periodic_update, hours(320));
+        assert_eq!(granted(Some(0b0100_0010), None).active, Some(Millis::from_secs(720)));
+        for seconds in [2, 60, 3_600, 86_400, 31 * 36_000] {
+            let asked = Psm::from_secs(seconds, 0);
+            assert_eq!(granted(None, Some(asked.periodic_update)).periodic_update, Some(Millis::from_secs(seconds)));
+        }
+    }
 
     #[test]
     fn timers_are_encoded_as_in_ts_24_008() {

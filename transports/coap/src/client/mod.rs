@@ -14,6 +14,7 @@ use core::{convert::Infallible, net::SocketAddr, ops::Range};
 
 use cairn::{
     ports::{Link, LinkError, Outcome},
+    power::cost::{ExchangeCost, Heard, PsmTimers},
     time::Millis,
 };
 use embedded_nal::UdpClientStack;
@@ -71,6 +72,10 @@ pub struct CoapLink<N: UdpClientStack, const TX: usize, const RX: usize> {
     socket: Option<N::UdpSocket>,
     exchange: Option<Exchange>,
     wake: Millis,
+    /// Asks the stack what its modem heard.
+    hear: fn(&mut N) -> Heard,
+    /// Granted, and not handed on yet.
+    timers: Option<PsmTimers>,
     /// The protected request; the downlink when the exchange is over.
     tx: [u8; TX],
     rx: [u8; RX],
@@ -98,9 +103,18 @@ impl<N: UdpClientStack, const TX: usize, const RX: usize> CoapLink<N, TX, RX> {
             socket: None,
             exchange: None,
             wake: Millis(0),
+            hear: |_| Heard::default(),
+            timers: None,
             tx: [0; TX],
             rx: [0; RX],
         }
+    }
+
+    /// The same over a stack whose modem says what it hears of the network: `hear` is asked once, when an exchange ends.
+    #[must_use]
+    pub fn hearing(mut self, hear: fn(&mut N) -> Heard) -> Self {
+        self.hear = hear;
+        self
     }
 
     /// The stack under the link, such as to feed a modem's serial port.
@@ -281,7 +295,10 @@ impl<N: UdpClientStack, const TX: usize, const RX: usize> Link for CoapLink<N, T
             return Err(nb::Error::WouldBlock);
         }
         let answer = self.drive(now).ok_or(nb::Error::WouldBlock)?;
+        let Heard { coverage, attach, timers } = (self.hear)(&mut self.stack);
+        self.timers = timers.or(self.timers);
         let cost = self.exchange.as_ref().map(|exchange| exchange.cost(now)).unwrap_or_default();
+        let cost = ExchangeCost { coverage, attach, ..cost };
         self.end(answer);
         let downlink = answer.map(|length| self.tx.get(..length).unwrap_or_default());
         Ok(Outcome { downlink, cost })
@@ -301,5 +318,9 @@ impl<N: UdpClientStack, const TX: usize, const RX: usize> Link for CoapLink<N, T
 
     fn granted(&self) -> u64 {
         self.numbers.end.saturating_sub(self.numbers.start)
+    }
+
+    fn psm_timers(&mut self) -> Option<PsmTimers> {
+        self.timers.take()
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use cairn::{
     ports::{Link, LinkError},
+    power::cost::{Attach, CoverageLevel, Heard, PsmTimers},
     time::Millis,
 };
 use cairn_coap::{
@@ -33,6 +34,27 @@ fn one_exchange_is_one_request_and_one_piggybacked_response() {
     assert_eq!((ended.cost.duration_ms, ended.cost.coverage), (1600, None));
     assert_eq!((world.air.borrow().open, world.link.wake_at()), (0, None));
     assert_eq!(world.link.poll(Millis(world.now())), Err(nb::Error::WouldBlock));
+}
+
+#[test]
+fn what_the_modem_heard_is_told_of_the_exchange_it_was_heard_in_and_timers_once() {
+    let mut world = World::new(settings());
+    let timers = PsmTimers { active: None, periodic_update: Some(Millis(3_600_000)) };
+    let heard = Heard { coverage: Some(CoverageLevel::Ce2), attach: Attach::Attached, timers: Some(timers) };
+    world.air.borrow_mut().heard = heard;
+    let cost = world.exchange(|relay, datagram| vec![(1600, stored(relay, datagram))]).cost;
+    assert_eq!((cost.coverage, cost.attach), (Some(CoverageLevel::Ce2), Attach::Attached));
+    let cost = world.exchange(|relay, datagram| vec![(1600, stored(relay, datagram))]).cost;
+    assert_eq!((cost.coverage, cost.attach), (None, Attach::Unknown));
+    assert_eq!(world.link.psm_timers(), Some(timers), "kept until they are asked for");
+    assert_eq!(world.link.psm_timers(), None);
+    world.air.borrow_mut().heard = heard;
+    let failed = world.exchange(|_, _| vec![]);
+    assert_eq!(
+        (failed.downlink, failed.cost.attach),
+        (Err(LinkError::TimeOut), Attach::Attached),
+        "also of one that failed"
+    );
 }
 
 /// The numbers in the crate's documentation.

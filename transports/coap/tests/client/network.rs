@@ -10,7 +10,7 @@ use std::{
 
 use cairn::{
     ports::{Link, LinkError},
-    power::cost::ExchangeCost,
+    power::cost::{ExchangeCost, Heard},
     time::Millis,
 };
 use cairn_coap::{
@@ -50,6 +50,8 @@ pub(crate) struct Air {
     pub(crate) open: usize,
     pub(crate) opened: usize,
     pub(crate) fault: Option<Fault>,
+    /// What the modem heard since it was asked.
+    pub(crate) heard: Heard,
     /// How often each send says `WouldBlock` before it is taken.
     pub(crate) blocks: u32,
     blocked: u32,
@@ -271,7 +273,8 @@ impl World {
     pub(crate) fn new(settings: Settings) -> Self {
         let air = SharedAir::default();
         let (device, relay) = contexts();
-        let mut link = TestLink::new(Stack(air.clone()), settings, device);
+        let mut link = TestLink::new(Stack(air.clone()), settings, device)
+            .hearing(|stack| std::mem::take(&mut stack.0.borrow_mut().heard));
         link.grant(0..1000);
         Self {
             link,

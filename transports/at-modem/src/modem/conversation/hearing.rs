@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the modem says: by itself, or as an answer to the task at hand. Called with whole lines; writes nothing.
 
-use cairn::power::cost::CoverageLevel;
+use cairn::power::cost::{Attach, CoverageLevel};
 
 use super::{
     super::{
         Failure, count,
         dialogue::Dialogue,
+        settings::granted,
         slots::{Downlink, OnModem},
     },
     Conversation, Task,
 };
 use crate::{
     dialect::Meaning,
-    parser::{HexError, Line, classify, decode_hex, field, number, signed, universal_time},
+    parser::{HexError, Line, classify, decode_hex, field, fields, number, octet, signed, universal_time},
 };
 
 impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize, const APDU: usize>
@@ -65,8 +66,7 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize,
                 }
             }
             Meaning::Registration => {
-                let state = value(1).or_else(|| value(0));
-                self.radio.registered = state.map(|state| matches!(state, 1 | 5));
+                self.learn_registration(list);
                 if self.task == Some(Task::RegistrationPause) {
                     self.pause = self.now;
                 }
@@ -91,6 +91,31 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize,
                     Some(2) => Some(CoverageLevel::Ce2),
                     _ => None,
                 };
+                self.heard.coverage = self.radio.coverage.or(self.heard.coverage);
+            }
+        }
+    }
+
+    /// The state of registration, and the timers granted with it.
+    fn learn_registration(&mut self, list: &[u8]) {
+        /// With the timers there are no fewer.
+        const FIELDS: usize = 8;
+        // Read, the state comes second; unsolicited, a tracking area code of four digits or nothing does.
+        let second = field(list, 1).filter(|second| second.len() <= 2).and_then(number);
+        let state = second.or_else(|| field(list, 0).and_then(number));
+        self.radio.registered = state.map(|state| matches!(state, 1 | 5));
+        match self.radio.registered {
+            Some(false) => self.heard.attach = Attach::Attached,
+            Some(true) if self.heard.attach == Attach::Unknown => self.heard.attach = Attach::Registered,
+            _ => {}
+        }
+        let count = fields(list);
+        if count >= FIELDS {
+            let timer = |index: usize| field(list, index).and_then(octet);
+            let (active, periodic) = (timer(count - 2), timer(count - 1));
+            if active.is_some() || periodic.is_some() {
+                self.radio.timers = Some(granted(active, periodic));
+                self.heard.timers = self.radio.timers;
             }
         }
     }
