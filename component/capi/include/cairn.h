@@ -24,10 +24,10 @@
 #if defined(CONFIG_CAIRN_AT_MODEM)
 #define CAIRN_DATAGRAM_MAX (CONFIG_CAIRN_UPLINK_MAX + 86u < 1024u ? CONFIG_CAIRN_UPLINK_MAX + 86u : 1024u)
 #define CAIRN_STORAGE_LINK                                                                          \
-    (2u * CAIRN_DATAGRAM_MAX + 5u * CONFIG_CAIRN_AT_LINE_MAX / 2u + (sizeof(void *) == 8u ? 1216u : 1152u))
+    (2u * CAIRN_DATAGRAM_MAX + 5u * CONFIG_CAIRN_AT_LINE_MAX / 2u + (sizeof(void *) == 8u ? 1296u : 1232u))
 #else
 #define CAIRN_DATAGRAM_MAX (CONFIG_CAIRN_UPLINK_MAX + 86u)
-#define CAIRN_STORAGE_LINK (CAIRN_DATAGRAM_MAX + 1104u)
+#define CAIRN_STORAGE_LINK (CAIRN_DATAGRAM_MAX + 1152u)
 #endif
 #define CAIRN_STORAGE_FIXED (sizeof(void *) == 8u ? 3488u : 3424u)
 #if defined(CONFIG_CAIRN_SIGNER_SE050)

@@ -159,9 +159,9 @@ const WIDE: bool = size_of::<usize>() == 8;
 const STORAGE_FIXED: usize = if WIDE { 3488 } else { 3424 };
 /// What the link takes: a datagram, and with the modem another, and its lines. A socket is the port's, which gives a datagram down.
 const STORAGE_LINK: usize = if cairn_config::AT_MODEM {
-    2 * transport::TX + 5 * cairn_config::AT_LINE_MAX / 2 + if WIDE { 1216 } else { 1152 }
+    2 * transport::TX + 5 * cairn_config::AT_LINE_MAX / 2 + if WIDE { 1296 } else { 1232 }
 } else {
-    transport::TX + 1104
+    transport::TX + 1152
 };
 /// What the signer has over a software signer.
 const STORAGE_SIGNER: usize = if cairn_config::SIGNER_SE050 {

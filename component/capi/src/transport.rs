@@ -73,8 +73,6 @@ mod chosen {
 
     /// What the modem said of the network.
     pub(super) fn hear(port: &mut Port) -> Heard {
-        #[cfg(feature = "signer-sim")]
-        use cairn_at_modem::sim::CardModem;
         port.heard()
     }
 

@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use cairn_sim_applet::{At, Reply as SimReply};
 use jiff::Timestamp;
 
-use super::args::{Args, DialectName};
+use super::args::{Args, DialectName, Granted};
 
 /// Sockets, numbered from 0.
 pub(super) const SOCKETS: usize = 5;
@@ -113,7 +113,7 @@ pub(super) struct Firmware {
     network_time: bool,
     /// By the network, whatever was asked for.
     granted: Option<Granted>,
-    /// Asked for: kept over restarts.
+    /// Asked for.
     wanted: Option<Granted>,
     volatile: Volatile,
     sim: Option<At>,
@@ -140,6 +140,7 @@ impl Firmware {
     /// Forgets everything; the lines said when it is up again.
     pub(super) fn restart(&mut self) -> Vec<String> {
         self.volatile = Volatile::at_start(self.echo_at_start);
+        self.wanted = None;
         self.registered = false;
         self.radio_connected = false;
         if let Some(sim) = &mut self.sim {

@@ -94,6 +94,13 @@ impl<'a, M> Shared<'a, M> {
     }
 }
 
+impl<M: CardModem> Shared<'_, M> {
+    /// As [`AtModem::heard`].
+    pub fn heard(&mut self) -> Heard {
+        self.0.borrow_mut().heard()
+    }
+}
+
 impl<M> Clone for Shared<'_, M> {
     fn clone(&self) -> Self {
         *self

@@ -9,6 +9,8 @@ fn firmware(dialect: DialectName) -> Firmware {
         echo_at_start: false,
         coverage: 1,
         network_time: false,
+        granted: None,
+        wanted: None,
         volatile: Volatile::at_start(false),
         sim: None,
         registered: true,
@@ -83,7 +85,7 @@ fn timers_are_granted_as_asked_for_or_as_the_network_likes_and_told_where_that_w
     assert_eq!(said(&mut modem, "AT+CEREG?"), format!("+CEREG: 5,1,{told}|OK"));
     said(&mut modem, "AT+CEREG=3");
     assert_eq!(said(&mut modem, "AT+CEREG?"), "+CEREG: 3,1,\"33C2\",\"022FE6CF\",9|OK");
-    assert!("0000,1".parse::<crate::modem::args::Granted>().is_err());
+    assert!("0000,1".parse::<Granted>().is_err());
 }
 
 #[test]

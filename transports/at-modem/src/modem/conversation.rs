@@ -102,15 +102,8 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize,
 {
     pub(super) const fn new(dialect: &'static Dialect, settings: Settings) -> Self {
         const CLOSED: Slot = Slot { used: false, peer: None, on_modem: OnModem::Unknown, lost: None };
-        const UNKNOWN: Radio = Radio {
-            registered: None,
-            connected: None,
-            coverage: None,
-            rssi_dbm: None,
-            rsrp_dbm: None,
-            tail: None,
-            timers: None,
-        };
+        const UNKNOWN: Radio =
+            Radio { registered: None, connected: None, coverage: None, rssi_dbm: None, rsrp_dbm: None, tail: None };
         const ZERO: Counters = Counters {
             sent: 0,
             received: 0,

@@ -12,7 +12,7 @@ mod stack;
 
 use cairn::{
     ports::Clock,
-    power::cost::{Heard, PsmTimers},
+    power::cost::Heard,
     time::{Millis, TimeQuality, WallTime},
 };
 use embedded_io::{Read, ReadReady, Write};
@@ -82,8 +82,6 @@ pub struct Radio {
     pub rsrp_dbm: Option<i16>,
     /// How long the radio stayed connected after the last datagram, the last time it was released.
     pub tail: Option<Millis>,
-    /// The timers of power saving mode that the network granted.
-    pub timers: Option<PsmTimers>,
 }
 
 /// What happened since the driver was made; each counter stops at its maximum.

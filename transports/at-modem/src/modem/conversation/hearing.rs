@@ -114,8 +114,7 @@ impl<const SOCKETS: usize, const TX: usize, const RX: usize, const QUEUE: usize,
             let timer = |index: usize| field(list, index).and_then(octet);
             let (active, periodic) = (timer(count - 2), timer(count - 1));
             if active.is_some() || periodic.is_some() {
-                self.radio.timers = Some(granted(active, periodic));
-                self.heard.timers = self.radio.timers;
+                self.heard.timers = Some(granted(active, periodic));
             }
         }
     }
