@@ -210,10 +210,12 @@ fn make_of(right: Start<'_>, mut journal: Journal, signer: Signer) -> Result<Mad
         transport::context(factory, journal.stream()).map_err(|_| cairn_result_t::CAIRN_E_FACTORY_UNSUPPORTED)?;
     let settings = settings(factory)?;
     let kept = journal.budget()?;
-    let schedule = Scheduler::new(power::settings(seed), kept.as_ref().map(|kept| kept.bytes()), PortClock.now());
     right.make(
         |factory, mut lent| transport::link(factory, context, seed, lent.port()),
-        |place, link| DeviceAgent::make_in(place, settings, journal, signer, link, PortClock, schedule).map_err(why),
+        || Scheduler::new(power::settings(seed), kept.as_ref().map(|kept| kept.bytes()), PortClock.now()),
+        |place, link, schedule| {
+            DeviceAgent::make_in(place, settings, journal, signer, link, PortClock, schedule).map_err(why)
+        },
     )
 }
 

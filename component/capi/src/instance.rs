@@ -48,8 +48,15 @@ pub(crate) type Journal = InFlash;
 #[cfg(feature = "monotonic")]
 pub(crate) type Journal = cairn::journal::Guarded<InFlash, port::PortCounter>;
 
-pub(crate) type DeviceAgent =
-    Agent<Journal, signer::Signer, &'static mut Link, PortClock, Scheduler, PAYLOAD, { cairn_config::UPLINK_MAX }>;
+pub(crate) type DeviceAgent = Agent<
+    Journal,
+    signer::Signer,
+    &'static mut Link,
+    PortClock,
+    &'static mut Scheduler,
+    PAYLOAD,
+    { cairn_config::UPLINK_MAX },
+>;
 
 /// What the application asked for without waiting; the agent's task does it at its next step.
 #[derive(Clone, Copy, Debug, Default)]
@@ -134,6 +141,8 @@ pub(crate) struct Instance {
     agent: UnsafeCell<MaybeUninit<DeviceAgent>>,
     /// Lent to the agent when it starts, for ever.
     link: UnsafeCell<MaybeUninit<Link>>,
+    /// Lent to the agent when it starts, for ever.
+    schedule: UnsafeCell<MaybeUninit<Scheduler>>,
     /// Lent to the signer when it is opened, for ever.
     #[cfg(feature = "signer-libsecp256k1")]
     signer: UnsafeCell<MaybeUninit<signer::Place>>,
@@ -457,16 +466,18 @@ impl<'a> Start<'a> {
         self.keep = true;
     }
 
-    /// Makes the link in place, and lets `agent` make the agent over it in its place.
+    /// Makes link and schedule in place, and lets `agent` make the agent over them in its place.
     ///
     /// # Errors
     /// What `agent` says.
     pub(crate) fn make(
         mut self,
         link: impl FnOnce(&Factory, Lent<'_>) -> Link,
+        schedule: impl FnOnce() -> Scheduler,
         agent: impl FnOnce(
             &'a mut MaybeUninit<DeviceAgent>,
             &'static mut Link,
+            &'static mut Scheduler,
         ) -> Result<Made<'a, DeviceAgent>, cairn_result_t>,
     ) -> Result<Made<'a, DeviceAgent>, cairn_result_t> {
         let instance = self.instance;
@@ -474,9 +485,11 @@ impl<'a> Start<'a> {
         // SAFETY: a `Start` comes here once in the life of an instance, for it is used up and its birth gone then, and nobody
         // else ever refers to this cell. The instance lives for ever, so the reference may.
         let link = unsafe { place(&mut *instance.link.get(), || link(factory, lent)) };
+        // SAFETY: as the link: once, and nobody else ever refers to this cell.
+        let schedule = unsafe { place(&mut *instance.schedule.get(), schedule) };
         // SAFETY: there is one `Step` at a time, which this and what is made are borrowed from, so nobody else refers to this
         // cell now.
-        let made = agent(unsafe { &mut *instance.agent.get() }, link);
+        let made = agent(unsafe { &mut *instance.agent.get() }, link, schedule);
         if made.is_err() {
             // SAFETY: what `agent` was lent is returned. What is there is no agent, and may hold the key.
             wipe::bytes(unsafe { &mut *instance.agent.get() });

@@ -107,6 +107,53 @@ pub trait Schedule {
     }
 }
 
+/// A schedule that lives elsewhere, so that the agent that asks it can be small enough to move.
+impl<S: Schedule> Schedule for &mut S {
+    fn decide(&mut self, view: &View) -> Decision {
+        (**self).decide(view)
+    }
+
+    fn exchange_ended(&mut self, now: Millis, result: Result<(), LinkError>, cost: &ExchangeCost) {
+        (**self).exchange_ended(now, result, cost);
+    }
+
+    fn to_keep(&self) -> Option<BudgetState> {
+        (**self).to_keep()
+    }
+
+    fn was_kept(&mut self) {
+        (**self).was_kept();
+    }
+
+    fn to_keep_at_worst(&self) -> Option<BudgetState> {
+        (**self).to_keep_at_worst()
+    }
+
+    fn was_kept_at_worst(&mut self) {
+        (**self).was_kept_at_worst();
+    }
+
+    fn degradation(&self) -> Degradation {
+        (**self).degradation()
+    }
+
+    fn urgent(&mut self, now: Millis) -> Option<&mut Urgent> {
+        (**self).urgent(now)
+    }
+
+    fn worked(&mut self, now: Millis, work: Work) {
+        (**self).worked(now, work);
+    }
+
+    fn affords_signature(&mut self, now: Millis) -> bool {
+        (**self).affords_signature(now)
+    }
+
+    fn timers(&mut self, now: Millis, timers: PsmTimers) {
+        (**self).timers(now, timers);
+    }
+}
+
 /// What the device did without the radio that costs energy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {

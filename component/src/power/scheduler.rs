@@ -406,6 +406,8 @@ impl Scheduler {
 }
 
 impl Schedule for Scheduler {
+    /// Never inlined: what a decision takes of the stack must not lie under the signature that it asks for.
+    #[inline(never)]
     fn decide(&mut self, view: &View) -> Decision {
         self.pass(view);
         self.degrade();

@@ -148,8 +148,15 @@ fn door(submitter: &Submitter<EVENT_MAX>) {
 type Modem = AtModem<ModemPort, TickClock, 1, TX, RX, 2, LINE, { key::APDU }>;
 type Link = CoapLink<key::Port, TX, RX>;
 type Journal = FlashJournal<HostFlash, FLASH_BYTES, { cairn::agent::OWN_PAYLOAD_MAX }>;
-type LockAgent =
-    Agent<Journal, key::Signer, &'static mut Link, TickClock, Scheduler, { cairn::agent::OWN_PAYLOAD_MAX }, UPLINK>;
+type LockAgent = Agent<
+    Journal,
+    key::Signer,
+    &'static mut Link,
+    TickClock,
+    &'static mut Scheduler,
+    { cairn::agent::OWN_PAYLOAD_MAX },
+    UPLINK,
+>;
 
 fn random() -> u64 {
     let mut bytes = [0; 8];
@@ -195,6 +202,7 @@ fn modem(clock: &TickClock) -> Modem {
 }
 
 /// When to send and what it may cost. The budget goes on from what an earlier run kept.
+#[inline(never)]
 fn schedule(kept: Option<&BudgetState>, now: Millis) -> Scheduler {
     let settings = scheduler::Settings {
         patience: [7 * 86_400, 86_400, 2].map(Millis::from_secs),
@@ -227,7 +235,7 @@ fn agent(factory: &Factory, signer: key::Signer, port: key::Port, clock: &TickCl
         prune_at: cairn::uplink::Level::Final,
     };
     let kept = journal.budget().expect("the journal");
-    let schedule = schedule(kept.as_ref(), clock.now());
+    let schedule = Box::leak(Box::new(schedule(kept.as_ref(), clock.now())));
     let link = Box::leak(Box::new(link(factory, journal.stream(), port)));
     let place = Box::leak(Box::new_uninit());
     LockAgent::new_in(place, settings, journal, signer, link, clock.clone(), schedule).expect("an agent")

@@ -85,13 +85,15 @@ type Flash = JournalFlash<WORD, UNIT>;
 type Journal = FlashJournal<Flash, JOURNAL_BYTES, OWN_PAYLOAD_MAX>;
 type Signer = SoftwareSigner<SystemEntropy>;
 type Link = CoapLink<Sockets, TX, RX>;
-type LockAgent = Agent<Journal, Signer, &'static mut Link, UptimeClock, Scheduler, OWN_PAYLOAD_MAX, UPLINK>;
+type LockAgent =
+    Agent<Journal, Signer, &'static mut Link, UptimeClock, &'static mut Scheduler, OWN_PAYLOAD_MAX, UPLINK>;
 
 /// From the door to the agent.
 static MAILBOX: Mailbox<EVENT_MAX, 8> = Mailbox::new();
-/// Both stay for as long as the lock lives: too large to move, or to lie under a signature.
+/// They stay for as long as the lock lives: too large to move, or to lie under a signature.
 static AGENT: StaticCell<LockAgent> = StaticCell::new();
 static LINK: StaticCell<Link> = StaticCell::new();
+static SCHEDULE: StaticCell<Scheduler> = StaticCell::new();
 
 /// Called by zephyr-lang-rust in the main thread, once, when the kernel is up.
 #[unsafe(no_mangle)]
@@ -171,6 +173,7 @@ fn link(factory: &Factory, stream: StreamId) -> Link {
 }
 
 /// When to send and what it may cost. The budget goes on from what an earlier run kept.
+#[inline(never)]
 fn schedule(kept: Option<&BudgetState>, now: Millis) -> Scheduler {
     let settings = scheduler::Settings {
         patience: [7 * 86_400, 86_400, 2].map(Millis::from_secs),
@@ -204,7 +207,7 @@ fn agent() -> &'static mut LockAgent {
         prune_at: cairn::uplink::Level::Final,
     };
     let kept = journal.budget().expect("the journal");
-    let schedule = schedule(kept.as_ref(), UptimeClock.now());
+    let schedule = SCHEDULE.init_with(|| schedule(kept.as_ref(), UptimeClock.now()));
     let link = LINK.init_with(|| link(&factory, journal.stream()));
     LockAgent::new_in(AGENT.uninit(), settings, journal, signer, link, UptimeClock, schedule).expect("an agent")
 }
