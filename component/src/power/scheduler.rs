@@ -249,11 +249,14 @@ impl Scheduler {
         if known { weighed.plan } else { Plan::At(view.now.after(Millis(1))) }
     }
 
-    /// Where nothing was ever heard of coverage: the first upload is made half way, to learn. A link that never tells has all others
-    /// when they are due.
+    /// Where nothing was ever heard of coverage: a ride is taken, and else the first upload is made half way, to learn. A link that never
+    /// tells has all others when they are due.
     fn plan_unseen(&self, view: &View, deadline: Millis) -> Plan {
+        if is_riding(view) {
+            return Plan::Now;
+        }
         if self.connected > self.started {
-            return if is_riding(view) { Plan::Now } else { Plan::At(deadline) };
+            return Plan::At(deadline);
         }
         let half = Millis(deadline.since(view.now).0 / 2);
         if half.0 == 0 || self.planned.is_some() { Plan::Now } else { Plan::At(view.now.after(half)) }

@@ -110,6 +110,15 @@ fn every_record_is_sent_before_it_is_due() {
 }
 
 #[test]
+fn a_radio_that_is_up_anyway_takes_the_first_record_after_a_start_along() {
+    for first in [scheduler(), Scheduler::new(settings(), None, Millis(0))] {
+        let mut scheduler = first;
+        let riding = View { radio_up_until: Some(Millis(60_000)), ..holding(1_000, 1_000, Priority::Routine) };
+        assert_eq!(scheduler.decide(&riding), Decision::Seal);
+    }
+}
+
+#[test]
 fn with_good_coverage_a_record_waits_for_most_of_its_time() {
     let mut scheduler = scheduler();
     let mut since = 0;
