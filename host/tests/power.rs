@@ -53,6 +53,23 @@ fn a_use_of_the_radio_is_priced_cause_by_cause() {
     refused(&["price", "--bytes-up=-1"], 2, &["--bytes-up", "-1"]);
 }
 
+#[test]
+fn a_fleet_is_counted_and_one_that_comes_unevenly_is_told_by_the_exit_code() {
+    let told: Value = serde_json::from_str(&done(&["fleet", "--devices", "50000", "--json"])).unwrap();
+    let by_hour = told["by_hour"].as_array().unwrap();
+    assert!(told["even"] == true && told["ratio"].as_f64().unwrap() <= 3.0 && by_hour.len() == 72, "{told}");
+    // A tenth call at once; the first upload of the rest is due three hours later at the earliest.
+    let hours = [0, 1, 2].map(|hour: usize| by_hour[hour].as_u64().unwrap());
+    assert!((4_500..5_500).contains(&hours[0]) && hours[1] < 100 && hours[2] < 100, "{hours:?}");
+
+    let at_midnight = cairn(&["fleet", "--devices", "5000", "--readings-min", "1440"]);
+    assert_eq!(at_midnight.status.code(), Some(8));
+    let said = String::from_utf8(at_midnight.stdout).unwrap();
+    assert!(said.contains("MORE THAN 3") && said.lines().count() == 72 + 7, "{said}");
+    refused(&["fleet", "--outage", "9..9"], 2, &["--outage", "30..36"]);
+    refused(&["fleet", "--outage", "30..72"], 1, &["--hours"]);
+}
+
 fn parsed(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }

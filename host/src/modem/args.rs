@@ -61,8 +61,9 @@ pub struct Args {
     /// The network tells the time when it takes the modem in, as this machine has it: `+CTZEU`, once `AT+CTZR=3` asked for it.
     #[arg(long, help_heading = "Network")]
     pub network_time: bool,
-    /// The timers of power saving mode that the network grants, as octets of eight binary digits (3GPP TS 24.008, GPRS timers 2 and 3): active
-    /// time, periodic update. Without it those that `AT+CPSMS` asked for are granted. Told by `+CEREG`, once `AT+CEREG` 4 or 5 asked for it.
+    /// The timers of power saving mode that the network grants, as octets of eight binary digits (3GPP TS 24.008, GPRS timers
+    /// 2 and 3): active time, periodic update. Without it those that `AT+CPSMS` asked for are granted. Told by `+CEREG`, once
+    /// `AT+CEREG` 4 or 5 asked for it.
     #[arg(long, value_name = "ACTIVE,PERIODIC", help_heading = "Network")]
     pub granted: Option<Granted>,
     /// Start with command echo on, as modems do; `ATE0` turns it off until the next restart.
