@@ -15,6 +15,7 @@ pub mod battery;
 pub mod bill;
 mod checks;
 pub mod compare;
+mod configured;
 pub mod coverage;
 pub mod diary;
 mod flash;

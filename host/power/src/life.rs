@@ -25,6 +25,7 @@ use cairn::{
 };
 
 use crate::{
+    configured::UPLINK_BYTES,
     coverage::{Air, DAY_MS},
     diary::Diary,
     flash::{BYTES, Flash},
@@ -33,7 +34,7 @@ use crate::{
     product::{Product, What},
     radio::Radio,
     relay::{Refusal, Relay},
-    scenario::{Scenario, UPLINK_BYTES, joules, millis},
+    scenario::{Scenario, joules, millis},
 };
 
 const UPLINK: usize = UPLINK_BYTES as usize;
@@ -168,8 +169,7 @@ struct Life<'a, P, F> {
     wake_at: Option<u64>,
 }
 
-/// The life of `scenario` with the schedule that `make` makes of the state that was kept; and what the relay has of it. Told as
-/// `strategy`.
+/// The life of `scenario` with the schedule that `make` makes of the state that was kept, told under the name and the sentence given.
 ///
 /// # Errors
 /// [`LifeError`].

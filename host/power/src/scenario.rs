@@ -3,20 +3,12 @@
 //! value is checked before anything runs. The shipped files are in the program itself. Read by [`crate::life`] and its neighbours;
 //! nothing here draws or spends.
 
-use cairn::{
-    agent::UploadMode,
-    power::{
-        budget,
-        cost::{CoverageLevel, Learned, MicroJoules, Model},
-    },
-    time::Millis,
-};
+use cairn::{agent::UploadMode, power::cost::MicroJoules, time::Millis};
 use serde::Deserialize;
 
 use crate::{
     checks::Checks,
     model_file::ModelFile,
-    price::EXCHANGE_BYTES,
     traces::{Place, Shade},
 };
 
@@ -32,13 +24,6 @@ pub const SHIPPED: [(&str, &str); 9] = [
     ("relay-down", include_str!("../scenarios/relay-down.toml")),
     ("squeeze", include_str!("../scenarios/squeeze.toml")),
 ];
-
-/// How many days' refill is saved up, and how many besides for urgent records: component/capi/src/power.rs.
-const BURST_DAYS: u32 = 7;
-/// See [`BURST_DAYS`].
-const RESERVE_DAYS: u32 = 3;
-/// CONFIG_CAIRN_UPLINK_MAX.
-pub(crate) const UPLINK_BYTES: u32 = 1024;
 
 /// The longest scenario, and the last day that one may name.
 const DAYS_MAX: f64 = 40.0 * 366.0;
@@ -428,61 +413,6 @@ impl Scenario {
         self.truth.check("truth", &mut checks);
         self.believed.check("believed", &mut checks);
         checks.verdict()
-    }
-
-    /// What things cost in truth.
-    #[must_use]
-    pub fn truth(&self) -> Model {
-        self.truth.over(Model::DEFAULT)
-    }
-
-    /// What the device believes that they cost.
-    #[must_use]
-    pub fn believed(&self) -> Model {
-        self.believed.over(Model::DEFAULT)
-    }
-
-    /// The device's budget. Where the file does not say how much is saved up, what component/capi/src/power.rs chooses: so many days'
-    /// refill, and at least the dearest exchange.
-    #[must_use]
-    pub fn budget(&self) -> budget::Settings {
-        let Budget { burst_j, reserve_j, urgent_burst, urgent_minutes, .. } = self.budget;
-        let refill_uw = self.budget.refill_uw.unwrap_or_else(|| self.supply().refill_uw());
-        let dearest = self.believed().exchange(CoverageLevel::Ce2, EXCHANGE_BYTES + UPLINK_BYTES, 1);
-        let saved_up = |told: f64, days: u32| {
-            let brought = MicroJoules::of_power(refill_uw, Millis::from_secs(days * 24 * 3600));
-            if told > 0.0 { joules(told) } else { brought.max(dearest.times(Learned::FACTOR_MAX)) }
-        };
-        budget::Settings {
-            refill_uw,
-            burst: saved_up(burst_j, BURST_DAYS),
-            reserve: saved_up(reserve_j, RESERVE_DAYS),
-            urgent_burst,
-            urgent_interval: millis(urgent_minutes * 60.0),
-        }
-    }
-
-    /// The battery as the device is told of it: the usable part on the coldest day. Its floor has the product's draw in it, and what
-    /// the product spends on urgent events.
-    #[must_use]
-    pub fn supply(&self) -> budget::Supply {
-        let Self { battery, product, budget, .. } = self;
-        let motor_uw = product.urgent_per_day * product.urgent_mj * 1000.0 / 86_400.0;
-        budget::Supply {
-            capacity_mah: whole(battery.mah),
-            millivolts: whole(battery.volts * 1000.0),
-            usable_permille: whole((battery.usable - battery.cold_derating) * 1000.0),
-            self_discharge_permille: whole((battery.self_discharge_per_year * 1000.0).ceil()),
-            years: budget.years,
-            floor_nw: whole(f64::from(self.believed().floor_nw) + (product.draw_uw + motor_uw) * 1000.0),
-        }
-    }
-
-    /// How long a record may wait: bulk, routine, urgent.
-    #[must_use]
-    pub fn patience(&self) -> [Millis; 3] {
-        let Deadlines { bulk_hours, routine_hours, urgent_s } = self.deadlines;
-        [millis(bulk_hours * 3600.0), millis(routine_hours * 3600.0), millis(urgent_s)]
     }
 }
 
