@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo run -p cairn-power --example judge [final] [every=N] [seed=N]`: the scheduler beside the optimum on every trace of a set of
+//! `cargo run -p cairn-power --example judge [final] [every=N] [seed=N] [blind|gated|seen] [warm] [short]`: the scheduler beside the optimum on every trace of a set of
 //! seeds, for all that a link may tell; mean, 99th percentile and worst with its trace; where the loss comes from. The set is the
 //! one for tuning unless the final one is asked for by name.
 
@@ -14,7 +14,7 @@ use cairn_power::{
     gated,
     informed::{self, Informed},
     optimum::{Optimum, optimum},
-    play::{Played, play},
+    play::{Played, play, play_warm},
     traces::{FINAL_SEEDS, Place, Shade, TUNING_SEEDS, Trace},
 };
 
@@ -40,15 +40,25 @@ fn main() {
     let model = Model::DEFAULT;
     let traces: Vec<(Optimum, Trace)> =
         seeds.into_iter().map(Trace::of).map(|trace| (optimum(&model, &trace), trace)).collect();
-    for sight in [Seen, Gated, Blind] {
-        tell(sight, &model, &traces);
+    let asked = |what: &str| args.iter().any(|arg| arg == what);
+    let sights = [("seen", Seen), ("gated", Gated), ("blind", Blind)];
+    let all = !sights.iter().any(|(name, _)| asked(name));
+    let lives = if asked("warm") { play_warm } else { play };
+    for (_, sight) in sights.into_iter().filter(|(name, _)| all || asked(name)) {
+        tell(sight, &model, &traces, lives);
+    }
+    if asked("short") {
+        return;
     }
     tell_informed(&model, &traces);
 }
 
-fn tell(sight: Sight, model: &Model, traces: &[(Optimum, Trace)]) {
+/// How a scheduler lives through a trace.
+type Lives = fn(&Model, &Trace, Sight) -> Played;
+
+fn tell(sight: Sight, model: &Model, traces: &[(Optimum, Trace)], lives: Lives) {
     let rows = traces.iter().map(|(best, trace)| {
-        let played = play(model, trace, sight);
+        let played = lives(model, trace, sight);
         let ratio = played.priced.energy.0 as f64 / best.energy.0 as f64;
         Row { trace, best, played, ratio }
     });

@@ -57,15 +57,16 @@ pub fn scheduler(trace: &Trace, model: &Model, sight: Sight) -> Scheduler {
     Scheduler::new(settings, None, Millis(0)).amid_life()
 }
 
-fn view(now: Millis, pending: &[Arrival], radio_up_until: Option<Millis>) -> View {
+fn view(now: Millis, begin: Millis, pending: &[Arrival], radio_up_until: Option<Millis>) -> View {
+    let since = |arrival: &Arrival| begin.after(Millis(arrival.slot as u64 * SLOT_MS));
     let mut oldest = [None; 3];
     for arrival in pending {
-        oldest[arrival.priority as usize].get_or_insert(Millis(arrival.slot as u64 * SLOT_MS));
+        oldest[arrival.priority as usize].get_or_insert(since(arrival));
     }
     View {
         now,
         unsealed: u32::try_from(pending.len()).expect("a month's records"),
-        oldest_unsealed: pending.first().map(|arrival| Millis(arrival.slot as u64 * SLOT_MS)),
+        oldest_unsealed: pending.first().map(since),
         most_pressing: pending.iter().map(|arrival| arrival.priority).max(),
         oldest,
         pending_bytes: pending.iter().map(|arrival| arrival.bytes).sum(),
@@ -89,47 +90,73 @@ fn cost(level: CoverageLevel, bytes: u32, model: &Model) -> ExchangeCost {
     }
 }
 
-/// Lives through `trace`.
+/// Lives through `trace`, beginning at time 0 with nothing learned.
 #[must_use]
 pub fn play(model: &Model, trace: &Trace, sight: Sight) -> Played {
-    let mut scheduler = scheduler(trace, model, sight);
-    let (mut sends, mut pending) = (Vec::new(), Vec::new());
-    let (mut looks, mut looked) = (0, MicroJoules(0));
-    let mut arrivals = trace.arrivals.iter().peekable();
-    for slot in 0..trace.slots() {
-        while let Some(arrival) = arrivals.next_if(|arrival| arrival.slot == slot) {
-            pending.push(*arrival);
-        }
-        let (level, begin) = (trace.levels[slot], Millis(slot as u64 * SLOT_MS));
-        let end = begin.after(Millis(SLOT_MS));
-        let up = trace.radio_up[slot].then_some(end);
-        if trace.radio_up[slot] || sight == Sight::Seen {
-            scheduler.hear(begin, level);
-        }
-        let mut now = begin;
-        while now < end {
-            let seen = view(now, &pending, up);
-            match scheduler.decide(&seen) {
-                Decision::Wait(at) => now = at.unwrap_or(end).max(Millis(now.0 + 1)),
-                Decision::Seal => {
-                    let urgent = seen.oldest[2].is_some();
-                    if sight == Sight::Gated && up.is_none() && !urgent && !scheduler.still_sends(&seen, level) {
-                        looks += 1;
-                        looked = looked.plus(MicroJoules(u64::from(model.level(level).wake_uj)));
-                        continue;
+    Life { scheduler: scheduler(trace, model, sight), model, sight, begin: Millis(0) }.live(trace)
+}
+
+/// The same for a device that lived through [`Trace::another_month`] before.
+#[must_use]
+pub fn play_warm(model: &Model, trace: &Trace, sight: Sight) -> Played {
+    let mut life = Life { scheduler: scheduler(trace, model, sight), model, sight, begin: Millis(0) };
+    life.live(&trace.another_month());
+    life.begin = Millis(trace.slots() as u64 * SLOT_MS);
+    life.live(trace)
+}
+
+/// A device with its scheduler, on its way through one trace after the other.
+struct Life<'a> {
+    scheduler: Scheduler,
+    model: &'a Model,
+    sight: Sight,
+    begin: Millis,
+}
+
+impl Life<'_> {
+    fn live(&mut self, trace: &Trace) -> Played {
+        let Self { scheduler, model, sight, begin } = self;
+        let (mut sends, mut pending) = (Vec::new(), Vec::new());
+        let (mut looks, mut looked) = (0, MicroJoules(0));
+        let mut arrivals = trace.arrivals.iter().peekable();
+        for slot in 0..trace.slots() {
+            while let Some(arrival) = arrivals.next_if(|arrival| arrival.slot == slot) {
+                pending.push(*arrival);
+            }
+            let (level, first) = (trace.levels[slot], begin.after(Millis(slot as u64 * SLOT_MS)));
+            let end = first.after(Millis(SLOT_MS));
+            let up = trace.radio_up[slot].then_some(end);
+            if trace.radio_up[slot] || *sight == Sight::Seen {
+                scheduler.hear(first, level);
+            }
+            let mut now = first;
+            // What is left at the end of a trace goes with its last slot.
+            let flush = slot + 1 == trace.slots() && begin.0 == 0;
+            while now < end {
+                let seen = View { flush, ..view(now, *begin, &pending, up) };
+                match scheduler.decide(&seen) {
+                    Decision::Wait(at) => now = at.unwrap_or(end).max(Millis(now.0 + 1)),
+                    Decision::Seal => {
+                        let urgent = seen.oldest[2].is_some();
+                        let gated = *sight == Sight::Gated && up.is_none() && !urgent && !flush;
+                        if gated && !scheduler.still_sends(&seen, level) {
+                            looks += 1;
+                            looked = looked.plus(MicroJoules(u64::from(model.level(level).wake_uj)));
+                            continue;
+                        }
+                        assert_ne!(sends.last(), Some(&slot), "nothing came since it was sent");
+                        let sealed = View { unsent: 1, flush, ..view(now, *begin, &[], up) };
+                        assert_eq!(scheduler.decide(&sealed), Decision::Send, "what is sealed is sent");
+                        sends.push(slot);
+                        scheduler.exchange_ended(now, Ok(()), &cost(level, seen.pending_bytes, model));
+                        pending.clear();
                     }
-                    assert_ne!(sends.last(), Some(&slot), "nothing came since it was sent");
-                    let sealed = View { unsent: 1, ..view(now, &[], up) };
-                    assert_eq!(scheduler.decide(&sealed), Decision::Send, "what is sealed is sent");
-                    sends.push(slot);
-                    scheduler.exchange_ended(now, Ok(()), &cost(level, seen.pending_bytes, model));
-                    pending.clear();
+                    Decision::Send => unreachable!("nothing is sealed"),
                 }
-                Decision::Send => unreachable!("nothing is sealed"),
             }
         }
+        let mut priced = price(model, trace, &sends);
+        priced.energy = priced.energy.plus(looked);
+        Played { priced, sends, looks, looked }
     }
-    let mut priced = price(model, trace, &sends);
-    priced.energy = priced.energy.plus(looked);
-    Played { priced, sends, looks, looked }
 }

@@ -180,6 +180,20 @@ impl Trace {
         Law { first, next, bare, shade }
     }
 
+    /// Another month at the same place, under the same law and the same shade: what a device may have lived through before this one.
+    #[must_use]
+    pub fn another_month(&self) -> Self {
+        let mut dice = Dice::new(self.seed);
+        let _ = (dice.below(100), dice.below(100));
+        let means = means(&mut dice.clone(), self.place);
+        let _ = wander(&mut dice, self.place, self.slots());
+        let shading = Shading::of(&mut dice, self.shade);
+        let mut dice = Dice::new(!self.seed);
+        let mut levels = walk(&mut dice, self.place, means, self.slots());
+        shade_hours(&mut dice, shading, &mut levels);
+        Self { levels, ..self.clone() }
+    }
+
     /// The trace of `seed`.
     #[must_use]
     pub fn of(seed: u64) -> Self {
@@ -224,6 +238,10 @@ fn means(dice: &mut Dice, place: Place) -> [u64; 3] {
 /// from the ends mostly to the middle.
 pub(crate) fn wander(dice: &mut Dice, place: Place, slots: usize) -> Vec<CoverageLevel> {
     let means = means(dice, place);
+    walk(dice, place, means, slots)
+}
+
+fn walk(dice: &mut Dice, place: Place, means: [u64; 3], slots: usize) -> Vec<CoverageLevel> {
     let mut level = match place {
         Place::Good => 0,
         Place::Edge => dice.below(2),
@@ -246,15 +264,37 @@ pub(crate) fn wander(dice: &mut Dice, place: Place, slots: usize) -> Vec<Coverag
         .collect()
 }
 
+/// A shade whose hours are drawn.
+#[derive(Clone, Copy)]
+struct Shading {
+    hours: u64,
+    steps: u64,
+    begin_hour: u64,
+    /// On how many days, in millionths.
+    days: u64,
+}
+
+impl Shading {
+    fn of(dice: &mut Dice, shade: Shade) -> Option<Self> {
+        let (hours, steps) = match shade {
+            Shade::None => return None,
+            Shade::Busy => (dice.between(3, 8), 1),
+            Shade::Covered => (dice.between(9, 14), dice.between(1, 2)),
+        };
+        let begin_hour = dice.below(24);
+        let days = dice.between(700_000, 950_000);
+        Some(Self { hours, steps, begin_hour, days })
+    }
+}
+
 /// Makes the same hours of most days worse, with edges that move by an hour from day to day.
 pub(crate) fn shade_days(dice: &mut Dice, shade: Shade, levels: &mut [CoverageLevel]) {
-    let (hours, steps) = match shade {
-        Shade::None => return,
-        Shade::Busy => (dice.between(3, 8), 1),
-        Shade::Covered => (dice.between(9, 14), dice.between(1, 2)),
-    };
-    let begin_hour = dice.below(24);
-    let most_days = dice.between(700_000, 950_000);
+    let shading = Shading::of(dice, shade);
+    shade_hours(dice, shading, levels);
+}
+
+fn shade_hours(dice: &mut Dice, shading: Option<Shading>, levels: &mut [CoverageLevel]) {
+    let Some(Shading { hours, steps, begin_hour, days: most_days }) = shading else { return };
     let jitter = 2 * SLOTS_PER_HOUR as u64;
     for day in 0..=(levels.len() / SLOTS_PER_DAY) as u64 {
         if !dice.happens(most_days) {
