@@ -88,6 +88,9 @@ const ROWS: &[Row] = &[
 /// What the function that wipes the stack leaves at its end: return addresses. One spilled number is 32 bytes more.
 const LEFT_BYTES: u64 = 24;
 
+/// What issue E allows a decision of the schedule. Every link of today tells its level after an exchange, or never.
+const DECISION_INSTRUCTIONS: u64 = 20_000;
+
 /// `cargo xtask bench --sign`.
 pub(crate) fn bench() -> Result<ExitCode> {
     let project = Project::find()?;
@@ -112,6 +115,15 @@ pub(crate) fn bench() -> Result<ExitCode> {
         let paths = bench.paths(&project, log)?;
         ensure!(paths.pairs == 1_000 && paths.are_one(), "{paths:?}");
         passed("")
+    });
+    stages.run("schedule: a decision on a Cortex-M3, where the link tells its level after an exchange", |log| {
+        installed.check(NEEDS)?;
+        let bench = Bench::build(&project, installed.toolchain()?, log, SAMPLE_TARGET, "")?;
+        let output = bench.run(log, "schedule", &[])?;
+        let (took, decisions) = (most(&output, "blind_instructions")?, most(&output, "blind_decisions")?);
+        ensure!(decisions >= 100 && most(&output, "blind_sent")? >= 20, "{decisions} decisions say little");
+        ensure!(took <= DECISION_INSTRUCTIONS, "{took} instructions, limit {DECISION_INSTRUCTIONS}");
+        passed(format!("{took} instructions at most in {decisions} decisions"))
     });
     println!("\n{table}");
     Ok(stages.finish())

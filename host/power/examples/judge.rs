@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `cargo run -p cairn-power --example judge [final] [every=N] [seed=N] [blind|gated|seen] [warm] [short]`: the scheduler beside the optimum on every trace of a set of
-//! seeds, for all that a link may tell; mean, 99th percentile and worst with its trace; where the loss comes from. The set is the
-//! one for tuning unless the final one is asked for by name.
+//! `cargo run --release -p cairn-power --example judge [final] [every=N] [seed=N] [blind] [gated] [seen] [warm] [short]`: the scheduler
+//! beside the optimum on every trace of a set of seeds, for all or some of what a link may tell; mean, 99th percentile and worst with
+//! its trace. Then where the loss comes from, unless it is to be `short`. `warm` devices lived a month at the same place before. The
+//! set is the one for tuning unless the final one is asked for by name.
 
 use cairn::{
     power::{

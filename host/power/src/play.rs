@@ -160,3 +160,26 @@ impl Life<'_> {
         Played { priced, sends, looks, looked }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{optimum::optimum, traces::TUNING_SEEDS};
+
+    #[test]
+    fn nothing_is_late_in_any_month_and_the_mean_stays_near_the_optimum() {
+        let model = Model::DEFAULT;
+        for (sight, most) in [(Sight::Blind, 1.60), (Sight::Gated, 1.55), (Sight::Seen, 1.45)] {
+            let (mut ratios, mut months) = (0.0, 0);
+            for trace in TUNING_SEEDS.step_by(12).map(Trace::of) {
+                let (played, best) = (play(&model, &trace, sight), optimum(&model, &trace));
+                assert_eq!(played.priced.late, 0, "{sight:?}, seed {}", trace.seed);
+                assert!(played.priced.energy >= best.energy, "{sight:?}, seed {}", trace.seed);
+                ratios += played.priced.energy.0 as f64 / best.energy.0 as f64;
+                months += 1;
+            }
+            let mean = ratios / f64::from(months);
+            assert!(mean < most, "{sight:?}: {mean} times the optimum on the mean of {months} months");
+        }
+    }
+}

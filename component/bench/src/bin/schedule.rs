@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a decision of the schedule takes: the most of many, with coverage, records and time drawn at random.
+//! What a decision of the schedule takes: the most of many, each followed to its upload, with coverage, time and a
+//! radio that is up now and then drawn at random.
 #![cfg_attr(all(target_arch = "arm", target_os = "none"), no_std, no_main)]
 
 #[cfg(all(target_arch = "arm", target_os = "none"))]
@@ -68,31 +69,34 @@ mod image {
         let mut random = Random::new();
         for (name, sight) in [("blind", Sight::Blind), ("gated", Sight::Gated), ("seen", Sight::Seen)] {
             let mut scheduler = Scheduler::new(settings(sight), None, Millis(0)).amid_life();
-            let (mut most, mut stack, mut now, mut sent) = (0, 0, 0, 0);
-            for _ in 0..60 {
-                let [hours, level, ..] = random.bytes();
-                now += u64::from(hours) * HOUR / 8;
-                let level = CoverageLevel::ALL[usize::from(level % 3)];
+            let (mut most, mut stack, mut now, mut sent, mut decisions) = (0, 0, 0, 0, 0);
+            for _ in 0..30 {
+                let [minutes, level, ride, ..] = random.bytes();
+                let (since, level) = (now, CoverageLevel::ALL[usize::from(level % 3)]);
+                now += u64::from(minutes) * 60_000;
                 scheduler.hear(Millis(now), level);
-                let waiting = view(now + 60_000, now);
-                let mut decision = None;
-                let cost = meter.measure(|| decision = Some(black_box(decided)(&mut scheduler, &waiting)));
-                (most, stack) = (cost.instructions.max(most), cost.stack_bytes.max(stack));
-                if decision == Some(Decision::Seal) {
-                    let sealed = View { unsent: 1, unsealed: 0, oldest_unsealed: None, oldest: [None; 3], ..waiting };
-                    if scheduler.decide(&sealed) == Decision::Send {
-                        let cost = ExchangeCost {
-                            bytes_up: 700,
-                            datagrams_up: 1,
-                            coverage: Some(level),
-                            ..Default::default()
-                        };
-                        scheduler.exchange_ended(Millis(now + 70_000), Ok(()), &cost);
-                        sent += 1;
-                    }
+                for round in 0..100 {
+                    let up = (round == 0 && ride % 2 == 0).then_some(Millis(now + 60_000));
+                    let waiting = View { radio_up_until: up, ..view(now, since) };
+                    let mut decision = None;
+                    let cost = meter.measure(|| decision = Some(black_box(decided)(&mut scheduler, &waiting)));
+                    (most, stack) = (cost.instructions.max(most), cost.stack_bytes.max(stack));
+                    decisions += 1;
+                    let Some(Decision::Wait(Some(then))) = decision else { break };
+                    now = then.0.max(now + 1);
                 }
+                let sealed =
+                    View { unsent: 1, unsealed: 0, oldest_unsealed: None, oldest: [None; 3], ..view(now, now) };
+                if scheduler.decide(&sealed) == Decision::Send {
+                    let cost =
+                        ExchangeCost { bytes_up: 700, datagrams_up: 1, coverage: Some(level), ..Default::default() };
+                    scheduler.exchange_ended(Millis(now + 3_000), Ok(()), &cost);
+                    sent += 1;
+                }
+                now += 4_000;
             }
-            hprintln!("{}_instructions={} {}_stack_bytes={} sent={}", name, most, name, stack, sent);
+            hprintln!("{}_decisions={} {}_sent={}", name, decisions, name, sent);
+            hprintln!("{}_instructions={} {}_stack_bytes={}", name, most, name, stack);
         }
         finish()
     }
