@@ -7,14 +7,15 @@ mod journal_flash;
 use std::{cell::RefCell, rc::Rc};
 
 use agent_world::{
-    HOUR, Log, PAYLOAD, Port, Queue, STREAM, SharedFlash, TestLink, UPLINK, World, minicbor_uint,
+    HOUR, Log, PAYLOAD, Port, Queue, STREAM, Seen, SharedFlash, TestLink, UPLINK, World, minicbor_uint,
     relay::Keys,
     settings,
     signer::{FIRST_KEY, TestSigner},
 };
 use cairn::{
-    agent::{self, Agent, Event, UploadMode},
+    agent::{self, Agent, Event, SubmitError, UploadMode},
     journal::Journal,
+    ports::Ticket,
     power::{
         budget,
         cost::{MicroJoules, Model},
@@ -199,4 +200,88 @@ fn a_device_short_of_energy_that_nobody_releases_hashes_for_sends_none() {
         meter.world.0.borrow().data.iter().all(Option::is_some),
         "a batch went without its data, which nobody would fetch"
     );
+}
+
+impl Meter {
+    /// A door is rattled: so many urgent events at once. How many were journaled, and how many counted.
+    fn rattle(&mut self, kind: Kind, times: u32) -> (usize, usize) {
+        for value in 0..times {
+            let wall = self.world.0.borrow().wall();
+            let event = (wall, kind, Priority::Urgent, minicbor_uint(value), Some(Ticket(1)));
+            self.world.0.borrow_mut().queue.push_back(event);
+        }
+        self.run_for(100);
+        let answers = std::mem::take(&mut self.world.0.borrow_mut().answers);
+        let counted = answers.iter().filter(|(_, answer)| *answer == Err(SubmitError::Coalesced)).count();
+        (answers.iter().filter(|(_, answer)| answer.is_ok()).count(), counted)
+    }
+
+    /// The counts that the relay was given: payloads of kind 5.
+    fn counts(&self) -> Vec<Vec<u8>> {
+        let world = self.world.0.borrow();
+        let told = world.data.iter().flatten().flatten().filter_map(|seen| match seen {
+            Seen::Record { kind: Kind::LOSS, payload, .. } => Some(payload.clone()),
+            _ => None,
+        });
+        told.collect()
+    }
+}
+
+/// `[64, count, 3, the world's wall clock at first]`.
+fn count_of_64(count: u8) -> Vec<u8> {
+    let since = 1_768_345_200_000_u64;
+    [&[0x84, 0x18, 64, count, 3, 0x1b][..], &since.to_be_bytes()].concat()
+}
+
+#[test]
+fn a_rattled_door_is_three_records_and_a_count_and_another_alarm_gets_through() {
+    let mut meter = Meter::new(RICH);
+    assert_eq!(meter.rattle(Kind(64), 20), (3, 17));
+    assert_eq!(meter.rattle(Kind(65), 1), (1, 0));
+    let refused = Event::Refused(SubmitError::Coalesced);
+    assert_eq!(meter.world.0.borrow().events.iter().filter(|event| **event == refused).count(), 17);
+    meter.run_for(5 * 60_000);
+    assert_eq!(meter.counts(), [[0_u8; 0]; 0], "not yet");
+    meter.run_for(6 * 60_000);
+    assert_eq!(meter.counts(), [count_of_64(17)]);
+    let totals = meter.agent.status().totals;
+    assert_eq!((totals.coalesced, totals.counts, totals.accepted, totals.refused), (17, 1, 4, 0));
+    meter.run_for(24 * HOUR);
+    assert_eq!(meter.counts().len(), 1, "told once");
+}
+
+#[test]
+fn a_count_outlives_a_reset_and_a_reset_lifts_no_limit() {
+    let mut meter = Meter::new(RICH);
+    assert_eq!(meter.rattle(Kind(64), 10), (3, 7));
+    for _ in 0..5 {
+        meter.reset();
+        assert_eq!(meter.rattle(Kind(64), 2), (0, 2));
+    }
+    meter.run_for(20 * 60_000);
+    assert_eq!(meter.counts(), [count_of_64(17)]);
+}
+
+#[test]
+fn what_cannot_be_counted_is_refused_and_no_count_is_lost_in_a_full_journal() {
+    let mut meter = Meter::new(RICH);
+    assert_eq!(meter.rattle(Kind(64), 10), (3, 7));
+    meter.run_for(5_000);
+    meter.world.0.borrow_mut().finalises_quickly = false;
+    for value in 0..2_000 {
+        meter.submit(Priority::Routine, value * 7_919);
+        meter.run_for(1);
+    }
+    assert!(meter.agent.status().totals.journal_full > 0, "it is full");
+    assert_eq!(meter.rattle(Kind(64), 5), (0, 0), "neither journaled nor counted");
+    meter.run_for(11 * 60_000);
+    assert_eq!(meter.agent.status().totals.counts, 0, "nor told");
+    meter.world.0.borrow_mut().finalises_quickly = true;
+    meter.agent.flush();
+    for _ in 0..4 {
+        let stored = meter.world.0.borrow().anchors.last().map(|(anchor, _)| anchor.batch);
+        (meter.world.0.borrow_mut().finalises_quickly, meter.world.0.borrow_mut().final_through) = (false, stored);
+        meter.run_for(24 * HOUR);
+    }
+    assert_eq!(meter.counts(), [count_of_64(7)]);
 }

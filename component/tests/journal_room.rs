@@ -9,7 +9,7 @@ mod journal_flash;
 
 use cairn::{
     batch::BatchNumber,
-    journal::{BatchState, FlashJournal, Intent, Journal, JournalError, NewRecord},
+    journal::{BUDGET_MAX, BatchState, FlashJournal, Intent, Journal, JournalError, NewRecord},
     merkle::Hash,
     record::{Kind, Priority, StreamId},
     signer::Signature,
@@ -137,7 +137,7 @@ fn full<const W: usize, const E: usize, const CAPACITY: usize>(life: &Life) -> M
     if life.cells {
         let mut journal = Log::<W, E, CAPACITY>::mount(&mut flash).unwrap();
         journal.intend(&Intent { nonce: 5, digest: Hash([1; 32]), fee: 1 }).unwrap();
-        journal.keep_budget(&[3; 48]).unwrap();
+        journal.keep_budget(&[3; BUDGET_MAX]).unwrap();
     }
     loop {
         let mut journal = Log::<W, E, CAPACITY>::mount(&mut flash).unwrap();
@@ -162,6 +162,12 @@ fn live<const W: usize, const E: usize, const CAPACITY: usize>(life: &Life) -> R
     if life.sealed {
         let said = seal(&mut Log::<W, E, CAPACITY>::mount(&mut flash).unwrap(), life.with_data);
         said.map_err(|error| format!("sealing: {error:?}"))?;
+    }
+    if life.cells {
+        let mut journal = Log::<W, E, CAPACITY>::mount(&mut flash).unwrap();
+        journal.keep_last_budget(&[4; BUDGET_MAX]).map_err(|error| format!("the last budget: {error:?}"))?;
+        let mut journal = Log::<W, E, CAPACITY>::mount(&mut flash).unwrap();
+        assert_eq!(journal.budget().unwrap().unwrap().bytes(), [4; BUDGET_MAX]);
     }
     let mut used = 0;
     for restart in 0..RESERVATIONS {
@@ -210,7 +216,7 @@ macro_rules! lived {
 }
 
 #[test]
-fn a_full_journal_gives_numbers_after_each_of_sixteen_restarts_and_can_then_finish_everything() {
+fn a_full_journal_keeps_a_last_budget_gives_numbers_after_each_of_sixteen_restarts_and_can_then_finish_everything() {
     let mut refused = Vec::new();
     let mut tried = 0;
     for (geometry, live) in every_geometry!(lived) {

@@ -95,8 +95,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     fn says(&mut self, seq: SequenceNumber, counted: &Counted) -> Result<bool, JournalError> {
         match self.journal.read(seq, &mut self.payload) {
             Ok(Entry::Record(record)) => Ok(record.kind == Kind::LOSS && record.payload == counted.payload()),
-            // One that rotted says nothing any more.
-            Ok(Entry::Lost { .. }) | Err(JournalError::NotFound) => Ok(false),
+            // One that rotted says nothing any more; one that is longer is none of Cairn's own.
+            Ok(Entry::Lost { .. }) | Err(JournalError::NotFound | JournalError::TooLong) => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The limits of urgent records by themselves; what the agent makes of them, tests/agent_urgent.rs says.
+//! The limits of urgent records by themselves; what the agent makes of them, tests/agent_power.rs and agent_hostile.rs say.
 
 use super::*;
 
