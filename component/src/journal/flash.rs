@@ -120,7 +120,10 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         let room = usable + (g.sectors as u64 - 1) * (usable - Self::waste());
         let two = 2 * (record as u64 + Self::batch_room()) + Self::spending_room(CellSet::ALL) + Self::spare();
         assert!(
-            two + RESERVATIONS_KEPT * Self::entry(body::SENDER_SEQUENCE) + Self::tears() <= room,
+            two + RESERVATIONS_KEPT * Self::entry(body::SENDER_SEQUENCE)
+                + Self::tears()
+                + Self::last_budget_room(CellSet::ALL)
+                <= room,
             "CAPACITY is too small: two batches do not fit"
         );
         assert!(!GIVES_WAY || g.sectors >= 4, "records give way in a journal of 4 sectors or more");
@@ -184,6 +187,12 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
             + RESERVATIONS_KEPT * Self::entry(body::SENDER_SEQUENCE)
             + Self::tears()
             + Self::spare()
+            + Self::last_budget_room(self.state.cells)
+    }
+
+    /// Bytes of a budget that is kept when the journal is full, if there is one.
+    pub(super) const fn last_budget_room(cells: CellSet) -> u64 {
+        if cells.budget { Self::entry(body::BUDGET) } else { 0 }
     }
 
     /// Bytes of the torn entries for which room is kept.

@@ -48,7 +48,8 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
     /// hold nothing needed.
     pub(super) fn has_room_at(&self, offset: u32, free: u32, base_ms: u64, item: &Item, payload: &[u8]) -> bool {
         let (cells, copies) = (self.state.cells.with(item), copies(item));
-        let needed = self.room_needed() + Self::spending_room(cells) - Self::spending_room(self.state.cells);
+        let room_of = |cells| Self::spending_room(cells) + Self::last_budget_room(cells);
+        let needed = self.room_needed() + room_of(cells) - room_of(self.state.cells);
         let length = copies * self.entry_bytes(item, payload, base_ms);
         if offset + length <= Self::GEOMETRY.sector {
             let rest = u64::from(Self::GEOMETRY.sector - offset);
