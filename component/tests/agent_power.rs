@@ -276,11 +276,10 @@ fn what_cannot_be_counted_is_refused_and_no_count_is_lost_in_a_full_journal() {
     assert_eq!(meter.rattle(Kind(64), 5), (0, 0), "neither journaled nor counted");
     meter.run_for(11 * 60_000);
     assert_eq!(meter.agent.status().totals.counts, 0, "nor told");
-    meter.world.0.borrow_mut().finalises_quickly = true;
     meter.agent.flush();
     for _ in 0..4 {
         let stored = meter.world.0.borrow().anchors.last().map(|(anchor, _)| anchor.batch);
-        (meter.world.0.borrow_mut().finalises_quickly, meter.world.0.borrow_mut().final_through) = (false, stored);
+        meter.world.0.borrow_mut().final_through = stored;
         meter.run_for(24 * HOUR);
     }
     assert_eq!(meter.counts(), [count_of_64(7)]);
