@@ -91,6 +91,8 @@ pub struct Scheduler {
     /// What keeps it from acting in step with others.
     apart: Apart,
     not_before: Millis,
+    /// What failed last was for something urgent: then the pause after it is for what is urgent too.
+    urgent_failed: bool,
     failures: u32,
     ask_at: Millis,
     asks: u32,
@@ -129,6 +131,7 @@ impl Scheduler {
             woken: Millis(0),
             apart: Apart::started(now, Millis(0), [0, 0]),
             not_before: Millis(0),
+            urgent_failed: false,
             failures: 0,
             ask_at: Millis(0),
             asks: 0,
@@ -493,6 +496,7 @@ impl Schedule for Scheduler {
             return;
         }
         self.apart.failed(now);
+        self.urgent_failed = purpose == Some(Purpose::Urgent);
         // What was under way is due still, and tried again for the same purpose.
         self.owed = purpose.map(|purpose| (now, purpose));
         self.under_way = None;
@@ -552,7 +556,8 @@ impl Scheduler {
     /// Whatever keeps an exchange for `purpose` from starting now, and when it no longer does.
     fn hindered_until(&mut self, view: &View, purpose: Purpose) -> Option<Millis> {
         let same_wake = view.now.since(self.connected) <= SAME_WAKE && self.under_way.is_some();
-        if self.not_before > view.now && !view.flush {
+        let pauses = purpose == Purpose::Routine || self.urgent_failed;
+        if self.not_before > view.now && !view.flush && pauses {
             return Some(self.not_before);
         }
         let automatic = purpose == Purpose::Routine && !view.flush && !same_wake && !is_riding(view);

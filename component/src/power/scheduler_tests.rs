@@ -119,6 +119,32 @@ fn a_radio_that_is_up_anyway_takes_the_first_record_after_a_start_along() {
 }
 
 #[test]
+fn something_urgent_does_not_wait_for_the_retry_of_what_is_not_but_for_its_own() {
+    let mut scheduler = scheduler();
+    let failed = |scheduler: &mut Scheduler, at: u64| {
+        scheduler.exchange_ended(Millis(at), Err(LinkError::TimeOut), &exchange(CoverageLevel::Ce0));
+    };
+    assert_eq!(scheduler.decide(&View { flush: true, ..unsent(0) }), Decision::Send);
+    failed(&mut scheduler, 3_000);
+    // Later than any retry: the longest is far away after many failures.
+    for round in 0..8 {
+        let now = 10 * HOUR * (round + 1);
+        assert_eq!(scheduler.decide(&View { flush: true, ..unsent(now) }), Decision::Send);
+        failed(&mut scheduler, now + 3_000);
+        let paused = scheduler.decide(&unsent(now + 3_000));
+        assert!(matches!(paused, Decision::Wait(Some(at)) if at.0 > now + 3_000), "{paused:?}");
+    }
+    let now = 80 * HOUR + 3_000;
+    let urgent = |at: u64| View { unsent: 1, ..holding(at, now, Priority::Urgent) };
+    assert!(matches!(scheduler.decide(&urgent(now)), Decision::Wait(Some(at)) if at.0 <= now + 2_000));
+    assert_eq!(scheduler.decide(&urgent(now + 2_000)), Decision::Seal);
+    assert_eq!(scheduler.decide(&unsent(now + 2_000)), Decision::Send);
+    failed(&mut scheduler, now + 5_000);
+    let paused = scheduler.decide(&unsent(now + 5_000));
+    assert!(matches!(paused, Decision::Wait(Some(at)) if at.0 > now + 5_000), "{paused:?}");
+}
+
+#[test]
 fn with_good_coverage_a_record_waits_for_most_of_its_time() {
     let mut scheduler = scheduler();
     let mut since = 0;
