@@ -16,7 +16,7 @@ use cairn_power::{
     informed::{self, Informed},
     optimum::{Optimum, optimum},
     play::{Played, play, play_warm},
-    traces::{FINAL_SEEDS, Place, Shade, TUNING_SEEDS, Trace},
+    traces::{FINAL_SEEDS, Place, SLOT_MS, Shade, TUNING_SEEDS, Trace},
 };
 
 /// A trace, how it was played, and how much more that cost than the optimum.
@@ -77,6 +77,11 @@ fn tell(sight: Sight, model: &Model, traces: &[(Optimum, Trace)], lives: Lives) 
         rows[rows.len() * 99 / 100].ratio,
         total(&|row| row.played.looked.0) / least,
     );
+    // What is asleep is drawn whoever chooses: not what is judged, but what a battery notices.
+    let asleep = |row: &Row<'_>| row.trace.slots() as f64 * SLOT_MS as f64 * f64::from(model.floor_nw) / 1e6;
+    let whole =
+        |row: &Row<'_>| (row.played.priced.energy.0 as f64 + asleep(row)) / (row.best.energy.0 as f64 + asleep(row));
+    println!("  with what the device draws asleep: mean {:.4}", mean(rows.iter().map(whole)).0);
     for worst in rows.iter().rev().take(1) {
         let Trace { seed, place, shade, patience, tau_slots, .. } = worst.trace;
         let (priced, best) = (worst.played.priced, worst.best.sends.len());
