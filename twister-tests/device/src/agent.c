@@ -125,7 +125,7 @@ ZTEST(agent, test_f_who_rattles_is_counted)
 	cairn_result_t result = CAIRN_OK;
 	uint32_t taken = 0;
 	uint64_t next = status().next_seq;
-	while (result == CAIRN_OK && taken < 100) {
+	while (result == CAIRN_OK && taken < 1000) {
 		result = cairn_submit_wait(CAIRN_KIND_EVENT, CAIRN_PRIORITY_URGENT, payload, 1, PATIENCE_MS, NULL);
 		taken += result == CAIRN_OK;
 	}
