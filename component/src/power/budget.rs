@@ -209,6 +209,12 @@ impl Budget {
         Err(Short { until: (!never).then(|| now.after(Millis(span))) })
     }
 
+    /// Whether `cost` is there for something routine, besides what is held, and nothing is owed.
+    pub fn covers(&mut self, now: Millis, cost: MicroJoules) -> bool {
+        self.refill(now);
+        self.debt == 0 && self.available(Purpose::Routine) >= cost.0.saturating_mul(NANO)
+    }
+
     /// Holds `cost` for what starts now. The caller keeps [`Budget::state`] before it starts.
     ///
     /// # Errors

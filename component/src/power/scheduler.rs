@@ -540,7 +540,7 @@ impl Schedule for Scheduler {
 
     fn affords_signature(&mut self, now: Millis) -> bool {
         let cost = MicroJoules(u64::from(self.settings.model.signature_uj));
-        self.budget.affords(now, cost, Purpose::Routine).is_ok()
+        self.budget.covers(now, cost)
     }
 }
 

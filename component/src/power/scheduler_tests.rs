@@ -409,6 +409,8 @@ fn the_device_s_own_work_is_charged_by_the_model() {
     let spent = charged(&mut scheduler, |scheduler| scheduler.worked(Millis(0), work));
     assert_eq!(spent, MicroJoules(2 * 3_000 + 10 * 40 + 3 * 2_500));
     assert!(scheduler.affords_signature(Millis(0)));
+    scheduler.budget.hold(Millis(0), MicroJoules(1), Purpose::Routine).unwrap();
+    assert!(scheduler.affords_signature(Millis(0)), "what an exchange holds is beside it");
     scheduler.budget.charge(Millis(0), settings().budget.burst);
     assert!(!scheduler.affords_signature(Millis(0)), "the reserve is not for it");
 }
