@@ -28,10 +28,10 @@ impl Battery {
         Self { told, capacity, left: capacity }
     }
 
-    /// What it holds when it is new, all of it.
+    /// What of it can be used when it is new, at room temperature.
     #[must_use]
-    pub const fn capacity(&self) -> MicroJoules {
-        self.capacity
+    pub fn usable(&self) -> MicroJoules {
+        joules(self.capacity.0 as f64 * self.told.usable / 1e6)
     }
 
     /// What is left in it, usable or not.
@@ -87,8 +87,8 @@ mod tests {
     #[test]
     fn a_cell_without_losses_gives_what_it_says() {
         let cell = cell(0.0, 0.0);
-        assert_eq!(cell.capacity(), MicroJoules(12_960_000_000));
-        assert_eq!(cell.gives(7.0), MicroJoules(10_368_000_000));
+        assert_eq!(cell.capacity, MicroJoules(12_960_000_000));
+        assert_eq!((cell.usable(), cell.gives(7.0)), (MicroJoules(10_368_000_000), MicroJoules(10_368_000_000)));
         assert!((cell.lasts_until(0.0, MicroJoules::from_mj(10_368)) - 1000.0).abs() < 1e-9);
     }
 
@@ -99,15 +99,15 @@ mod tests {
         for _ in 0..3653 {
             lost += cell.lose_a_day().0;
         }
-        let share = cell.left().0 as f64 / cell.capacity().0 as f64;
+        let share = cell.left().0 as f64 / cell.capacity.0 as f64;
         assert!((share - 0.99_f64.powi(10)).abs() < 1e-4, "{share}");
-        assert_eq!(lost + cell.left().0, cell.capacity().0, "what is lost is told");
+        assert_eq!(lost + cell.left().0, cell.capacity.0, "what is lost is told");
     }
 
     #[test]
     fn cold_takes_most_on_the_coldest_day_and_nothing_in_summer() {
         let cell = cell(0.0, 0.1);
-        let share = |day| cell.gives(day).0 as f64 / cell.capacity().0 as f64;
+        let share = |day| cell.gives(day).0 as f64 / cell.capacity.0 as f64;
         assert!((share(0.0) - 0.7).abs() < 1e-9 && (share(DAYS_PER_YEAR / 2.0) - 0.8).abs() < 1e-9);
         assert!(share(30.0) < share(60.0));
     }

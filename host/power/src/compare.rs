@@ -94,7 +94,7 @@ pub fn run(
     Ok(Comparison {
         scenario: scenario.name.clone(),
         about: scenario.about.clone(),
-        battery: Battery::new(scenario.battery).capacity(),
+        battery: Battery::new(scenario.battery).usable(),
         outcomes,
     })
 }

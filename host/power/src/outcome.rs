@@ -210,7 +210,7 @@ pub struct Comparison {
     pub scenario: String,
     /// What it is, in its author's words.
     pub about: String,
-    /// What the battery holds when it is new, microjoules at room temperature, and how much of it can be used.
+    /// What can be used of the battery when it is new, at room temperature.
     pub battery: MicroJoules,
     /// One for each strategy, Cairn's first.
     pub outcomes: Vec<Outcome>,
