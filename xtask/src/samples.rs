@@ -101,6 +101,11 @@ impl Meter {
                 ("CONFIG_CAIRN_JOURNAL_BYTES", "16384"),
                 ("CONFIG_CAIRN_FLASH_WRITE_SIZE", "4"),
                 ("CONFIG_CAIRN_FLASH_ERASE_SIZE", "1024"),
+                // A reset in a full journal takes all that is saved up for spent: watts bring it back in seconds.
+                ("CONFIG_CAIRN_POWER_BATTERY_MAH", "10000000"),
+                ("CONFIG_CAIRN_POWER_LIFE_YEARS", "1"),
+                ("CONFIG_CAIRN_POWER_BURST_J", "200"),
+                ("CONFIG_CAIRN_POWER_RESERVE_J", "100"),
             ],
         }
     }

@@ -572,7 +572,13 @@ impl Scheduler {
             return Some(self.not_before);
         }
         if purpose == Purpose::Routine && self.degradation == Degradation::UrgentOnly {
-            return Some(view.now.after(self.apart.within(LOOK_AGAIN, 2)));
+            let again = view.now.after(self.apart.within(LOOK_AGAIN, 2));
+            let enough = MicroJoules(self.budget.settings().burst.0.saturating_mul(3).div_ceil(16));
+            let short = self.budget.affords(view.now, enough, Purpose::Routine).err();
+            let lifted = short.and_then(|short| short.until).unwrap_or(again);
+            // Devices that were in need for the same reason leave it apart.
+            let own = Millis(self.apart.part(lifted.since(view.now).0));
+            return Some(lifted.after(own).min(again));
         }
         // Devices that spent theirs on the same failures could pay for the next at the same time: each waits until it has some more, as far
         // as the bucket holds that.

@@ -266,6 +266,18 @@ fn an_empty_budget_keeps_routine_records_back_and_lets_urgent_ones_through() {
 }
 
 #[test]
+fn who_has_spent_all_looks_again_when_there_is_enough_to_go_on_and_not_at_some_time() {
+    let rich = budget::Settings { refill_uw: 3_000_000, ..settings().budget };
+    let mut scheduler = Scheduler::new(Settings { budget: rich, ..settings() }, None, Millis(0)).amid_life();
+    scheduler.budget.charge(Millis(0), MicroJoules::from_mj(60_000));
+    let flush = |now| View { flush: true, ..unsent(now) };
+    let Decision::Wait(Some(at)) = scheduler.decide(&flush(0)) else { panic!("there is nothing to pay with") };
+    // 17 J are owed and three sixteenths of 43 J wanted, at 3 W; and at most as long again for this device's own share.
+    assert!((8_354..=16_710).contains(&at.0), "{at:?}");
+    assert_eq!(scheduler.decide(&flush(at.0)), Decision::Send);
+}
+
+#[test]
 fn it_degrades_step_by_step_and_comes_back_with_a_margin() {
     let mut scheduler = scheduler();
     let burst = settings().budget.burst;
