@@ -252,6 +252,22 @@ impl Initialising {
     /// # Safety
     /// `storage` is valid for reading and writing an [`Instance`], aligned for it, and nobody else's for ever.
     pub(crate) unsafe fn finish(self, storage: *mut Instance, birth: Birth) {
+        // SAFETY: the caller vouches for `storage`. The fields not written are `MaybeUninit` and need no value.
+        unsafe {
+            Self::begin_to_share(storage);
+            Self::begin_to_own(storage, birth);
+        }
+        INSTANCE.store(storage, Ordering::Release);
+        STATE.store(INITIALISED, Ordering::Release);
+        core::mem::forget(self);
+    }
+
+    /// Makes what is shared. Never inlined: what it needs of the caller's stack must not lie under the rest of [`Self::finish`].
+    ///
+    /// # Safety
+    /// As [`Self::finish`].
+    #[inline(never)]
+    unsafe fn begin_to_share(storage: *mut Instance) {
         let shared = Shared {
             waiters: Waiters::new(),
             wishes: Wishes::default(),
@@ -266,6 +282,16 @@ impl Initialising {
             public_key: None,
             firmware: None,
         };
+        // SAFETY: the caller vouches for `storage`.
+        unsafe { (&raw mut (*storage).shared).write(UnsafeCell::new(shared)) };
+    }
+
+    /// Makes what only the agent's task touches.
+    ///
+    /// # Safety
+    /// As [`Self::finish`].
+    #[inline(never)]
+    unsafe fn begin_to_own(storage: *mut Instance, birth: Birth) {
         let birthmark = Birthmark::of(&birth.factory);
         let own = Own {
             birth: Some(birth),
@@ -280,14 +306,8 @@ impl Initialising {
             record: cairn_record_t::EMPTY,
             birthmark,
         };
-        // SAFETY: the caller vouches for `storage`. The fields not written are `MaybeUninit` and need no value.
-        unsafe {
-            (&raw mut (*storage).shared).write(UnsafeCell::new(shared));
-            (&raw mut (*storage).own).write(UnsafeCell::new(own));
-        }
-        INSTANCE.store(storage, Ordering::Release);
-        STATE.store(INITIALISED, Ordering::Release);
-        core::mem::forget(self);
+        // SAFETY: the caller vouches for `storage`.
+        unsafe { (&raw mut (*storage).own).write(UnsafeCell::new(own)) };
     }
 }
 
