@@ -63,8 +63,8 @@ ZTEST(agent, test_a_it_runs_below_the_application)
 ZTEST(agent, test_b_urgent_records_go_soon_and_others_wait)
 {
 	uint64_t routine;
-	uint32_t signatures = status().signatures;
 	until_idle();
+	uint32_t signatures = status().signatures;
 	EXPECT(reading_wait(PATIENCE_MS, &routine), CAIRN_OK);
 	k_msleep(SOON_MS);
 	zassert_equal(status().signatures, signatures);
