@@ -6,9 +6,9 @@
 //! Here: construction, `poll`, the inbox. [`open_batch`]: what will be sealed next. [`sealing`]: seal and sign.
 //! [`exchange`]: uplinks and downlinks. [`evidence`]: what the device itself can prove. [`endorsement`]: whose key it is.
 //! [`giving_way`]: an urgent record in a full journal. [`urgent`]: urgent records over their limit. [`clock_step`]:
-//! the wall clock. [`loss`]: what rotted after it was
-//! sealed. [`retention`]: what is old enough to go. [`firmware`]: which image runs. [`rotation`]: a key follows another.
-//! [`succession`]: which key signs, as the journal has it. [`status`]: what is told to the outside.
+//! the wall clock. [`loss`]: what rotted after it was sealed. [`retention`]: what is old enough to go. [`firmware`]: which
+//! image runs. [`rotation`]: a key follows another. [`succession`]: which key signs, as the journal has it. [`status`]: what is
+//! told to the outside.
 
 mod clock_step;
 mod endorsement;
@@ -447,8 +447,6 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         View {
             now,
             unsealed: if sealable { self.open.leaves() } else { 0 },
-            oldest_unsealed: if sealable { self.open.since() } else { None },
-            most_pressing: self.open.most_pressing(),
             oldest: if sealable { self.open.oldest() } else { [None; 3] },
             pending_bytes: match self.upload() {
                 UploadMode::Data => u32::try_from(self.open.packed_bytes()).unwrap_or(u32::MAX),

@@ -77,9 +77,4 @@ impl OpenBatch {
     pub(super) fn since(&self) -> Option<Millis> {
         self.oldest.into_iter().flatten().min()
     }
-
-    pub(super) fn most_pressing(&self) -> Option<Priority> {
-        let pressing = [Priority::Urgent, Priority::Routine, Priority::Bulk];
-        pressing.into_iter().find(|priority| self.oldest.get(*priority as usize).copied().flatten().is_some())
-    }
 }

@@ -9,7 +9,6 @@ use crate::{
         cost::{ExchangeCost, PsmTimers},
         urgent::Urgent,
     },
-    record::Priority,
     time::Millis,
 };
 
@@ -20,10 +19,6 @@ pub struct View {
     pub now: Millis,
     /// Records in no batch yet.
     pub unsealed: u32,
-    /// When the oldest of them was journaled; `None` when there are none.
-    pub oldest_unsealed: Option<Millis>,
-    /// The most pressing priority among them.
-    pub most_pressing: Option<Priority>,
     /// When the oldest of them of each priority was journaled: bulk, routine, urgent.
     pub oldest: [Option<Millis>; 3],
     /// Bytes that their data adds to an upload; 0 where only hashes go.
@@ -37,6 +32,14 @@ pub struct View {
     pub flush: bool,
     /// The radio is up anyway until then.
     pub radio_up_until: Option<Millis>,
+}
+
+impl View {
+    /// When the oldest record that is in no batch was journaled; `None` when there are none.
+    #[must_use]
+    pub fn oldest_unsealed(&self) -> Option<Millis> {
+        self.oldest.into_iter().flatten().min()
+    }
 }
 
 /// What to do now.

@@ -64,8 +64,6 @@ pub struct Scheduler {
     /// How many bytes that is the mean of, and of how many it is to be.
     bytes_paid: u64,
     bytes_paid_max: u64,
-    /// From the beginning of this cycle to its deadline.
-    slack: Millis,
     urgent_since: Millis,
     /// When sealed batches that wait are due.
     owed: Option<(Millis, Purpose)>,
@@ -116,7 +114,6 @@ impl Scheduler {
             byte_price_uj: settings.model.levels[0].byte_uj,
             bytes_paid: 0,
             bytes_paid_max: 0,
-            slack: settings.patience[1],
             urgent_since: now,
             owed: None,
             seen: (None, 0),
@@ -189,11 +186,6 @@ impl Scheduler {
         urgent.map(|since| self.due(Priority::Urgent, since))
     }
 
-    /// From one upload to when the next is due: the shortest patience of what comes regularly, which is what was waited for last.
-    fn cycle(&self) -> Millis {
-        self.slack
-    }
-
     /// What an upload of `bytes` of records costs at `level`, by what was learned.
     fn upload(&self, level: CoverageLevel, bytes: u32) -> MicroJoules {
         let wire = bytes.saturating_add(self.settings.exchange_bytes);
@@ -202,11 +194,10 @@ impl Scheduler {
 
     fn plan(&mut self, view: &View, deadline: Millis) -> Plan {
         let Settings { model, sight, exchange_bytes, .. } = &self.settings;
-        self.slack = deadline.since(self.connected);
         let Some((level, at)) = self.coverage.last() else { return self.plan_unseen(view, deadline) };
         let age = if *sight == Sight::Seen { Millis(0) } else { view.now.since(at) };
         let hours_1024 =
-            view.oldest_unsealed.map_or(1024, |oldest| view.now.since(oldest).0 * 1024 / 3_600_000).max(256);
+            view.oldest_unsealed().map_or(1024, |oldest| view.now.since(oldest).0 * 1024 / 3_600_000).max(256);
         let per_hour = u32::try_from(u64::from(view.pending_bytes) * 1024 / hours_1024).unwrap_or(u32::MAX);
         let premium = |level| i64::from(model.level(level).byte_uj) - i64::from(self.byte_price_uj);
         let growth = |level| premium(level) * i64::from(per_hour);
@@ -219,7 +210,8 @@ impl Scheduler {
         let outlook = Outlook {
             now: view.now,
             deadline,
-            patience: self.cycle(),
+            // The shortest patience of what comes regularly, which is what is waited for now.
+            patience: deadline.since(self.connected),
             sight: *sight,
             level,
             age,
@@ -284,7 +276,7 @@ impl Scheduler {
         {
             return Some((urgent, Purpose::Urgent));
         }
-        let deadline = self.apart.by(view.oldest_unsealed).map_or(deadline, |by| deadline.min(by));
+        let deadline = self.apart.by(view.oldest_unsealed()).map_or(deadline, |by| deadline.min(by));
         let riding = is_riding(view);
         if riding {
             self.rides.note(view.now);
@@ -292,7 +284,7 @@ impl Scheduler {
         if view.flush || deadline <= view.now {
             return Some((view.now, Purpose::Routine));
         }
-        if self.apart.by(view.oldest_unsealed).is_some() && self.coverage.last().is_none() && !riding {
+        if self.apart.by(view.oldest_unsealed()).is_some() && self.coverage.last().is_none() && !riding {
             return Some((deadline, Purpose::Routine));
         }
         if let Some((at, for_deadline)) = self.planned
@@ -303,7 +295,7 @@ impl Scheduler {
         {
             return Some((at, Purpose::Routine));
         }
-        let since = view.oldest_unsealed.unwrap_or(view.now);
+        let since = view.oldest_unsealed().unwrap_or(view.now);
         let considered = since.after(self.apart.late(since, deadline.since(since)));
         if considered > view.now && !riding {
             return Some((considered, Purpose::Routine));
@@ -422,7 +414,7 @@ impl Schedule for Scheduler {
             // It was never begun.
             self.ended(view.now, MicroJoules(0));
         }
-        let again = view.now.after(self.apart.within(LOOK_AGAIN, 2));
+        let again = self.look_again(view.now);
         if self.running {
             return self.while_running(view);
         }
@@ -553,6 +545,11 @@ impl Scheduler {
         }
     }
 
+    /// When to look again where nothing says when: this device's own time.
+    fn look_again(&self, now: Millis) -> Millis {
+        now.after(self.apart.within(LOOK_AGAIN, 2))
+    }
+
     /// Whatever keeps an exchange for `purpose` from starting now, and when it no longer does.
     fn hindered_until(&mut self, view: &View, purpose: Purpose) -> Option<Millis> {
         let same_wake = view.now.since(self.connected) <= SAME_WAKE && self.under_way.is_some();
@@ -572,7 +569,7 @@ impl Scheduler {
             return Some(self.not_before);
         }
         if purpose == Purpose::Routine && self.degradation == Degradation::UrgentOnly {
-            let again = view.now.after(self.apart.within(LOOK_AGAIN, 2));
+            let again = self.look_again(view.now);
             let enough = MicroJoules(self.budget.settings().burst.0.saturating_mul(3).div_ceil(16));
             let short = self.budget.affords(view.now, enough, Purpose::Routine).err();
             let lifted = short.and_then(|short| short.until).unwrap_or(again);
@@ -588,7 +585,7 @@ impl Scheduler {
         let cautious = purpose == Purpose::Routine || self.failures > 0;
         let wanted = if cautious { predicted.plus(some_more) } else { predicted };
         let short = self.budget.affords(view.now, wanted, purpose).err()?;
-        Some(short.until.unwrap_or(view.now.after(self.apart.within(LOOK_AGAIN, 2))))
+        Some(short.until.unwrap_or(self.look_again(view.now)))
     }
 
     /// Pays for an exchange, and has it begun.

@@ -36,8 +36,6 @@ fn view(now: u64) -> View {
     View {
         now: Millis(now),
         unsealed: 0,
-        oldest_unsealed: None,
-        most_pressing: None,
         oldest: [None; 3],
         pending_bytes: 0,
         unsent: 0,
@@ -52,7 +50,7 @@ fn holding(now: u64, since: u64, priority: Priority) -> View {
     oldest[priority as usize] = Some(Millis(since));
     // One comes each quarter of an hour.
     let unsealed = u32::try_from((now - since) / (HOUR / 4)).unwrap() + 1;
-    View { unsealed, oldest_unsealed: Some(Millis(since)), most_pressing: Some(priority), oldest, ..view(now) }
+    View { unsealed, oldest, ..view(now) }
 }
 
 fn unsent(now: u64) -> View {

@@ -66,8 +66,6 @@ fn view(now: Millis, begin: Millis, pending: &[Arrival], radio_up_until: Option<
     View {
         now,
         unsealed: u32::try_from(pending.len()).expect("a month's records"),
-        oldest_unsealed: pending.first().map(since),
-        most_pressing: pending.iter().map(|arrival| arrival.priority).max(),
         oldest,
         pending_bytes: pending.iter().map(|arrival| arrival.bytes).sum(),
         unsent: 0,

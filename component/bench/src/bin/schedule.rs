@@ -46,8 +46,6 @@ mod image {
         View {
             now: Millis(now),
             unsealed: 1,
-            oldest_unsealed: oldest,
-            most_pressing: None,
             oldest: [oldest, oldest, None],
             pending_bytes: 500,
             unsent: 0,
@@ -85,8 +83,7 @@ mod image {
                     let Some(Decision::Wait(Some(then))) = decision else { break };
                     now = then.0.max(now + 1);
                 }
-                let sealed =
-                    View { unsent: 1, unsealed: 0, oldest_unsealed: None, oldest: [None; 3], ..view(now, now) };
+                let sealed = View { unsent: 1, unsealed: 0, oldest: [None; 3], ..view(now, now) };
                 if scheduler.decide(&sealed) == Decision::Send {
                     let cost =
                         ExchangeCost { bytes_up: 700, datagrams_up: 1, coverage: Some(level), ..Default::default() };

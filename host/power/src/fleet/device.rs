@@ -11,7 +11,6 @@ use cairn::{
         schedule::{Decision, Schedule, View},
         scheduler::{Scheduler, Settings},
     },
-    record::Priority,
     time::Millis,
 };
 
@@ -133,8 +132,6 @@ impl Device {
         View {
             now,
             unsealed: readings + u32::from(urgent.is_some()),
-            oldest_unsealed: routine.into_iter().chain(urgent).min(),
-            most_pressing: urgent.map(|_| Priority::Urgent).or(routine.map(|_| Priority::Routine)),
             oldest: [None, routine, urgent],
             pending_bytes: self.unsent.bytes + (readings + u32::from(urgent.is_some())) * READING_BYTES,
             unsent: self.unsent.batches,
