@@ -274,7 +274,6 @@ impl<P: Tried> Victim<P> {
             budget: BUDGET,
             tau: None,
             sight: Sight::Blind,
-            exchange_bytes: 320,
         };
         let schedule = Scheduler::new(schedule, kept.as_ref().map(BudgetState::bytes), Millis(self.now()));
         let link = TestLink(self.world.clone(), Vec::new());

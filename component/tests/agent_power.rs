@@ -88,7 +88,6 @@ impl Meter {
             budget,
             tau: None,
             sight: Sight::Blind,
-            exchange_bytes: 320,
         };
         let schedule = Scheduler::new(schedule, kept.as_ref().map(|kept| kept.bytes()), now);
         let link = TestLink(world.clone(), Vec::new());

@@ -17,14 +17,6 @@ const RETRY_BASE: Millis = Millis::from_secs(30);
 /// Longest pause between retries.
 const RETRY_MAX: Millis = Millis::from_secs(3600);
 
-/// Bytes on the wire of an exchange without records: an anchor and its signature, the answer, CoAP, OSCORE, UDP and IPv4.
-const EXCHANGE_BYTES: u32 = 320;
-
-/// Days of refill that may be saved up where the configuration names no energy.
-const BURST_DAYS: u32 = 7;
-/// Days of refill that are kept for urgent records where it names none.
-const RESERVE_DAYS: u32 = 3;
-
 /// What things cost.
 pub(crate) const MODEL: Model = Model {
     levels: [
@@ -139,25 +131,20 @@ const fn saved_up(joules: u32, days: u32, refill_uw: u32, dearest: MicroJoules) 
     if joules > 0 {
         return MicroJoules(joules as u64 * 1_000_000);
     }
-    let brought = MicroJoules::of_power(refill_uw, Millis(days as u64 * 24 * 3_600_000));
-    if brought.0 > dearest.0 { brought } else { dearest }
+    budget::brought(refill_uw, days, dearest)
 }
 
-/// The most that is ever held for an exchange: the longest uplink at the edge of coverage, by the largest factor that is learned. A
-/// bucket that never holds it never sends there again.
-const fn dearest(model: &Model) -> MicroJoules {
-    #[allow(clippy::cast_possible_truncation, reason = "at most 1408")]
-    let bytes = EXCHANGE_BYTES + cairn_config::UPLINK_MAX as u32;
-    model.exchange(CoverageLevel::Ce2, bytes, 1).times(Learned::FACTOR_MAX)
-}
+/// What the buckets hold at least: [`Learned::dearest`].
+#[allow(clippy::cast_possible_truncation, reason = "at most 1408")]
+const DEAREST: MicroJoules = Learned::dearest(&MODEL, cairn_config::UPLINK_MAX as u32);
 
 /// What the budget is told before the application says otherwise.
 const BUDGET: budget::Settings = {
-    let (refill_uw, dearest) = (BATTERY.refill_uw(&MODEL), dearest(&MODEL));
+    let refill_uw = BATTERY.refill_uw(&MODEL);
     budget::Settings {
         refill_uw,
-        burst: saved_up(cairn_config::POWER_BURST_J, BURST_DAYS, refill_uw, dearest),
-        reserve: saved_up(cairn_config::POWER_RESERVE_J, RESERVE_DAYS, refill_uw, dearest),
+        burst: saved_up(cairn_config::POWER_BURST_J, budget::BURST_DAYS, refill_uw, DEAREST),
+        reserve: saved_up(cairn_config::POWER_RESERVE_J, budget::RESERVE_DAYS, refill_uw, DEAREST),
         urgent_burst: cairn_config::URGENT_BURST,
         urgent_interval: Millis::from_secs(cairn_config::URGENT_INTERVAL_S),
     }
@@ -168,7 +155,7 @@ const _: () = assert!(
     "CONFIG_CAIRN_POWER_*: this battery cannot even pay for what the device draws beside Cairn in the life that is wanted"
 );
 const _: () = assert!(
-    BUDGET.burst.0 >= dearest(&MODEL).0 && BUDGET.reserve.0 >= dearest(&MODEL).0,
+    BUDGET.burst.0 >= DEAREST.0 && BUDGET.reserve.0 >= DEAREST.0,
     "CONFIG_CAIRN_POWER_BURST_J, CONFIG_CAIRN_POWER_RESERVE_J: less than the dearest exchange of CONFIG_CAIRN_ENERGY_*; 0 chooses"
 );
 
@@ -191,7 +178,6 @@ pub(crate) const fn settings(seed: u64) -> scheduler::Settings {
         },
         // No link of this build tells its level before it is used.
         sight: Sight::Blind,
-        exchange_bytes: EXCHANGE_BYTES,
     }
 }
 

@@ -68,6 +68,18 @@ pub struct Settings {
     pub urgent_interval: Millis,
 }
 
+/// How many days' refill a [`Settings::burst`] is where nobody names one.
+pub const BURST_DAYS: u32 = 7;
+/// How many a [`Settings::reserve`] is.
+pub const RESERVE_DAYS: u32 = 3;
+
+/// What `days` bring at `refill_uw`, and at least `dearest`: a bucket that never holds the dearest exchange never pays for one.
+#[must_use]
+pub const fn brought(refill_uw: u32, days: u32, dearest: MicroJoules) -> MicroJoules {
+    let brought = MicroJoules::of_power(refill_uw, Millis::from_secs(days * 24 * 3600));
+    if brought.0 > dearest.0 { brought } else { dearest }
+}
+
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {

@@ -117,6 +117,9 @@ pub struct Heard {
 /// Bytes of an IPv4 and a UDP header (RFC 791, RFC 768): what a datagram is longer on the wire than its payload.
 pub const DATAGRAM_HEADER_BYTES: u32 = 28;
 
+/// Bytes on the wire of an exchange without records: an anchor and its signature, the answer, CoAP, OSCORE, UDP and IPv4.
+pub const EXCHANGE_BYTES: u32 = 320;
+
 impl ExchangeCost {
     /// Bytes on the wire both ways.
     #[must_use]
@@ -345,6 +348,13 @@ impl Learned {
     #[must_use]
     pub const fn new() -> Self {
         Self { factors: [ONE; 3], level: None }
+    }
+
+    /// The most that is ever expected of an exchange: an uplink of `uplink_max` bytes at the edge of coverage, by the largest factor
+    /// that is learned.
+    #[must_use]
+    pub const fn dearest(model: &Model, uplink_max: u32) -> MicroJoules {
+        model.exchange(CoverageLevel::Ce2, EXCHANGE_BYTES + uplink_max, 1).times(Self::FACTOR_MAX)
     }
 
     /// The level that was reported last.

@@ -6,7 +6,7 @@
 use super::{
     apart::Apart,
     budget::{self, Budget, CREDIT_MAX, Purpose},
-    cost::{Attach, CoverageLevel, ExchangeCost, Learned, MicroJoules, Model, PsmTimers},
+    cost::{Attach, CoverageLevel, EXCHANGE_BYTES, ExchangeCost, Learned, MicroJoules, Model, PsmTimers},
     coverage::{CERTAIN, Coverage, PART_MS},
     outlook::{Outlook, Plan, Sight},
     rides::Rides,
@@ -34,8 +34,6 @@ pub struct Settings {
     pub tau: Option<Millis>,
     /// What the link tells before it is used.
     pub sight: Sight,
-    /// Bytes on the wire of an exchange without records.
-    pub exchange_bytes: u32,
 }
 
 /// Exchanges that follow each other within this are one wake.
@@ -188,12 +186,12 @@ impl Scheduler {
 
     /// What an upload of `bytes` of records costs at `level`, by what was learned.
     fn upload(&self, level: CoverageLevel, bytes: u32) -> MicroJoules {
-        let wire = bytes.saturating_add(self.settings.exchange_bytes);
+        let wire = bytes.saturating_add(EXCHANGE_BYTES);
         self.learned.expected(level, self.settings.model.exchange(level, wire, 1))
     }
 
     fn plan(&mut self, view: &View, deadline: Millis) -> Plan {
-        let Settings { model, sight, exchange_bytes, .. } = &self.settings;
+        let Settings { model, sight, .. } = &self.settings;
         let Some((level, at)) = self.coverage.last() else { return self.plan_unseen(view, deadline) };
         let age = if *sight == Sight::Seen { Millis(0) } else { view.now.since(at) };
         let hours_1024 =
@@ -206,7 +204,7 @@ impl Scheduler {
         let tau_cost = CoverageLevel::ALL.map(|level| MicroJoules(u64::from(model.level(level).tau_uj)));
         let riding = is_riding(view);
         let ride =
-            |level| signed(self.learned.expected(level, model.riding(level, *exchange_bytes, 1))) + records(level);
+            |level| signed(self.learned.expected(level, model.riding(level, EXCHANGE_BYTES, 1))) + records(level);
         let outlook = Outlook {
             now: view.now,
             deadline,
@@ -627,7 +625,7 @@ impl Scheduler {
         /// Of how many uploads it is the mean.
         const UPLOADS: u64 = 6;
         let price = self.settings.model.level(level).byte_uj;
-        let bytes = u64::from(cost.wire_bytes().saturating_sub(self.settings.exchange_bytes)).min(1 << 20);
+        let bytes = u64::from(cost.wire_bytes().saturating_sub(EXCHANGE_BYTES)).min(1 << 20);
         let paid = u64::from(self.byte_price_uj) * self.bytes_paid + u64::from(price) * bytes;
         let all = self.bytes_paid + bytes;
         if let Some(price) = paid.checked_div(all) {

@@ -24,7 +24,6 @@ fn settings() -> Settings {
         },
         tau: None,
         sight: Sight::Blind,
-        exchange_bytes: 320,
     }
 }
 

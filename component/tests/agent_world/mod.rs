@@ -361,7 +361,6 @@ const RICH: Timing = Timing {
     },
     tau: None,
     sight: Sight::Blind,
-    exchange_bytes: 320,
 };
 
 /// An agent over some journal in a world.

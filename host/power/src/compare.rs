@@ -16,7 +16,6 @@ use crate::{
     coverage::Air,
     life::{LifeError, Progress, live},
     outcome::{Comparison, Outcome},
-    price::EXCHANGE_BYTES,
     scenario::{Scenario, ScenarioError, millis},
     strategies,
 };
@@ -125,6 +124,5 @@ pub fn settings(scenario: &Scenario) -> scheduler::Settings {
         budget: scenario.budget(),
         tau: Some(millis(scenario.network.t3412_hours * 3600.0)),
         sight: Sight::Blind,
-        exchange_bytes: EXCHANGE_BYTES,
     }
 }

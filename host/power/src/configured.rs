@@ -5,20 +5,13 @@
 use cairn::{
     power::{
         budget,
-        cost::{CoverageLevel, Learned, MicroJoules, Model},
+        cost::{Learned, Model},
     },
     time::Millis,
 };
 
-use crate::{
-    price::EXCHANGE_BYTES,
-    scenario::{Budget, Deadlines, Scenario, joules, millis, whole},
-};
+use crate::scenario::{Budget, Deadlines, Scenario, joules, millis, whole};
 
-/// How many days' refill is saved up, and how many besides for urgent records: component/capi/src/power.rs.
-const BURST_DAYS: u32 = 7;
-/// See [`BURST_DAYS`].
-const RESERVE_DAYS: u32 = 3;
 /// CONFIG_CAIRN_UPLINK_MAX.
 pub(crate) const UPLINK_BYTES: u32 = 1024;
 
@@ -41,15 +34,14 @@ impl Scenario {
     pub fn budget(&self) -> budget::Settings {
         let Budget { burst_j, reserve_j, urgent_burst, urgent_minutes, .. } = self.budget;
         let refill_uw = self.budget.refill_uw.unwrap_or_else(|| self.supply().refill_uw());
-        let dearest = self.believed().exchange(CoverageLevel::Ce2, EXCHANGE_BYTES + UPLINK_BYTES, 1);
+        let dearest = Learned::dearest(&self.believed(), UPLINK_BYTES);
         let saved_up = |told: f64, days: u32| {
-            let brought = MicroJoules::of_power(refill_uw, Millis::from_secs(days * 24 * 3600));
-            if told > 0.0 { joules(told) } else { brought.max(dearest.times(Learned::FACTOR_MAX)) }
+            if told > 0.0 { joules(told) } else { budget::brought(refill_uw, days, dearest) }
         };
         budget::Settings {
             refill_uw,
-            burst: saved_up(burst_j, BURST_DAYS),
-            reserve: saved_up(reserve_j, RESERVE_DAYS),
+            burst: saved_up(burst_j, budget::BURST_DAYS),
+            reserve: saved_up(reserve_j, budget::RESERVE_DAYS),
             urgent_burst,
             urgent_interval: millis(urgent_minutes * 60.0),
         }

@@ -5,7 +5,7 @@
 use cairn::{
     power::{
         budget,
-        cost::{Attach, CoverageLevel, ExchangeCost, MicroJoules, Model},
+        cost::{Attach, CoverageLevel, DATAGRAM_HEADER_BYTES, EXCHANGE_BYTES, ExchangeCost, MicroJoules, Model},
         outlook::Sight,
         schedule::{Decision, Schedule, View},
         scheduler::{Scheduler, Settings},
@@ -14,7 +14,7 @@ use cairn::{
 };
 
 use crate::{
-    price::{EXCHANGE_BYTES, Priced, price},
+    price::{Priced, price},
     traces::{Arrival, SLOT_MS, Trace},
 };
 
@@ -52,7 +52,6 @@ pub fn scheduler(trace: &Trace, model: &Model, sight: Sight) -> Scheduler {
         budget,
         tau: Some(slots(trace.tau_slots)),
         sight,
-        exchange_bytes: EXCHANGE_BYTES,
     };
     Scheduler::new(settings, None, Millis(0)).amid_life()
 }
@@ -77,7 +76,7 @@ fn view(now: Millis, begin: Millis, pending: &[Arrival], radio_up_until: Option<
 
 fn cost(level: CoverageLevel, bytes: u32, model: &Model) -> ExchangeCost {
     ExchangeCost {
-        bytes_up: bytes + EXCHANGE_BYTES - 2 * cairn::power::cost::DATAGRAM_HEADER_BYTES - 60,
+        bytes_up: bytes + EXCHANGE_BYTES - 2 * DATAGRAM_HEADER_BYTES - 60,
         bytes_down: 60,
         datagrams_up: 1,
         datagrams_down: 1,

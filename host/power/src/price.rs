@@ -2,12 +2,10 @@
 //! What a choice of wakes costs in a trace: one walk forward through it, the same for whatever chose. The scheduler's player and
 //! the brute force that checks the optimum are priced here; the optimum has its own sums, so that each checks the other.
 
-use cairn::power::cost::{CoverageLevel, MicroJoules, Model};
+use cairn::power::cost::{CoverageLevel, EXCHANGE_BYTES, MicroJoules, Model};
 
 use crate::traces::Trace;
 
-/// Bytes on the wire of one exchange without records: the anchor, its signature, CoAP and OSCORE, the answer, and two headers.
-pub const EXCHANGE_BYTES: u32 = 320;
 /// Most bytes of records in one exchange: more go in another, in the same wake.
 pub const RECORDS_PER_EXCHANGE_BYTES: u32 = 800;
 

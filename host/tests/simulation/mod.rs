@@ -84,7 +84,6 @@ const SCHEDULE: ScheduleSettings = ScheduleSettings {
     },
     tau: None,
     sight: Sight::Blind,
-    exchange_bytes: 320,
 };
 /// Faults stop here; then everything has time to settle.
 const FAULTS_END_MS: u64 = READINGS * READ_EVERY_MS + HOUR;

@@ -213,7 +213,6 @@ fn schedule(kept: Option<&BudgetState>, now: Millis) -> Scheduler {
         budget: BUDGET,
         tau: None,
         sight: Sight::Blind,
-        exchange_bytes: 320,
     };
     Scheduler::new(settings, kept.map(BudgetState::bytes), now)
 }

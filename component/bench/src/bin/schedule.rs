@@ -37,7 +37,6 @@ mod image {
             },
             tau: Some(Millis(12 * HOUR)),
             sight,
-            exchange_bytes: 320,
         }
     }
 

@@ -6,7 +6,7 @@ use cairn::{
     journal::BudgetState,
     ports::LinkError,
     power::{
-        cost::{DATAGRAM_HEADER_BYTES, ExchangeCost, Model},
+        cost::{DATAGRAM_HEADER_BYTES, EXCHANGE_BYTES, ExchangeCost, Model},
         outlook::Sight,
         schedule::{Decision, Schedule, View},
         scheduler::{Scheduler, Settings},
@@ -15,7 +15,7 @@ use cairn::{
 };
 
 use super::{Fate, Fleet, Protection, Sky, level};
-use crate::{price::EXCHANGE_BYTES, traces::Dice};
+use crate::traces::Dice;
 
 /// Bytes that a reading adds to an upload.
 const READING_BYTES: u32 = 6;
@@ -102,7 +102,6 @@ impl Device {
             budget: fleet.budget,
             tau: fleet.tau,
             sight: Sight::Blind,
-            exchange_bytes: EXCHANGE_BYTES,
         };
         let scheduler = Scheduler::new(settings, self.kept.as_ref().map(BudgetState::bytes), Millis(0));
         let offset = fleet.without != Some(Protection::BootOffset);
