@@ -21,8 +21,10 @@ use crate::project::Project;
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 /// How often a line says that something still runs.
 const HEARTBEAT: Duration = Duration::from_secs(60);
-/// Lines of a log shown when a command fails.
+/// Last lines of a log shown when a command fails.
 const TAIL_LINES: usize = 40;
+/// Most lines shown from before those, that say what failed.
+const TELLING_LINES: usize = 30;
 
 /// The log of one stage: everything its commands print.
 pub(crate) struct Log {
@@ -53,8 +55,8 @@ impl Log {
     /// Runs a command and gives what it printed, both streams in their order.
     ///
     /// # Errors
-    /// When it cannot be started, does not end in time, or ends with a code other than 0; with the last lines it
-    /// printed.
+    /// When it cannot be started, does not end in time, or ends with a code other than 0; with what it printed about a
+    /// failure, and the last lines.
     pub(crate) fn run(&mut self, command: &mut Command) -> Result<String> {
         self.run_within(command, LIMIT)
     }
@@ -70,7 +72,7 @@ impl Log {
         } else {
             format!("ended with {status}")
         };
-        bail!("{} {why}\n{}\n(whole log: {})", shown(command), tail(&text), self.path.display())
+        bail!("{} {why}\n{}\n(whole log: {})", shown(command), telling(&text), self.path.display())
     }
 
     /// Runs a command and gives how it ended (code 124: not in time), and what it printed.
@@ -136,13 +138,58 @@ pub(crate) fn shown(command: &Command) -> String {
         .join(" ")
 }
 
-fn tail(text: &str) -> String {
+/// Of what a failed command printed: the lines that say what failed, each panic with its message, and the last lines. A run that goes
+/// on after a failure buries it.
+fn telling(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
-    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+    let (before, tail) = lines.split_at(lines.len().saturating_sub(TAIL_LINES));
+    let said = before.iter().enumerate().filter(|(at, line)| {
+        let panicked = at.checked_sub(1).and_then(|above| before.get(above)).is_some_and(|line| is_panic(line));
+        panicked || is_panic(line) || is_failure(line)
+    });
+    let mut shown: Vec<_> = said.map(|(_, line)| *line).take(TELLING_LINES).collect();
+    if !shown.is_empty() {
+        shown.push("[...]");
+    }
+    shown.extend(tail);
+    shown.join("\n")
+}
+
+fn is_panic(line: &str) -> bool {
+    line.contains("' panicked at ") || line.contains(") panicked at ")
+}
+
+fn is_failure(line: &str) -> bool {
+    line.ends_with(" ... FAILED") || line.starts_with("error: ") || line.starts_with("error[")
 }
 
 /// Output of a quick command that prints to stdout; `None` when it is not there or fails.
 pub(crate) fn ask(program: impl AsRef<OsStr>, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_is_shown_though_much_was_printed_after_it() {
+        let told = [
+            "test a ... ok",
+            "test b ... FAILED",
+            "thread 'b' (7) panicked at src/b.rs:1:2:",
+            "left is not right",
+            "note",
+        ];
+        let quiet = "test result: ok. 1 passed; 0 failed\n".repeat(100);
+        let text = telling(&format!("{}\n{quiet}", told.join("\n")));
+        assert!(text.starts_with(&format!("{}\n{}\n{}\n[...]\n", told[1], told[2], told[3])), "{text}");
+        assert_eq!(text.lines().count(), 4 + TAIL_LINES);
+    }
+
+    #[test]
+    fn what_is_in_the_last_lines_is_shown_once() {
+        assert_eq!(telling("test b ... FAILED\nend"), "test b ... FAILED\nend");
+    }
 }
