@@ -2,6 +2,8 @@
 /* A device and its agent, as every test has them. */
 #include "harness.h"
 
+#include <string.h>
+
 #include <zephyr/drivers/flash/flash_simulator.h>
 #include <zephyr/stats/stats.h>
 #include <zephyr/storage/flash_map.h>
@@ -59,6 +61,11 @@ uint8_t *journal_memory(void)
 	size_t size;
 	uint8_t *memory = flash_simulator_get_memory(FIXED_PARTITION_NODE_DEVICE(DT_CHOSEN(cairn_journal)), &size);
 	return memory + DT_REG_ADDR(DT_CHOSEN(cairn_journal));
+}
+
+void erase_journal(void)
+{
+	memset(journal_memory(), 0xff, CONFIG_CAIRN_JOURNAL_BYTES);
 }
 
 STATS_SECT_START(flash_sim_thresholds)

@@ -77,6 +77,9 @@ void until_signed(uint32_t signatures);
 /* The memory behind the journal's flash, as it is. */
 uint8_t *journal_memory(void);
 
+/* Makes that flash blank, as it left the factory: nothing is left of the boots before. Before start(), or never again after it. */
+void erase_journal(void);
+
 /* The flash takes no more bits, but says it did. */
 void wear_flash(bool worn);
 

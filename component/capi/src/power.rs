@@ -8,6 +8,7 @@ use cairn::{
         cost::{CoverageLevel, Learned, LevelCosts, MicroJoules, Model},
         outlook::Sight,
         scheduler,
+        urgent::BURST_MAX,
     },
     time::Millis,
 };
@@ -150,6 +151,10 @@ const BUDGET: budget::Settings = {
     }
 };
 
+const _: () = assert!(
+    cairn_config::URGENT_BURST <= BURST_MAX,
+    "CONFIG_CAIRN_URGENT_BURST: the options let it go further than the limits count"
+);
 const _: () = assert!(
     BUDGET.refill_uw > 0,
     "CONFIG_CAIRN_POWER_*: this battery cannot even pay for what the device draws beside Cairn in the life that is wanted"

@@ -131,7 +131,7 @@ pub(crate) const SYMBOLS: &[Symbol] = &[
         1_000_000,
         "Energy that is kept for urgent records, in joules; 0 is what three days bring.",
     ),
-    int("URGENT_BURST", "u8", 1, 255, "Urgent records of one kind that may come at once."),
+    int("URGENT_BURST", "u8", 1, 63, "Urgent records of one kind that may come at once."),
     int("URGENT_INTERVAL_S", "u32", 1, 604_800, "Seconds after which one more urgent record of a kind may come."),
     int("T3412_S", "u32", 0, 35_712_000, "T3412 as the network grants it, in seconds; 0 is not known."),
     int("ENERGY_CE0_WAKE_UJ", "u32", 0, 1_000_000_000, "Waking and finding the cell, at CE0, in microjoules."),

@@ -62,7 +62,8 @@ pub struct Settings {
     pub burst: MicroJoules,
     /// How much is saved up for urgent records alone.
     pub reserve: MicroJoules,
-    /// Urgent records of one kind that may come at once.
+    /// Urgent records of one kind that may come at once, 1 to [`BURST_MAX`](super::urgent::BURST_MAX); what is outside counts as the
+    /// nearer of the two.
     pub urgent_burst: u8,
     /// How long until another of that kind may come.
     pub urgent_interval: Millis,

@@ -23,8 +23,8 @@ pub(super) const STATE_BYTES: usize = 4 + KINDS * PLACE_BYTES;
 const TELLING: u8 = 1 << 7;
 /// In the same: records of several kinds share the place.
 const SHARED: u8 = 1 << 6;
-/// How many of one kind may be taken at once, at most: what has room beside the two.
-const BURST_MAX: u8 = SHARED - 1;
+/// How many of one kind may be taken at once, at most: what has room beside the two. `CONFIG_CAIRN_URGENT_BURST` goes as far.
+pub const BURST_MAX: u8 = SHARED - 1;
 
 /// What becomes of an urgent record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,11 @@
 //! value is checked before anything runs. The shipped files are in the program itself. Read by [`crate::life`] and its neighbours;
 //! nothing here draws or spends.
 
-use cairn::{agent::UploadMode, power::cost::MicroJoules, time::Millis};
+use cairn::{
+    agent::UploadMode,
+    power::{cost::MicroJoules, urgent::BURST_MAX},
+    time::Millis,
+};
 use serde::Deserialize;
 
 use crate::{
@@ -399,7 +403,7 @@ impl Scenario {
         checks.within("budget.years", f64::from(budget.years), 1.0, 40.0);
         checks.within("budget.burst_j", budget.burst_j, 0.0, 1e5);
         checks.within("budget.reserve_j", budget.reserve_j, 0.0, 1e5);
-        checks.within("budget.urgent_burst", f64::from(budget.urgent_burst), 1.0, 255.0);
+        checks.within("budget.urgent_burst", f64::from(budget.urgent_burst), 1.0, f64::from(BURST_MAX));
         checks.within("budget.urgent_minutes", budget.urgent_minutes, 0.001, 1e5);
         if let Coverage::Constant { level } = self.coverage {
             checks.within("coverage.level", f64::from(level), 0.0, 2.0);

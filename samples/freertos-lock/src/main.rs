@@ -75,13 +75,13 @@ const CELLS: Supply = Supply {
     years: 1,
     floor_nw: 500_000 + Model::DEFAULT.floor_nw,
 };
-/// What the lock may spend: a week's energy saved up, three days' kept for what is urgent, which is all that a lock has. It takes 64
+/// What the lock may spend: a week's energy saved up, three days' kept for what is urgent, which is all that a lock has. It takes 63
 /// events at once, and one a minute for ever.
 const BUDGET: budget::Settings = budget::Settings {
     refill_uw: CELLS.refill_uw(),
     burst: MicroJoules::of_power(CELLS.refill_uw(), Millis::from_secs(7 * 86_400)),
     reserve: MicroJoules::of_power(CELLS.refill_uw(), Millis::from_secs(3 * 86_400)),
-    urgent_burst: 64,
+    urgent_burst: 63,
     urgent_interval: Millis::from_secs(60),
 };
 

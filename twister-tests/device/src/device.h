@@ -25,8 +25,9 @@ enum boots {
 	BOOT_WAITS,
 	BOOT_FLASH,
 	BOOT_ROTTEN,
-	/* agent.c */
+	/* agent.c: each begins a new journal; what load.c sent nowhere nearly fills 12 kB */
 	BOOT_AGENT,
+	BOOT_RATTLED,
 	/* exchange.c */
 	BOOT_EXCHANGE,
 	/* shell.c */
@@ -40,5 +41,8 @@ enum boots {
 	/* results.c */
 	BOOT_LAST,
 };
+
+/* journal.c: what cairn_evidence gave; one for all, for want of RAM. */
+extern uint8_t evidence[CAIRN_EVIDENCE_MAX];
 
 #endif /* CAIRN_TEST_DEVICE_H */

@@ -11,7 +11,7 @@ enum {
 	FLASH_CHECK,
 };
 
-static uint8_t evidence[CAIRN_EVIDENCE_MAX];
+uint8_t evidence[CAIRN_EVIDENCE_MAX];
 
 /* FNV-1a, to compare what two boots saw. */
 static uint64_t check_of(const uint8_t *bytes, size_t length)

@@ -91,7 +91,6 @@ BOOT_SUITE(waits, BOOT_WAITS, NULL);
 
 ZTEST(waits, test_they_time_out_and_what_timed_out_is_never_written_later)
 {
-	static uint8_t evidence[CAIRN_EVIDENCE_MAX];
 	uint64_t seq = 77;
 	size_t length = 78;
 	start(factory_meter, sizeof(factory_meter));
@@ -172,7 +171,6 @@ BOOT_SUITE(rotten, BOOT_ROTTEN, NULL);
 
 ZTEST(rotten, test_after_a_restart_its_batch_says_that_it_is_lost)
 {
-	static uint8_t evidence[CAIRN_EVIDENCE_MAX];
 	size_t length;
 	uint64_t seq = remembered(ROTTEN_SEQ);
 	start(factory_meter, sizeof(factory_meter));
