@@ -123,29 +123,35 @@ ZTEST(agent, test_e_a_clock_that_is_set_is_recorded)
 
 BOOT_SUITE(rattled, BOOT_RATTLED, NULL);
 
-static cairn_result_t alarm_wait(uint16_t kind)
+static cairn_result_t alarm_wait(uint16_t kind, uint64_t *seq)
 {
-	return cairn_submit_wait(kind, CAIRN_PRIORITY_URGENT, payload, 1, PATIENCE_MS, NULL);
+	return cairn_submit_wait(kind, CAIRN_PRIORITY_URGENT, payload, 1, PATIENCE_MS, seq);
+}
+
+/* Apart from the test: its stack has no room for another status beneath cairn_init. */
+static __noinline void expect_next(uint64_t seq)
+{
+	until_idle();
+	cairn_status_t now = status();
+	zassert_equal(now.coalesced, 2);
+	zassert_equal(now.next_seq, seq);
 }
 
 ZTEST(rattled, test_what_comes_over_the_limit_is_counted_and_told_once_when_its_kind_may_have_another)
 {
+	uint64_t last = 0;
 	erase_journal();
 	start(factory_meter, sizeof(factory_meter));
-	until_idle();
-	uint64_t next = status().next_seq;
 	for (unsigned int i = 0; i < CONFIG_CAIRN_URGENT_BURST; i++) {
-		EXPECT(alarm_wait(CAIRN_KIND_EVENT), CAIRN_OK);
+		EXPECT(alarm_wait(CAIRN_KIND_EVENT, NULL), CAIRN_OK);
 	}
-	EXPECT(alarm_wait(CAIRN_KIND_EVENT), CAIRN_E_COALESCED);
-	EXPECT(alarm_wait(CAIRN_KIND_EVENT), CAIRN_E_COALESCED);
+	EXPECT(alarm_wait(CAIRN_KIND_EVENT, NULL), CAIRN_E_COALESCED);
+	EXPECT(alarm_wait(CAIRN_KIND_EVENT, NULL), CAIRN_E_COALESCED);
 	/* Another kind has a limit of its own. */
-	EXPECT(alarm_wait(CAIRN_KIND_READING), CAIRN_OK);
-	until_idle();
-	zassert_equal(status().coalesced, 2);
-	zassert_equal(status().next_seq, next + CONFIG_CAIRN_URGENT_BURST + 1);
+	EXPECT(alarm_wait(CAIRN_KIND_READING, &last), CAIRN_OK);
+	/* The identity is record 0. */
+	zassert_equal(last, CONFIG_CAIRN_URGENT_BURST + 1);
+	expect_next(last + 1);
 	k_msleep(CONFIG_CAIRN_URGENT_INTERVAL_S * MSEC_PER_SEC);
-	until_idle();
-	zassert_equal(status().coalesced, 2);
-	zassert_equal(status().next_seq, next + CONFIG_CAIRN_URGENT_BURST + 2);
+	expect_next(last + 2);
 }
