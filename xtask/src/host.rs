@@ -73,7 +73,8 @@ fn interop(context: &Context, log: &mut Log) -> Result<Outcome> {
 
 fn mutations(context: &Context, log: &mut Log) -> Result<Outcome> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["test", "--locked", "-p", "cairn-rtos", "--features", "sabotage"]);
+    // Of the whole workspace, for the crates that the stage `tests` has compiled.
+    cargo.args(["test", "--locked", "--workspace", "--features", "cairn-rtos/sabotage"]);
     cargo.args(["--test", "journal_mutations", "--test", "journal_displace_mutations"]);
     cargo.args(["--test", "agent_rotation_mutations", "--test", "selftest_sabotage"]);
     let count = Counts::of(&log.run(cargo.current_dir(context.project.path("")))?);

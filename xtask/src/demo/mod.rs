@@ -76,10 +76,11 @@ pub(crate) fn run() -> Result<ExitCode> {
     Ok(stages.finish())
 }
 
-/// Builds the host program and gives its path.
+/// Builds the host program and gives its path. The whole workspace is named, as by the stage `tests`: cargo then takes the crates
+/// that are compiled already, where `-p cairn-host` alone would have features of its own in some that alloy stands on.
 pub(crate) fn build_cairn(project: &Project, log: &mut Log) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["build", "--locked", "-p", "cairn-host"]).current_dir(project.path(""));
+    cargo.args(["build", "--locked", "--workspace", "--bin", "cairn"]).current_dir(project.path(""));
     log.run(&mut cargo)?;
     let cairn = project.target().join("debug/cairn");
     if !cairn.is_file() {
