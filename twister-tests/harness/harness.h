@@ -77,7 +77,7 @@ void until_signed(uint32_t signatures);
 /* The memory behind the journal's flash, as it is. */
 uint8_t *journal_memory(void);
 
-/* Makes that flash blank, as it left the factory: nothing is left of the boots before. Before start(), or never again after it. */
+/* Makes that flash blank, as it left the factory. Before start(), or as the last that a boot does. */
 void erase_journal(void);
 
 /* The flash takes no more bits, but says it did. */
