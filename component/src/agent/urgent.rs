@@ -72,9 +72,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             limits.begin_to_tell(seq);
         }
         let journaled = self.keep_budget().and_then(|()| self.journal_new(&record, on_event));
-        if let Some(limits) = self.schedule.urgent(now) {
-            if journaled.is_ok() { limits.told() } else { limits.not_told() }
-        }
+        self.end_telling(now, journaled.is_ok());
         journaled.map(drop)
     }
 
@@ -85,10 +83,14 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         let Some(limits) = self.schedule.urgent(now) else { return Ok(()) };
         let (Some(seq), Some(counted)) = (limits.may_have_told(end), limits.due()) else { return Ok(()) };
         let told = seq < end && self.says(seq, &counted)?;
-        if let Some(limits) = self.schedule.urgent(now) {
-            if told { limits.told() } else { limits.not_told() }
-        }
+        self.end_telling(now, told);
         Ok(())
+    }
+
+    /// The record that was to tell a count is journaled, or is not.
+    fn end_telling(&mut self, now: Millis, told: bool) {
+        let Some(limits) = self.schedule.urgent(now) else { return };
+        if told { limits.told() } else { limits.not_told() }
     }
 
     /// Whether the record `seq` tells `counted`.
