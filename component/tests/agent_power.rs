@@ -7,7 +7,7 @@ mod journal_flash;
 use std::{cell::RefCell, rc::Rc};
 
 use agent_world::{
-    HOUR, Log, PAYLOAD, Port, Queue, STREAM, Seen, SharedFlash, TestLink, UPLINK, World, minicbor_uint,
+    Fate, HOUR, Log, PAYLOAD, Port, Queue, STREAM, Seen, SharedFlash, TestLink, UPLINK, World, minicbor_uint,
     relay::Keys,
     settings,
     signer::{FIRST_KEY, TestSigner},
@@ -15,7 +15,7 @@ use agent_world::{
 use cairn::{
     agent::{self, Agent, Event, SubmitError, UploadMode},
     journal::Journal,
-    ports::Ticket,
+    ports::{LinkError, Ticket},
     power::{
         budget,
         cost::{MicroJoules, Model},
@@ -282,4 +282,86 @@ fn what_cannot_be_counted_is_refused_and_no_count_is_lost_in_a_full_journal() {
         meter.run_for(24 * HOUR);
     }
     assert_eq!(meter.counts(), [count_of_64(7)]);
+}
+
+/// Readings every two minutes, so many that they fill the journal five times over before the first is due; how many were refused.
+fn refused_of_a_day_of_readings(meter: &mut Meter) -> u32 {
+    for value in 0..24 * 30 {
+        meter.submit(Priority::Routine, value * 7_919);
+        meter.run_for(2 * 60_000);
+    }
+    meter.agent.status().totals.journal_full
+}
+
+#[test]
+fn a_small_journal_is_emptied_before_it_refuses_a_record() {
+    let rich = budget::Settings { refill_uw: 20_000, burst: MicroJoules::from_mj(1_700_000), ..RICH };
+    let mut meter = Meter::new(rich);
+    assert_eq!(refused_of_a_day_of_readings(&mut meter), 0);
+    // Its deadline alone would have two.
+    assert!((4..=24).contains(&meter.uplinks()), "{}", meter.uplinks());
+    let world = meter.world.0.borrow();
+    assert!(world.data.iter().all(Option::is_some) && meter.agent.status().degradation == Degradation::None);
+}
+
+#[test]
+fn a_crowded_journal_whose_network_is_down_sends_no_oftener_than_accesses_and_budget_allow() {
+    let mut meter = Meter::new(RICH);
+    meter.read_for_days(1);
+    let before = meter.uplinks();
+    meter.world.0.borrow_mut().fates = vec![Fate::Fails(LinkError::Unreachable); 10_000].into();
+    let (mut tries, mut most) = (Vec::new(), 0);
+    for value in 0..24 * 30 {
+        meter.submit(Priority::Routine, value * 7_919);
+        let so_far = meter.uplinks();
+        meter.run_for(2 * 60_000);
+        tries.push(meter.uplinks() - so_far);
+        most = most.max(tries.iter().rev().take(30).sum());
+    }
+    assert!(meter.agent.status().totals.journal_full > 0, "it is full");
+    assert!(most <= 5, "{most} tries in an hour");
+    // Each try is charged with 1.8 J or more, of 43 J and what a day brings.
+    let tries = meter.uplinks() - before;
+    assert!((3..=36).contains(&tries), "{tries}");
+    meter.world.0.borrow_mut().fates.clear();
+    meter.run_for(3 * 24 * HOUR);
+    let refused = meter.agent.status().totals.journal_full;
+    meter.submit(Priority::Routine, 1);
+    meter.run_for(1);
+    assert_eq!(meter.agent.status().totals.journal_full, refused, "there is room again");
+}
+
+#[test]
+fn a_flush_that_cannot_be_paid_for_is_kept_until_it_can_and_status_tells() {
+    let mut meter = Meter::new(budget::Settings { refill_uw: 500, ..RICH });
+    for value in 0..60 {
+        meter.submit(Priority::Routine, value);
+        meter.agent.flush();
+        meter.run_for(20_000);
+        if meter.agent.status().flush_waits {
+            break;
+        }
+    }
+    let before = meter.uplinks();
+    assert!(meter.agent.status().flush_waits && meter.agent.status().unsealed == 1, "{before}");
+    meter.run_for(HOUR);
+    assert!(meter.agent.status().flush_waits && meter.uplinks() == before, "there is not enough yet");
+    // 8 J of 500 microwatts; the record is due in twelve hours, stretched to 48.
+    meter.run_for(5 * HOUR);
+    assert_eq!(meter.uplinks(), before + 1);
+    assert!(!meter.agent.status().flush_waits, "done");
+}
+
+#[test]
+fn a_flush_with_nothing_to_send_is_done() {
+    let mut meter = Meter::new(RICH);
+    meter.agent.flush();
+    meter.run_for(60_000);
+    assert_eq!(meter.uplinks(), 1, "the identity record");
+    meter.agent.flush();
+    meter.run_for(60_000);
+    assert!(!meter.agent.status().flush_waits);
+    meter.submit(Priority::Routine, 1);
+    meter.run_for(HOUR);
+    assert_eq!(meter.uplinks(), 1, "a later record is not flushed");
 }

@@ -749,6 +749,10 @@ typedef struct {
      */
     bool after_rollback;
     /*
+     A flush is wanted and no exchange was begun for it yet: it waits until it can be paid for, for the signer or for the next key.
+     */
+    bool flush_waits;
+    /*
      The agent waits for a deadline or a submission, and nothing was handed to it that it has not seen.
      */
     bool idle;

@@ -257,7 +257,8 @@ pub unsafe extern "C" fn cairn_submit_wait(
 }
 
 /// Asks for everything unsealed to be sealed, signed and sent now, whatever the schedule had in mind. Done by the
-/// agent's task; events tell.
+/// agent's task; events tell. What the energy budget cannot pay for yet is sent as soon as it can: until an exchange
+/// begins, the wish stays and cairn_status's flush_waits is true. A restart forgets it. With nothing to send it is done.
 ///
 /// Blocks: never. Tasks: any, and the event callback. Interrupts: no.
 ///
@@ -316,6 +317,7 @@ pub unsafe extern "C" fn cairn_status(status: *mut cairn_status_t) -> cairn_resu
         }
         let copy = instance.shared(|shared| cairn_status_t {
             queue_full: shared.queue_full,
+            flush_waits: shared.status.flush_waits || shared.wishes.flush,
             idle: shared.status.idle && !shared.stepping && !shared.news,
             ..shared.status
         });

@@ -210,6 +210,8 @@ pub struct cairn_status_t {
     pub rotation: u8,
     /// The stream was begun because the journal's flash had been rolled back; only with `CONFIG_CAIRN_MONOTONIC`.
     pub after_rollback: bool,
+    /// A flush is wanted and no exchange was begun for it yet: it waits until it can be paid for, for the signer or for the next key.
+    pub flush_waits: bool,
     /// The agent waits for a deadline or a submission, and nothing was handed to it that it has not seen.
     pub idle: bool,
 }
@@ -270,6 +272,7 @@ impl cairn_status_t {
         degradation: 0,
         rotation: 0,
         after_rollback: false,
+        flush_waits: false,
         idle: false,
     };
 
@@ -323,6 +326,7 @@ impl cairn_status_t {
             degradation: status.degradation as u8,
             rotation: status.rotation as u8,
             after_rollback: status.after_rollback,
+            flush_waits: status.flush_waits,
             idle: status.activity == Activity::Idle,
         }
     }

@@ -181,6 +181,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             return Err(LinkError::Unusable);
         }
         self.advance_through(Some(batch), BatchState::Stored, on_event);
+        self.note_what_waits();
         let at_level = |level| (downlink.level >= level).then_some(batch);
         let finalised = downlink.final_through.max(at_level(Level::Final));
         // What is final is included; a relay need not say both.

@@ -156,6 +156,8 @@ pub struct Agent<J, S, L, C, P, const PAYLOAD: usize, const UPLINK: usize> {
     /// Neither sealing nor signing before then.
     pause_until: Millis,
     watch: ClockWatch,
+    /// The first record that the relay does not have.
+    waiting_from: SequenceNumber,
     /// A record was refused for want of room, and nothing was given up since.
     starved: bool,
     /// The batch that a loss record was journaled for.
@@ -280,6 +282,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             radio_up_until: None,
             pause_until: Millis(0),
             watch,
+            waiting_from: SequenceNumber(0),
             starved: false,
             loss_told: None,
             signed: 0,
@@ -312,6 +315,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             })
             .map_err(StartError::Journal)?;
         }
+        self.note_what_waits();
         self.take_turn()?;
         self.settle_count().map_err(StartError::Journal)?;
         self.prune();
@@ -426,7 +430,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             match self.schedule.decide(&view) {
                 Decision::Wait(until) => {
                     let paused = (now < self.pause_until).then_some(self.pause_until);
-                    self.flush &= self.exchange.is_some() || paused.is_some() || self.waits_for_next_key();
+                    self.flush &= self.has_something_to_send();
                     return until.into_iter().chain(paused).min();
                 }
                 Decision::Seal => {
@@ -453,10 +457,19 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
                 UploadMode::HashOnly => 0,
             },
             unsent: if busy { 0 } else { self.unsent() },
+            waiting: u32::try_from(self.journal.unsealed().end.0.saturating_sub(self.waiting_from.0))
+                .unwrap_or(u32::MAX),
+            room: if self.upload_makes_room() { self.journal.records_left() } else { u32::MAX },
             starved: !busy && self.open.leaves() == 0 && self.asks_about().is_some(),
             flush: self.flush,
             radio_up_until: self.radio_up_until,
         }
+    }
+
+    /// Whether a flush has something to do: one that cannot be paid for yet, or waits for a signer, a key or what runs, stays wanted
+    /// until then.
+    fn has_something_to_send(&self) -> bool {
+        !self.journal.unsealed().is_empty() || self.first_unsent().is_some() || self.asks_about().is_some()
     }
 
     /// What the relay is given of batches sealed now: less than was set when the schedule has to save. Not without a retention time:
@@ -472,6 +485,21 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         (first < self.journal.batches().end).then_some(first)
     }
 
+    /// Finds the first record that the relay does not have: at the start, and when the relay got some.
+    fn note_what_waits(&mut self) {
+        self.waiting_from = match self.first_unsent().map(|batch| self.journal.batch(batch)) {
+            None => self.journal.unsealed().start,
+            Some(Ok(sealed)) => sealed.anchor.first_seq,
+            // What cannot be read now is told by the next.
+            Some(Err(_)) => return,
+        };
+    }
+
+    /// Whether the records of an upload may go when it is final. Where time lets go of hashes, sending them earlier does not.
+    fn upload_makes_room(&self) -> bool {
+        self.upload() == UploadMode::Data || self.settings.retention.is_none()
+    }
+
     /// The batch to ask the relay about again: the journal is full, the relay has all there is, and the device does not know
     /// whether it may go. No new batch would ever bring that news.
     fn asks_about(&self) -> Option<BatchNumber> {
@@ -484,7 +512,8 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
         self.first_unsent().map_or(0, |first| end.0 - first.0)
     }
 
-    /// Seals what is unsealed and sends everything at the next poll, whatever the schedule had in mind.
+    /// Seals what is unsealed and sends everything at the next poll, whatever the schedule had in mind; or as soon as it can be paid
+    /// for. Until an exchange begins it stays wanted, but for a restart; [`Status::flush_waits`] tells.
     pub fn flush(&mut self) {
         self.flush = true;
     }

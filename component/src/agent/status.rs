@@ -203,6 +203,8 @@ pub struct Status {
     pub activity: Activity,
     /// How far what is left to spend makes the device do less.
     pub degradation: Degradation,
+    /// A flush is wanted, and no exchange was begun for it yet: it waits until it can be paid for, for the signer or for the next key.
+    pub flush_waits: bool,
     /// The wall clock.
     pub wall: WallTime,
     /// Sums since start.
@@ -228,6 +230,7 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
             unsent: self.unsent(),
             activity: if busy { Activity::Busy } else { Activity::Idle },
             degradation: self.schedule.degradation(),
+            flush_waits: self.flush,
             wall: self.clock.wall(),
             totals: self.totals,
         }

@@ -272,6 +272,10 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         SequenceNumber(self.state.first_unsealed)..SequenceNumber(self.state.next_seq)
     }
 
+    fn records_left(&self) -> u32 {
+        self.records_that_fit()
+    }
+
     fn read<'b>(&mut self, seq: SequenceNumber, buf: &'b mut [u8]) -> Result<Entry<'b>, JournalError> {
         let found = match self.record(seq)? {
             FoundRecord::There(found) => found,

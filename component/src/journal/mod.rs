@@ -145,6 +145,12 @@ pub trait Journal {
     /// Sequence numbers not sealed in a batch yet.
     fn unsealed(&self) -> Range<SequenceNumber>;
 
+    /// About how many more records have room, of the length of those that are there, once what is unsealed is sealed.
+    /// [`u32::MAX`] from a journal that does not know.
+    fn records_left(&self) -> u32 {
+        u32::MAX
+    }
+
     /// Reads one entry into `buf` (as long as the longest payload). A damaged entry reads as lost.
     ///
     /// # Errors
@@ -309,6 +315,10 @@ impl<J: Journal> Journal for &mut J {
 
     fn unsealed(&self) -> Range<SequenceNumber> {
         (**self).unsealed()
+    }
+
+    fn records_left(&self) -> u32 {
+        (**self).records_left()
     }
 
     fn read<'b>(&mut self, seq: SequenceNumber, buf: &'b mut [u8]) -> Result<Entry<'b>, JournalError> {

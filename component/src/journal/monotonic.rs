@@ -248,6 +248,10 @@ impl<J: Journal, M: Monotonic> Journal for Guarded<J, M> {
         self.journal.unsealed()
     }
 
+    fn records_left(&self) -> u32 {
+        self.journal.records_left()
+    }
+
     fn read<'b>(&mut self, seq: SequenceNumber, buf: &'b mut [u8]) -> Result<Entry<'b>, JournalError> {
         self.journal.read(seq, buf)
     }

@@ -88,6 +88,16 @@ impl<F: NorFlash, const CAPACITY: usize, const PAYLOAD: usize, const GIVES_WAY: 
         rest.max(Self::waste()) + u64::from(free) * Self::usable(cells).saturating_sub(Self::waste())
     }
 
+    /// How many records fit beside another batch, when one takes as much of the log as those in it did on the mean, seals and headers
+    /// included.
+    pub(super) fn records_that_fit(&self) -> u32 {
+        let log =
+            u64::from(self.newest - self.oldest) * u64::from(Self::GEOMETRY.sector) + u64::from(self.end.offset());
+        let records = self.state.next_seq.saturating_sub(self.kept_seq).max(1);
+        let room = self.room().saturating_sub(self.room_needed() + Self::batch_room());
+        u32::try_from(room / (log / records).max(1)).unwrap_or(u32::MAX)
+    }
+
     /// Sectors that hold nothing, or nothing needed.
     pub(super) fn free_sectors(&self) -> u32 {
         Self::GEOMETRY.sectors.saturating_sub(self.newest - self.needed + 1)

@@ -10,6 +10,7 @@ pub mod cost;
 pub mod coverage;
 pub mod outlook;
 mod rides;
+mod room;
 pub mod schedule;
 pub mod scheduler;
 pub mod urgent;

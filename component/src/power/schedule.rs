@@ -25,6 +25,10 @@ pub struct View {
     pub pending_bytes: u32,
     /// Sealed batches that the relay does not have yet.
     pub unsent: u32,
+    /// Records that the relay does not have, in a batch or not.
+    pub waiting: u32,
+    /// About how many more the journal takes once what is unsealed is sealed; [`u32::MAX`] where an upload makes no room.
+    pub room: u32,
     /// The journal is full and the relay has all of it: an exchange about the last batch may tell what became final, and
     /// nothing else will.
     pub starved: bool,
@@ -35,6 +39,23 @@ pub struct View {
 }
 
 impl View {
+    /// Nothing to do, at `now`, and room for whatever comes.
+    #[must_use]
+    pub const fn at(now: Millis) -> Self {
+        Self {
+            now,
+            unsealed: 0,
+            oldest: [None; 3],
+            pending_bytes: 0,
+            unsent: 0,
+            waiting: 0,
+            room: u32::MAX,
+            starved: false,
+            flush: false,
+            radio_up_until: None,
+        }
+    }
+
     /// When the oldest record that is in no batch was journaled; `None` when there are none.
     #[must_use]
     pub fn oldest_unsealed(&self) -> Option<Millis> {

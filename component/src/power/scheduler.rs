@@ -10,6 +10,7 @@ use super::{
     coverage::{CERTAIN, Coverage, PART_MS},
     outlook::{Outlook, Plan, Sight},
     rides::Rides,
+    room::Room,
     schedule::{Decision, Degradation, Schedule, View, Work},
     urgent::Urgent,
 };
@@ -63,6 +64,7 @@ pub struct Scheduler {
     bytes_paid: u64,
     bytes_paid_max: u64,
     urgent_since: Millis,
+    room: Room,
     /// When sealed batches that wait are due.
     owed: Option<(Millis, Purpose)>,
     /// When the open batch is due, as last seen, and the batches that waited then.
@@ -113,6 +115,7 @@ impl Scheduler {
             bytes_paid: 0,
             bytes_paid_max: 0,
             urgent_since: now,
+            room: Room::default(),
             owed: None,
             seen: (None, 0),
             planned: None,
@@ -268,7 +271,9 @@ impl Scheduler {
         if let Some((at, Purpose::Urgent)) = owed {
             return Some((at, Purpose::Urgent));
         }
-        let deadline = open.into_iter().chain(owed.map(|owed| owed.0)).min()?;
+        let Settings { retry_max, .. } = self.settings;
+        let for_room = self.room.due(view, &self.apart, self.started, retry_max);
+        let deadline = open.into_iter().chain(owed.map(|owed| owed.0)).chain(for_room).min()?;
         if let Some(urgent) = self.urgent_due(view)
             && (urgent <= deadline || urgent <= view.now)
         {

@@ -31,17 +31,8 @@ fn scheduler() -> Scheduler {
     Scheduler::new(settings(), None, Millis(0)).amid_life()
 }
 
-fn view(now: u64) -> View {
-    View {
-        now: Millis(now),
-        unsealed: 0,
-        oldest: [None; 3],
-        pending_bytes: 0,
-        unsent: 0,
-        starved: false,
-        flush: false,
-        radio_up_until: None,
-    }
+const fn view(now: u64) -> View {
+    View::at(Millis(now))
 }
 
 fn holding(now: u64, since: u64, priority: Priority) -> View {
@@ -449,4 +440,33 @@ fn a_new_supply_credits_nothing_and_a_new_model_prices_what_comes() {
     scheduler.set_model(Model { signature_uj: 500_000, ..Model::DEFAULT });
     let work = Work { signatures: 1, ..Work::default() };
     assert_eq!(charged(&mut scheduler, |scheduler| scheduler.worked(Millis(0), work)), MicroJoules(500_000));
+}
+
+#[test]
+fn meters_whose_journals_fill_at_the_same_pace_do_not_send_at_the_same_time() {
+    const DEVICES: u64 = 2_000;
+    // A reading each quarter of an hour, a journal for 40, and 12 hours to send them.
+    let sent_in = |seed| {
+        let mut scheduler = Scheduler::new(Settings { seed, ..settings() }, None, Millis(0)).amid_life();
+        let mut now = 0;
+        loop {
+            let reading = holding(now, 0, Priority::Routine);
+            let room = 40 - reading.unsealed;
+            let view = View { waiting: reading.unsealed, room, ..reading };
+            match scheduler.decide(&view) {
+                Decision::Wait(Some(at)) => now = at.0.min((now / (HOUR / 4) + 1) * (HOUR / 4)),
+                Decision::Seal => return now,
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let mut minutes = std::collections::BTreeMap::new();
+    for seed in 0..DEVICES {
+        *minutes.entry(sent_in(seed) / 60_000).or_insert(0_u64) += 1;
+    }
+    let (first, last) = (*minutes.keys().next().unwrap(), *minutes.keys().last().unwrap());
+    assert!(first >= 9 * 15 && last <= 20 * 15, "{first} {last}");
+    let busiest = *minutes.values().max().unwrap();
+    // Ten readings' time, evenly: 13 a minute.
+    assert!(busiest <= 3 * DEVICES / (last - first), "{busiest} in a minute of {} in {}", DEVICES, last - first);
 }

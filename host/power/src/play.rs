@@ -67,10 +67,8 @@ fn view(now: Millis, begin: Millis, pending: &[Arrival], radio_up_until: Option<
         unsealed: u32::try_from(pending.len()).expect("a month's records"),
         oldest,
         pending_bytes: pending.iter().map(|arrival| arrival.bytes).sum(),
-        unsent: 0,
-        starved: false,
-        flush: false,
         radio_up_until,
+        ..View::at(now)
     }
 }
 

@@ -43,14 +43,10 @@ mod image {
     fn view(now: u64, oldest: u64) -> View {
         let oldest = Some(Millis(oldest));
         View {
-            now: Millis(now),
             unsealed: 1,
             oldest: [oldest, oldest, None],
             pending_bytes: 500,
-            unsent: 0,
-            starved: false,
-            flush: false,
-            radio_up_until: None,
+            ..View::at(Millis(now))
         }
     }
 

@@ -129,14 +129,11 @@ impl Device {
         let readings = u32::try_from(readings.unwrap_or(0)).unwrap_or(u32::MAX);
         let (routine, urgent) = ((readings > 0).then_some(self.reading), self.urgent);
         View {
-            now,
             unsealed: readings + u32::from(urgent.is_some()),
             oldest: [None, routine, urgent],
             pending_bytes: self.unsent.bytes + (readings + u32::from(urgent.is_some())) * READING_BYTES,
             unsent: self.unsent.batches,
-            starved: false,
-            flush: false,
-            radio_up_until: None,
+            ..View::at(now)
         }
     }
 
