@@ -1041,7 +1041,8 @@ cairn_result_t cairn_submit_wait(uint16_t kind,
 
 /*
  Asks for everything unsealed to be sealed, signed and sent now, whatever the schedule had in mind. Done by the
- agent's task; events tell.
+ agent's task; events tell. What the energy budget cannot pay for yet is sent as soon as it can: until an exchange
+ begins, the wish stays and cairn_status's flush_waits is true. A restart forgets it. With nothing to send it is done.
 
  Blocks: never. Tasks: any, and the event callback. Interrupts: no.
 
