@@ -42,12 +42,7 @@ mod image {
 
     fn view(now: u64, oldest: u64) -> View {
         let oldest = Some(Millis(oldest));
-        View {
-            unsealed: 1,
-            oldest: [oldest, oldest, None],
-            pending_bytes: 500,
-            ..View::at(Millis(now))
-        }
+        View { unsealed: 1, oldest: [oldest, oldest, None], pending_bytes: 500, ..View::at(Millis(now)) }
     }
 
     /// Not inlined: a frame that is part of the meter's own is not measured.
