@@ -365,3 +365,16 @@ fn a_flush_with_nothing_to_send_is_done() {
     meter.run_for(HOUR);
     assert_eq!(meter.uplinks(), 1, "a later record is not flushed");
 }
+
+#[test]
+fn where_only_time_lets_go_of_records_a_crowded_journal_causes_no_uploads() {
+    let rich = budget::Settings { refill_uw: 20_000, burst: MicroJoules::from_mj(1_700_000), ..RICH };
+    let mut meter = Meter::retaining(rich);
+    meter.agent.set_upload(UploadMode::HashOnly);
+    for value in 0..8 * 30 {
+        meter.submit(Priority::Routine, value * 7_919);
+        meter.run_for(2 * 60_000);
+    }
+    assert_eq!(meter.uplinks(), 0, "in eight hours of twelve");
+    assert!(refused_of_a_day_of_readings(&mut meter) > 0, "it is full until they are ten days old");
+}
