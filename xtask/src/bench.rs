@@ -49,7 +49,7 @@ pub(crate) struct Options {
 }
 
 const RECORD: &str = "docs/bench.md";
-/// What issue A asks of the contract: most gas for a root, and for each anchor of 100.
+/// What the contract may take: most gas for a root, and for each anchor of 100.
 const GAS_LIMITS: &[(&str, u64, u64)] = &[("postRoot", 1, 27_500), ("anchorMany", 100, 9_000)];
 const FAST: Pace = Pace { block_seconds: 1, finality_depth: 4, posting_seconds: 2 };
 

@@ -16,7 +16,7 @@ use crate::{
     stage::{Stages, passed},
 };
 
-/// What issue E asks of a machine like ours.
+/// What ten years may take of a machine with two cores.
 const SECONDS_MAX: f64 = 10.0;
 const DAYS: u64 = 3653;
 

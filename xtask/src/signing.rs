@@ -88,7 +88,7 @@ const ROWS: &[Row] = &[
 /// What the function that wipes the stack leaves at its end: return addresses. One spilled number is 32 bytes more.
 const LEFT_BYTES: u64 = 24;
 
-/// What issue E allows a decision of the schedule. Every link of today tells its level after an exchange, or never.
+/// What a decision of the schedule may take of a Cortex-M3, docs/power.md. Every link of today tells its level after an exchange, or never.
 const DECISION_INSTRUCTIONS: u64 = 20_000;
 
 /// `cargo xtask bench --sign`.

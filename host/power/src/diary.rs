@@ -43,6 +43,8 @@ pub struct Diary {
     /// What is drawn all the time, in a day.
     asleep: MicroJoules,
     product: MicroJoules,
+    /// What the product spends on something urgent: a lock's motor.
+    urgent: MicroJoules,
     patience: [Millis; 3],
     today: Day,
     days: Vec<Day>,
@@ -62,6 +64,7 @@ impl Diary {
             air,
             asleep: joules(f64::from(floor_nw) * 1e-9 * a_day),
             product: joules(scenario.product.draw_uw * 1e-6 * a_day),
+            urgent: joules(scenario.product.urgent_mj / 1000.0),
             patience: scenario.patience(),
             today: Day::default(),
             days: Vec::with_capacity(scenario.days as usize),
@@ -78,6 +81,13 @@ impl Diary {
     /// The same for several causes.
     pub fn spend_all(&mut self, energy: ByCause) {
         self.today.energy += energy;
+    }
+
+    /// Something happened to the product that it makes a record of.
+    pub fn note_event(&mut self, priority: Priority) {
+        if priority == Priority::Urgent {
+            self.spend(Cause::Product, self.urgent);
+        }
     }
 
     /// The product handed over a record, which is there when the relay has all below `number`.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A device's NOR flash: it stays when the agent does not, counts what wears it and costs energy, and refuses what ECC flash refuses.
+//! A device's NOR flash: it stays when the agent does not, counts what costs energy, and refuses what ECC flash refuses.
 //! The journal of [`crate::life`] is its only user.
 
 use std::{cell::RefCell, rc::Rc};
 
+use cairn::journal::FlashWork;
 use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
 };
@@ -14,23 +15,15 @@ pub(crate) const BYTES: usize = 65_536;
 const WORD: usize = 8;
 /// CONFIG_CAIRN_FLASH_ERASE_SIZE.
 const SECTOR: usize = 4096;
-/// Most bytes that one write of the energy model programs: a page of serial NOR.
+/// Most bytes that count as one write here: a page of serial NOR. The journal counts its own writes for the device.
 const PAGE: usize = 256;
-
-/// What was done to it since that was last asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wear {
-    /// Pages programmed.
-    pub(crate) writes: u32,
-    /// Sectors erased.
-    pub(crate) erases: u32,
-}
 
 #[derive(Debug)]
 struct Cells {
     bytes: Vec<u8>,
     programmed: Vec<bool>,
-    wear: Wear,
+    /// Since it was last asked for.
+    work: FlashWork,
 }
 
 /// The flash: whoever has a copy has the same.
@@ -41,12 +34,12 @@ impl Flash {
     /// A blank one.
     pub(crate) fn new() -> Self {
         let (bytes, programmed) = (vec![0xff; BYTES], vec![false; BYTES / WORD]);
-        Self(Rc::new(RefCell::new(Cells { bytes, programmed, wear: Wear::default() })))
+        Self(Rc::new(RefCell::new(Cells { bytes, programmed, work: FlashWork::default() })))
     }
 
     /// What was done since this was last called.
-    pub(crate) fn take_wear(&self) -> Wear {
-        core::mem::take(&mut self.0.borrow_mut().wear)
+    pub(crate) fn take_work(&self) -> FlashWork {
+        core::mem::take(&mut self.0.borrow_mut().work)
     }
 }
 
@@ -79,7 +72,7 @@ impl NorFlash for Flash {
         let (from, to) = (from as usize, to as usize);
         cells.bytes[from..to].fill(0xff);
         cells.programmed[from / WORD..to / WORD].fill(false);
-        cells.wear.erases += u32::try_from((to - from) / SECTOR).expect("sectors of this flash");
+        cells.work.erases += u16::try_from((to - from) / SECTOR).expect("sectors of this flash");
         Ok(())
     }
 
@@ -93,7 +86,7 @@ impl NorFlash for Flash {
         }
         words.fill(true);
         cells.bytes[first..first + bytes.len()].copy_from_slice(bytes);
-        cells.wear.writes += u32::try_from(bytes.len().div_ceil(PAGE)).expect("pages of this flash");
+        cells.work.writes += u16::try_from(bytes.len().div_ceil(PAGE)).expect("pages of this flash");
         Ok(())
     }
 }
@@ -103,14 +96,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_programmed_once_between_erases_and_wear_is_counted() {
+    fn a_word_is_programmed_once_between_erases_and_its_work_is_counted() {
         let mut flash = Flash::new();
         flash.write(16, &[1; 16]).unwrap();
         assert_eq!(flash.write(24, &[0; 8]), Err(NorFlashErrorKind::Other));
         flash.erase(0, 4096).unwrap();
         flash.write(24, &[2; 8]).unwrap();
-        assert_eq!(flash.take_wear(), Wear { writes: 2, erases: 1 });
-        assert_eq!(flash.take_wear(), Wear::default());
+        assert_eq!(flash.take_work(), FlashWork { writes: 2, erases: 1 });
+        assert_eq!(flash.take_work(), FlashWork::default());
         let mut read = [0; 12];
         flash.clone().read(20, &mut read).unwrap();
         assert_eq!(read, [255, 255, 255, 255, 2, 2, 2, 2, 2, 2, 2, 2], "a copy is the same flash");

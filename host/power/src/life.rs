@@ -12,7 +12,7 @@ use cairn::{
     ports::{Inbox, Submission, Ticket},
     power::{
         cost::{MicroJoules, Model},
-        schedule::{Degradation, Schedule},
+        schedule::{Degradation, Schedule, Work},
         scheduler::Scheduler,
     },
     record::{BlindSecret, Kind, Priority, SequenceNumber, StreamId},
@@ -34,7 +34,7 @@ use crate::{
     product::{Product, What},
     radio::Radio,
     relay::{Refusal, Relay},
-    scenario::{Scenario, joules, millis},
+    scenario::{Scenario, millis},
 };
 
 const UPLINK: usize = UPLINK_BYTES as usize;
@@ -183,7 +183,7 @@ pub fn live<P: Plan>(
     let clock = VirtualClock::default();
     let mut flash = Flash::new();
     Log::format(&mut flash, STREAM).map_err(LifeError::Mount)?;
-    let _ = flash.take_wear();
+    let _ = flash.take_work();
     let key = SoftwareSigner::new(&SECRET)?.public_key().map_err(|_| LifeError::Key)?;
     let world = Rc::new(RefCell::new(World {
         radio: Radio::of(scenario, Rc::clone(air)),
@@ -282,10 +282,7 @@ impl<P: Plan, F: Fn(Option<&[u8]>, Millis) -> P> Life<'_, P, F> {
         while let Some(event) = self.product.take(now) {
             match event.what {
                 What::Record { kind, priority, payload } => {
-                    if priority == Priority::Urgent {
-                        let motor = joules(self.scenario.product.urgent_mj / 1000.0);
-                        self.world.borrow_mut().diary.spend(Cause::Product, motor);
-                    }
+                    self.world.borrow_mut().diary.note_event(priority);
                     self.queue.waiting.push_back((event.at, kind, priority, payload));
                 }
                 What::Radio => {
@@ -313,18 +310,14 @@ impl<P: Plan, F: Fn(Option<&[u8]>, Millis) -> P> Life<'_, P, F> {
             _ => {}
         });
         self.wake_at = next.map(|at| at.0);
-        let wear = self.flash.take_wear();
+        let flash = Work { signatures: 0, flash: self.flash.take_work() };
+        let signed = Work { signatures, ..Work::default() };
         let degradation: Degradation = self.agent.status().degradation;
         let (level, debt) = self.agent.schedule_mut().purse();
         let World { diary, believed, .. } = &mut *self.world.borrow_mut();
-        let flash = |model: &Model| {
-            let write = MicroJoules(u64::from(model.flash_write_uj)).times(wear.writes);
-            write.plus(MicroJoules(u64::from(model.flash_erase_uj)).times(wear.erases))
-        };
-        let signed = |model: &Model| MicroJoules(u64::from(model.signature_uj)).times(signatures);
-        diary.spend(Cause::Flash, flash(&self.truth));
-        diary.spend(Cause::Signature, signed(&self.truth));
-        diary.note_charged(flash(believed).plus(signed(believed)));
+        diary.spend(Cause::Flash, self.truth.worked(flash));
+        diary.spend(Cause::Signature, self.truth.worked(signed));
+        diary.note_charged(believed.worked(Work { signatures, ..flash }));
         diary.note_budget(level, debt, degradation);
         diary.note_displaced(lost);
     }

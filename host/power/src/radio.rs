@@ -138,6 +138,22 @@ impl Radio {
         libm::exp(sigma * normal - sigma * sigma / 2.0)
     }
 
+    /// Nothing spent yet on what happens at `level`.
+    fn tally(&mut self, level: CoverageLevel) -> Tally {
+        Tally { energy: ByCause::default(), ms: 0.0, factor: self.noise(level) }
+    }
+
+    /// Whether there is no network to be found. The modem looks for it then, and is no longer attached.
+    fn searches_in_vain(&mut self, now: u64, level: CoverageLevel, tally: &mut Tally) -> bool {
+        let is_down = self.air.is_down(Down::Network, now);
+        if is_down {
+            self.attached_at = None;
+            tally.pay(Cause::Wake, self.row(level).wake_uj.into());
+            tally.wait(Cause::SetUp, &self.truth, self.network.search_s * 1000.0);
+        }
+        is_down
+    }
+
     fn happens(&mut self, probability: f64) -> bool {
         even(&mut self.dice) <= probability
     }
@@ -147,7 +163,7 @@ impl Radio {
     pub fn exchange(&mut self, now: u64, bytes_up: u32, hears: &mut dyn FnMut() -> u32) -> Exchanged {
         let level = self.air.level(now);
         let row = self.row(level);
-        let mut tally = Tally { energy: ByCause::default(), ms: 0.0, factor: self.noise(level) };
+        let mut tally = self.tally(level);
         let mut cost = ExchangeCost { connections: 1, attach: Attach::Registered, ..ExchangeCost::default() };
         let riding = now < self.up_until;
         let result = self.reach(now, level, riding, &mut tally, &mut cost).and_then(|()| {
@@ -178,7 +194,7 @@ impl Radio {
     pub fn session(&mut self, now: u64, bytes: u32, round_trips: u32, kept_ms: u32) -> Exchanged {
         let level = self.air.level(now);
         let row = self.row(level);
-        let mut tally = Tally { energy: ByCause::default(), ms: 0.0, factor: self.noise(level) };
+        let mut tally = self.tally(level);
         let mut cost = ExchangeCost::default();
         let result = self.reach(now, level, false, &mut tally, &mut cost).and_then(|()| {
             tally.pay(Cause::Bytes, f64::from(row.byte_uj) * f64::from(bytes));
@@ -204,10 +220,7 @@ impl Radio {
         cost: &mut ExchangeCost,
     ) -> Result<(), LinkError> {
         let row = self.row(level);
-        if self.air.is_down(Down::Network, now) {
-            self.attached_at = None;
-            tally.pay(Cause::Wake, row.wake_uj.into());
-            tally.wait(Cause::SetUp, &self.truth, self.network.search_s * 1000.0);
+        if self.searches_in_vain(now, level, tally) {
             return Err(LinkError::Unreachable);
         }
         self.strike(now, tally)?;
@@ -296,11 +309,8 @@ impl Radio {
     /// The modem updates its tracking area, as T3412 asks.
     pub fn update(&mut self, now: u64) -> ByCause {
         let level = self.air.level(now);
-        let mut tally = Tally { energy: ByCause::default(), ms: 0.0, factor: self.noise(level) };
-        if self.air.is_down(Down::Network, now) {
-            self.attached_at = None;
-            tally.pay(Cause::Wake, self.row(level).wake_uj.into());
-            tally.wait(Cause::SetUp, &self.truth, self.network.search_s * 1000.0);
+        let mut tally = self.tally(level);
+        if self.searches_in_vain(now, level, &mut tally) {
             self.next_update = now + SEARCH_AGAIN_MS;
             return tally.energy;
         }

@@ -22,7 +22,7 @@ use crate::{
     outcome::{Cause, Outcome},
     product::{Product, What},
     radio::Radio,
-    scenario::{Scenario, joules},
+    scenario::Scenario,
 };
 
 mod best;
@@ -137,9 +137,7 @@ fn at_once(
                     diary.spend(Cause::Product, radio.product_use(now, scenario.product.radio_bytes).0);
                     continue;
                 };
-                if priority == Priority::Urgent {
-                    diary.spend(Cause::Product, joules(scenario.product.urgent_mj / 1000.0));
-                }
+                diary.note_event(priority);
                 diary.note_wake();
                 if send(&mut radio, &mut diary, now, payload.len()).is_ok() {
                     diary.note_record(number, now, priority);

@@ -36,6 +36,8 @@ pub mod exit {
     pub const NO_JOURNAL: u8 = 7;
     /// A promise about batteries does not hold.
     pub const FORECAST_MISSED: u8 = 8;
+    /// A fleet brings its relay far more in some minute than in the mean.
+    pub const FLEET_UNEVEN: u8 = 8;
 }
 
 const EXIT_CODES: &str = "\
@@ -46,7 +48,7 @@ Exit codes:
   3   `cairn evidence`: the anchor is not on the ledger yet
   4   `cairn relay report`: it holds an equivocation
   5   `cairn journal check`: damaged; 6: a mount refuses it; 7: there is no journal
-  8   `cairn power forecast`: a promise does not hold
+  8   `cairn power forecast`: a promise does not hold; `cairn power fleet`: devices are in step
   10+ `cairn verify`, `cairn provision endorse`, `cairn provision rotate`: refused; each reason has its own code, see the verb's --help
 
 What happens is told on standard error; RUST_LOG says how much (error, warn, info, debug).";

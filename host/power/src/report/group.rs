@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The causes of [`crate::outcome::Cause`], put together as far as eyes can tell colours apart.
 
+use super::summary::Summary;
 use crate::outcome::{ByCause, Cause};
 
 /// Causes that are shown as one.
@@ -33,6 +34,12 @@ impl Group {
         Self::SelfDischarge,
         Self::Product,
     ];
+
+    /// Those on which at least one life of `summaries` spent something, in this order.
+    pub(super) fn shown(summaries: &[Summary]) -> Vec<Self> {
+        let spends = |group: &Self| summaries.iter().any(|summary| summary.groups_j_per_day[*group as usize] > 0.0);
+        Self::ALL.into_iter().filter(spends).collect()
+    }
 
     /// As a reader is told.
     pub(super) const fn name(self) -> &'static str {

@@ -6,9 +6,10 @@ use core::fmt::Write as _;
 
 pub use super::plots::DrawError;
 use super::{
+    cells::COLUMNS,
     group::Group,
     plots,
-    quantity::{count, life, number, span},
+    quantity::{life, number},
     sentences, series,
     summary::Summary,
 };
@@ -127,40 +128,18 @@ fn figure(page: &mut String, class: &str, sentence: &str, more: &str, svg: &str)
 }
 
 fn results(page: &mut String, compared: &Comparison, summaries: &[Summary]) {
-    let heads = [
-        "strategy",
-        "battery lasts",
-        "energy, J/day",
-        "radio, mJ/record",
-        "wakes/day",
-        "longest wait, median day",
-        "longest wait, worst day",
-        "late",
-        "lost",
-        "mean interval",
-        "longest interval",
-    ];
+    let heads: Vec<&str> =
+        ["strategy", "battery lasts"].into_iter().chain(COLUMNS.iter().map(|column| column.head)).collect();
     let rows = compared.outcomes.iter().zip(summaries).map(|(outcome, summary)| {
-        vec![
-            outcome.strategy.to_owned(),
-            outcome.life_days.map_or_else(|| "not limited".to_owned(), life),
-            number(summary.energy_j_per_day),
-            summary.radio_mj_per_record.map_or_else(|| "none".to_owned(), number),
-            number(summary.wakes_per_day),
-            span(summary.wait_median_ms),
-            span(summary.wait_max_ms),
-            count(summary.late),
-            count(summary.lost),
-            span(summary.interval_mean_ms),
-            span(summary.interval_max_ms),
-        ]
+        let lasts = outcome.life_days.map_or_else(|| "not limited".to_owned(), life);
+        let cells = COLUMNS.iter().map(|column| (column.cell)(summary));
+        [outcome.strategy.to_owned(), lasts].into_iter().chain(cells).collect()
     });
     table(page, &heads, rows);
 }
 
 fn causes(page: &mut String, compared: &Comparison, summaries: &[Summary]) {
-    let shown = |group: &Group| summaries.iter().any(|summary| summary.groups_j_per_day[*group as usize] > 0.0);
-    let groups: Vec<Group> = Group::ALL.into_iter().filter(shown).collect();
+    let groups = Group::shown(summaries);
     let heads: Vec<&str> = ["J/day"].into_iter().chain(groups.iter().map(|group| group.name())).collect();
     let rows = compared.outcomes.iter().zip(summaries).map(|(outcome, summary)| {
         let cells = groups.iter().map(|group| number(summary.groups_j_per_day[*group as usize]));

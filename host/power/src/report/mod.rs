@@ -3,6 +3,7 @@
 //! people, with the plots of [`plots`] in it. [`summary`] has the numbers that all of them show, [`sentences`] says what they mean.
 //! `cairn power` calls them. Nothing here simulates, opens files or prints.
 
+mod cells;
 mod group;
 pub mod html;
 pub mod json;

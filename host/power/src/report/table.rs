@@ -4,8 +4,9 @@
 use core::fmt::Write as _;
 
 use super::{
+    cells::COLUMNS,
     group::Group,
-    quantity::{YEAR_DAYS, count, joules, life, number, span},
+    quantity::{YEAR_DAYS, joules, life, number},
     summary::Summary,
 };
 use crate::outcome::Comparison;
@@ -26,12 +27,8 @@ pub fn render(compared: &Comparison) -> String {
     lines(&mut text, &serving(&names, &summaries));
     text.push('\n');
     lines(&mut text, &spending(&names, &summaries));
-    for group in Group::ALL {
-        if group.short() != group.name()
-            && summaries.iter().any(|summary| summary.groups_j_per_day[group as usize] > 0.0)
-        {
-            let _ = writeln!(text, "  {:<9}{}", group.short(), group.name());
-        }
+    for group in Group::shown(&summaries).into_iter().filter(|group| group.short() != group.name()) {
+        let _ = writeln!(text, "  {:<9}{}", group.short(), group.name());
     }
     text
 }
@@ -39,34 +36,12 @@ pub fn render(compared: &Comparison) -> String {
 type Row = Vec<String>;
 
 fn serving(names: &[&str], summaries: &[Summary]) -> Vec<Row> {
-    let head = [
-        ["strategy", ""],
-        ["life", "years"],
-        ["energy", "J/day"],
-        ["radio", "mJ/record"],
-        ["wakes", "/day"],
-        ["wait, median", "day"],
-        ["wait, worst", "day"],
-        ["late", "records"],
-        ["lost", "records"],
-        ["interval", "mean"],
-        ["interval", "longest"],
-    ];
-    let mut rows: Vec<Row> = (0..2).map(|line| head.iter().map(|column| column[line].to_owned()).collect()).collect();
+    let heads = [["strategy", ""], ["life", "years"]].into_iter().chain(COLUMNS.iter().map(|column| column.lines));
+    let head = |line: usize| heads.clone().map(|lines| lines[line].to_owned()).collect();
+    let mut rows: Vec<Row> = vec![head(0), head(1)];
     for (name, summary) in names.iter().zip(summaries) {
-        rows.push(vec![
-            (*name).to_owned(),
-            years(summary),
-            number(summary.energy_j_per_day),
-            summary.radio_mj_per_record.map_or_else(|| "none".to_owned(), number),
-            number(summary.wakes_per_day),
-            span(summary.wait_median_ms),
-            span(summary.wait_max_ms),
-            count(summary.late),
-            count(summary.lost),
-            span(summary.interval_mean_ms),
-            span(summary.interval_max_ms),
-        ]);
+        let cells = COLUMNS.iter().map(|column| (column.cell)(summary));
+        rows.push([(*name).to_owned(), years(summary)].into_iter().chain(cells).collect());
     }
     rows
 }
@@ -81,11 +56,7 @@ fn years(summary: &Summary) -> String {
 }
 
 fn spending(names: &[&str], summaries: &[Summary]) -> Vec<Row> {
-    let shown = Group::ALL.map(|group| {
-        let spends = |summary: &Summary| summary.groups_j_per_day[group as usize] > 0.0;
-        summaries.iter().any(spends).then_some(group)
-    });
-    let shown: Vec<Group> = shown.into_iter().flatten().collect();
+    let shown = Group::shown(summaries);
     let mut rows: Vec<Row> = vec![vec!["J/day".to_owned()]];
     rows[0].extend(shown.iter().map(|group| group.short().to_owned()));
     for (name, summary) in names.iter().zip(summaries) {

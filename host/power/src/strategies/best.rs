@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use cairn::{
     power::cost::MicroJoules,
-    record::{Entry, Priority, Record, SequenceNumber},
+    record::{Entry, Record, SequenceNumber},
     time::{TimeQuality, WallTime},
     uplink::{
         DATA_OVERHEAD_MAX,
@@ -27,7 +27,7 @@ use crate::{
     price::RECORDS_PER_EXCHANGE_BYTES,
     product::{Product, What},
     radio::Radio,
-    scenario::{Down, Scenario, Upload, joules, millis},
+    scenario::{Down, Scenario, Upload, millis},
     traces::{Arrival, Place, SLOT_MS, SLOTS_PER_DAY, Shade, Trace},
 };
 
@@ -148,9 +148,7 @@ impl Best<'_> {
                     return Some(event.at);
                 }
                 What::Record { priority, .. } => {
-                    if priority == Priority::Urgent {
-                        self.diary.spend(Cause::Product, joules(self.scenario.product.urgent_mj / 1000.0));
-                    }
+                    self.diary.note_event(priority);
                     self.diary.note_record(self.came, event.at, priority);
                     self.came += 1;
                 }

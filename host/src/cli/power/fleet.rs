@@ -9,10 +9,10 @@ use cairn_power::fleet::{Fleet, FleetOutcome, run as live};
 use clap::Args;
 use serde_json::json;
 
+use super::super::exit;
+
 /// What the busiest minute may be, of the mean.
 const MOST: f64 = 3.0;
-/// Exit code when it is more.
-const UNEVEN: u8 = 8;
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -74,7 +74,7 @@ fn minutes(minutes: u32) -> Millis {
     Millis(u64::from(minutes) * 60_000)
 }
 
-/// 0, or [`UNEVEN`].
+/// 0, or [`exit::FLEET_UNEVEN`].
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let first = arguments.outage.map_or(1, |(_, to)| to + 1);
     anyhow::ensure!(first < arguments.hours, "--hours must reach beyond the first hour, and the hour after the outage");
@@ -99,7 +99,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     };
     let outcome = live(&fleet);
     let even = tell(&outcome, hours(first), arguments)?;
-    Ok(if even { 0 } else { UNEVEN })
+    Ok(if even { 0 } else { exit::FLEET_UNEVEN })
 }
 
 /// Tells what came; whether it came evenly.

@@ -75,8 +75,7 @@ pub(in crate::report) fn energy(compared: &Comparison, summaries: &[Summary]) ->
                 broken_bar(&plot, &format!("{total}, not to scale"), at(longest * 1.2, middle))?;
             }
         }
-        let shown = |group: &Group| summaries.iter().any(|summary| summary.groups_j_per_day[*group as usize] > 0.0);
-        let groups = Group::ALL.into_iter().filter(shown);
+        let groups = Group::shown(summaries).into_iter();
         let entries: Vec<(Sign, &str)> =
             groups.map(|group| (Sign::Box(COLORS[group as usize]), group.name())).collect();
         frame::legend(&legend, 24, &entries)
