@@ -2,7 +2,7 @@
 //! Runs every fuzz target of host/fuzz for a while. libFuzzer needs compiler flags that stable Rust hides:
 //! `RUSTC_BOOTSTRAP=1` shows them, for this build only.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, num::NonZero, panic::resume_unwind, path::Path, process::Command, thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -37,27 +37,43 @@ fn fuzz(context: &Context, log: &mut Log) -> Result<Outcome> {
     };
     log.run(&mut cargo_fuzz("build"))?;
     let targets = targets(&directory)?;
+    // A fuzzer is one thread: as many at a time as there are cores, each for its whole time.
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let mut runs = Vec::new();
-    for target in &targets {
-        println!("      {target}");
-        let corpus = project.directory(&format!("fuzz-corpus/{target}"))?;
-        let artifacts = project.directory(&format!("fuzz-artifacts/{target}"))?;
-        let mut run = cargo_fuzz("run");
-        run.arg(target).arg(corpus).arg(directory.join("seeds").join(target)).arg("--");
-        run.arg(format!("-max_total_time={}", context.fuzz_seconds)).arg("-print_final_stats=1");
-        run.arg(format!("-artifact_prefix={}/", artifacts.display()));
-        // A change is judged by what it did, not by a new roll of the dice: those are for long runs.
-        if !context.long {
-            run.arg(format!("-seed={}", context.seed.unwrap_or(1)));
-        }
-        let said = log.run_within(&mut run, Duration::from_secs(context.fuzz_seconds) + MARGIN)?;
-        let count = executions(&said).with_context(|| format!("{target} does not say how often it ran"))?;
-        if count == 0 {
-            bail!("{target} never ran");
-        }
-        runs.push(format!("{target} {count}"));
+    for some in targets.chunks(cores) {
+        println!("      {}", some.join(", "));
+        let ended: Vec<Result<String>> = thread::scope(|scope| {
+            let started: Vec<_> = some
+                .iter()
+                .map(|target| (target, cargo_fuzz("run")))
+                .map(|(target, run)| scope.spawn(move || fuzz_target(context, target, run)))
+                .collect();
+            started.into_iter().map(|run| run.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        runs.extend(ended.into_iter().collect::<Result<Vec<_>>>()?);
     }
     passed(format!("{} s each; runs: {}", context.fuzz_seconds, runs.join(", ")))
+}
+
+/// Fuzzes one target with a log of its own; gives how often it ran.
+fn fuzz_target(context: &Context, target: &str, mut run: Command) -> Result<String> {
+    let project = &context.project;
+    let corpus = project.directory(&format!("fuzz-corpus/{target}"))?;
+    let artifacts = project.directory(&format!("fuzz-artifacts/{target}"))?;
+    run.arg(target).arg(corpus).arg(project.path("host/fuzz/seeds").join(target)).arg("--");
+    run.arg(format!("-max_total_time={}", context.fuzz_seconds)).arg("-print_final_stats=1");
+    run.arg(format!("-artifact_prefix={}/", artifacts.display()));
+    // A change is judged by what it did, not by a new roll of the dice: those are for long runs.
+    if !context.long {
+        run.arg(format!("-seed={}", context.seed.unwrap_or(1)));
+    }
+    let mut log = Log::create(project, &format!("fuzz-{target}"))?;
+    let said = log.run_within(&mut run, Duration::from_secs(context.fuzz_seconds) + MARGIN)?;
+    let count = executions(&said).with_context(|| format!("{target} does not say how often it ran"))?;
+    if count == 0 {
+        bail!("{target} never ran");
+    }
+    Ok(format!("{target} {count}"))
 }
 
 /// Every file of host/fuzz/targets is one.

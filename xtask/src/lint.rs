@@ -47,6 +47,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     suite::run(
         &[&TEXT, &FORMAT, &LOCKS, &header::STAGE, &DENY, &CLIPPY_HOST, &CLIPPY_DEVICE],
         Effort { long: false, fuzz_seconds: 0, seed: None },
+        &[],
     )
 }
 

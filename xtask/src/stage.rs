@@ -21,10 +21,25 @@ pub(crate) fn passed(what: impl Into<String>) -> Result<Outcome> {
     Ok(Outcome::Passed(what.into()))
 }
 
-struct Ended {
+/// A stage that was run.
+pub(crate) struct Ended {
     name: String,
     seconds: f64,
     result: Result<Outcome>,
+}
+
+impl Ended {
+    /// Runs a stage, and prints nothing of how it ended: [`Stages::add`] does.
+    pub(crate) fn after(project: &Project, name: &str, body: impl FnOnce(&mut Log) -> Result<Outcome>) -> Self {
+        let begun = Instant::now();
+        let result = Log::create(project, name.split(':').next().unwrap_or(name)).and_then(|mut log| body(&mut log));
+        Self { name: name.to_owned(), seconds: begun.elapsed().as_secs_f64(), result }
+    }
+
+    /// Its name, and what it shows.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// The stages run so far.
@@ -43,17 +58,20 @@ impl Stages {
     /// Runs one stage; gives whether it passed.
     pub(crate) fn run(&mut self, name: &str, body: impl FnOnce(&mut Log) -> Result<Outcome>) -> bool {
         println!("==> {name}");
-        let begun = Instant::now();
-        let result =
-            Log::create(&self.project, name.split(':').next().unwrap_or(name)).and_then(|mut log| body(&mut log));
-        let seconds = begun.elapsed().as_secs_f64();
-        match &result {
+        let ended = Ended::after(&self.project, name, body);
+        self.add(ended)
+    }
+
+    /// Prints how a stage ended and counts it; gives whether it passed.
+    pub(crate) fn add(&mut self, ended: Ended) -> bool {
+        let seconds = ended.seconds;
+        match &ended.result {
             Ok(Outcome::Passed(what)) => println!("    ok       {seconds:7.1} s  {what}"),
             Ok(Outcome::Skipped(why)) => println!("    skipped  {seconds:7.1} s  {why}"),
             Err(error) => println!("    FAILED   {seconds:7.1} s\n{}", indented(&format!("{error:#}"))),
         }
-        let good = result.is_ok();
-        self.ended.push(Ended { name: name.to_owned(), seconds, result });
+        let good = ended.result.is_ok();
+        self.ended.push(ended);
         good
     }
 

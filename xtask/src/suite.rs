@@ -2,7 +2,11 @@
 //! A list of stages with what each needs: installs that first, then runs them. Used by every verb that checks
 //! something.
 
-use std::process::ExitCode;
+use std::{
+    panic::resume_unwind,
+    process::ExitCode,
+    thread::{self, ScopedJoinHandle},
+};
 
 use anyhow::Result;
 
@@ -11,7 +15,7 @@ use crate::{
     process::Log,
     project::Project,
     setup::{self, Installed, Need},
-    stage::{Outcome, Stages},
+    stage::{Ended, Outcome, Stages},
 };
 
 /// What a stage gets.
@@ -60,11 +64,19 @@ pub(crate) struct Effort {
     pub(crate) seed: Option<u64>,
 }
 
-/// Installs what `stages` need and runs them in order.
+/// A stage that mostly waits, and so runs beside those that follow it.
+pub(crate) struct Beside {
+    /// Its name.
+    pub(crate) stage: &'static str,
+    /// The first that it must not disturb; the end of all when that is not run.
+    pub(crate) until: &'static str,
+}
+
+/// Installs what `stages` need and runs them in order, those in `beside` in the background.
 ///
 /// # Errors
 /// Only when the project cannot be found; failed stages are in the exit code.
-pub(crate) fn run(stages: &[&Stage], effort: Effort) -> Result<ExitCode> {
+pub(crate) fn run(stages: &[&Stage], effort: Effort, beside: &[Beside]) -> Result<ExitCode> {
     let project = Project::find()?;
     let mut needs: Vec<Need> = stages.iter().flat_map(|stage| stage.needs).copied().collect();
     needs.sort_unstable();
@@ -73,11 +85,39 @@ pub(crate) fn run(stages: &[&Stage], effort: Effort) -> Result<ExitCode> {
     let installed = setup::install(&project, &mut ended, &needs);
     let Effort { long, fuzz_seconds, seed } = effort;
     let context = Context { project, fuzz_seconds, long, seed, installed };
-    for stage in stages {
-        ended.run(&format!("{}: {}", stage.name, stage.about), |log| {
-            context.installed.check(stage.needs)?;
-            (stage.body)(&context, log)
-        });
-    }
+    let context = &context;
+    thread::scope(|scope| {
+        let mut running = Vec::new();
+        for &stage in stages {
+            let name = format!("{}: {}", stage.name, stage.about);
+            let body = move |log: &mut Log| {
+                context.installed.check(stage.needs)?;
+                (stage.body)(context, log)
+            };
+            let (over, still) = running.into_iter().partition(|(until, _)| *until == stage.name);
+            running = still;
+            join(&mut ended, over);
+            match beside.iter().find(|beside| beside.stage == stage.name) {
+                None => {
+                    ended.run(&name, body);
+                }
+                Some(beside) => {
+                    println!("==> {name} (beside the next ones)");
+                    let project = &context.project;
+                    running.push((beside.until, scope.spawn(move || Ended::after(project, &name, body))));
+                }
+            }
+        }
+        join(&mut ended, running);
+    });
     Ok(ended.finish())
+}
+
+/// Waits for stages that ran beside others, and counts them.
+fn join(stages: &mut Stages, running: Vec<(&str, ScopedJoinHandle<'_, Ended>)>) {
+    for (_, stage) in running {
+        let ended = stage.join().unwrap_or_else(|panic| resume_unwind(panic));
+        println!("==> {} (ran beside the others)", ended.name());
+        stages.add(ended);
+    }
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use crate::{
     contracts, cport, device, e2e, e2e_psa, e2e_se, e2e_sim, endorsed, footprint, fuzz, header, host, kconfig, kills,
     library, lint, prebuilt, psa, ram, rotated, samples, signing,
-    suite::{self, Effort, Stage},
+    suite::{self, Beside, Effort, Stage},
     zephyr,
 };
 
@@ -77,6 +77,10 @@ const STAGES: &[&Stage] = &[
     &zephyr::END_TO_END_LOCK_NATIVE,
 ];
 
+/// In rough weather a device waits for minutes: two cores can do something else meanwhile. The kills are by the millisecond, and want
+/// the machine for themselves.
+const BESIDE: &[Beside] = &[Beside { stage: e2e::ROUGH.name, until: kills::STAGE.name }];
+
 /// `cargo xtask test`.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.list {
@@ -94,5 +98,5 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         .copied()
         .collect();
     let fuzz_seconds = if options.long { options.fuzz_minutes * 60 } else { SHORT_FUZZ_SECONDS };
-    suite::run(&wanted, Effort { long: options.long, fuzz_seconds, seed: options.seed })
+    suite::run(&wanted, Effort { long: options.long, fuzz_seconds, seed: options.seed }, BESIDE)
 }
