@@ -488,10 +488,9 @@ impl<J: Journal, S: Signer, L: Link, C: Clock, P: Schedule, const PAYLOAD: usize
     /// Finds the first record that the relay does not have: at the start, and when the relay got some.
     fn note_what_waits(&mut self) {
         self.waiting_from = match self.first_unsent().map(|batch| self.journal.batch(batch)) {
-            None => self.journal.unsealed().start,
             Some(Ok(sealed)) => sealed.anchor.first_seq,
-            // What cannot be read now is told by the next.
-            Some(Err(_)) => return,
+            // A batch that cannot be read is no reason to hurry: it would not go up.
+            Some(Err(_)) | None => self.journal.unsealed().start,
         };
     }
 
