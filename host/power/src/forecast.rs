@@ -2,7 +2,7 @@
 //! What is promised of batteries, each promise measured by living it: lives of the shipped scenarios, and what a record costs the
 //! radio beside the reference peer's pattern. `cairn power` and the demonstration show the rows, a test holds them.
 
-use std::rc::Rc;
+use std::{panic::resume_unwind, rc::Rc, sync::mpsc, thread};
 
 use crate::{
     battery::DAYS_PER_YEAR,
@@ -44,7 +44,16 @@ const COST_DAYS: u32 = 1461;
 /// Days of the reference peer's: its battery is empty before.
 const REFERENCE_DAYS: u32 = 365;
 
-/// All promises. Lives 48 years: some ten seconds when optimised.
+/// Lives that are to last, with what is claimed and for how many years.
+const LASTING: [(&str, &str, f64); 5] = [
+    ("meter", "Meter on 8.5 Ah, normal coverage, one data batch a day", 15.0),
+    ("meter-ce2", "Meter on 8.5 Ah, worst coverage, one data batch a day", 10.0),
+    ("meter-5wh", "5 Wh of 3GPP TR 45.820, normal coverage, with data", 10.0),
+    ("meter-5wh-ce2", "5 Wh of 3GPP TR 45.820, worst coverage, hashes only", 10.0),
+    ("lock", "Lock on four AA cells, normal coverage, 20 urgent events a day", 1.0),
+];
+
+/// All promises. Lives 48 years, as many lives at a time as there are cores: some ten seconds of one core when optimised.
 ///
 /// # Errors
 /// [`RunError`].
@@ -52,23 +61,37 @@ pub fn forecasts(progress: &mut dyn FnMut(Progress)) -> Result<Vec<Forecast>, Ru
     let meter = shipped("meter");
     let mut hashes = Scenario { name: "meter, hashes only".to_owned(), days: COST_DAYS, ..meter.clone() };
     hashes.product.upload = Upload::HashOnly;
-    let with_data = run_cairn(&meter, progress)?;
-    let hash_only = run_cairn(&hashes, progress)?;
-    let mut rows = vec![lasts("Meter on 8.5 Ah, normal coverage, one data batch a day", 15.0, &with_data)];
-    let lives = [
-        ("meter-ce2", "Meter on 8.5 Ah, worst coverage, one data batch a day", 10.0),
-        ("meter-5wh", "5 Wh of 3GPP TR 45.820, normal coverage, with data", 10.0),
-        ("meter-5wh-ce2", "5 Wh of 3GPP TR 45.820, worst coverage, hashes only", 10.0),
-        ("lock", "Lock on four AA cells, normal coverage, 20 urgent events a day", 1.0),
-    ];
-    for (name, claim, years) in lives {
-        rows.push(lasts(claim, years, &run_cairn(&shipped(name), progress)?));
-    }
-    rows.push(per_record("Radio for a record, hashes only, normal coverage", 6.0, &hash_only));
-    rows.push(per_record("Radio for a record, with data, normal coverage", 7.5, &with_data));
-    rows.push(below_reference("Below the reference peer's pattern, hashes only", &hashes, &hash_only, progress));
-    rows.push(below_reference("Below the reference peer's pattern, with data", &meter, &with_data, progress));
+    let mut scenarios = LASTING.map(|(name, _, _)| shipped(name)).to_vec();
+    scenarios.push(hashes.clone());
+    let lived = all_lives(&scenarios, progress)?;
+    let [with_data, .., hash_only] = &lived[..] else { unreachable!("a life for each scenario") };
+    let mut rows: Vec<Forecast> =
+        LASTING.iter().zip(&lived).map(|((_, claim, years), outcome)| lasts(claim, *years, outcome)).collect();
+    rows.push(per_record("Radio for a record, hashes only, normal coverage", 6.0, hash_only));
+    rows.push(per_record("Radio for a record, with data, normal coverage", 7.5, with_data));
+    rows.push(below_reference("Below the reference peer's pattern, hashes only", &hashes, hash_only, progress));
+    rows.push(below_reference("Below the reference peer's pattern, with data", &meter, with_data, progress));
     Ok(rows)
+}
+
+/// Cairn's life of each scenario, side by side; `progress` is told of their days together.
+fn all_lives(scenarios: &[Scenario], progress: &mut dyn FnMut(Progress)) -> Result<Vec<Outcome>, RunError> {
+    let days = scenarios.iter().map(|scenario| scenario.days).sum();
+    thread::scope(|scope| {
+        let (tells, told) = mpsc::channel();
+        let live = |scenario| {
+            let tells = tells.clone();
+            // Nobody listens any more when the caller panicked.
+            let mut tell = move |today| _ = tells.send(today);
+            scope.spawn(move || run_cairn(scenario, &mut tell))
+        };
+        let lives: Vec<_> = scenarios.iter().map(live).collect();
+        drop(tells);
+        for (day, Progress { strategy, .. }) in (0..).zip(told) {
+            progress(Progress { strategy, day, days });
+        }
+        lives.into_iter().map(|life| life.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
 }
 
 fn shipped(name: &str) -> Scenario {
