@@ -62,7 +62,7 @@ fn tests(context: &Context, log: &mut Log) -> Result<Outcome> {
 fn interop(context: &Context, log: &mut Log) -> Result<Outcome> {
     let project = &context.project;
     let mut build = Command::new("cargo");
-    build.args(["build", "--locked", "-p", "cairn-coap", "--example", "interop"]).current_dir(project.path(""));
+    build.args(["build", "--locked", "--workspace", "--example", "interop"]).current_dir(project.path(""));
     log.run(&mut build)?;
     let mut peer = Command::new(python::interpreter(project));
     peer.arg(project.path("transports/coap/tests/interop_aiocoap.py"));

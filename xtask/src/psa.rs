@@ -79,7 +79,7 @@ fn test(context: &Context, log: &mut Log) -> Result<Outcome> {
     let attested = Counts::of(&log.run(&mut attestation)?);
     ensure!(attested.passed > 0 && attested.ignored == 0, "{} attestation tests ran", attested.passed);
     let mut in_c = Command::new("cargo");
-    in_c.args(["test", "--locked", "-p", "cairn-capi", "--features", "host-mbedtls", "--test", "signer_psa"]);
+    in_c.args(["test", "--locked", "--workspace", "--features", "cairn-capi/host-mbedtls", "--test", "signer_psa"]);
     let in_c = Counts::of(&log.run(in_c.current_dir(project.path("")))?);
     ensure!(in_c.passed > 0 && in_c.ignored == 0, "{} tests of the C interface ran", in_c.passed);
     let folder = project.directory("psa")?;
