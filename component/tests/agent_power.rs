@@ -378,3 +378,39 @@ fn where_only_time_lets_go_of_records_a_crowded_journal_causes_no_uploads() {
     assert_eq!(meter.uplinks(), 0, "in eight hours of twelve");
     assert!(refused_of_a_day_of_readings(&mut meter) > 0, "it is full until they are ten days old");
 }
+
+#[test]
+fn after_a_reset_what_the_relay_has_is_known_and_hurries_nothing() {
+    let mut meter = Meter::new(RICH);
+    meter.world.0.borrow_mut().finalises_quickly = false;
+    for value in 0..150 {
+        meter.submit(Priority::Routine, value * 7_919);
+    }
+    meter.run_for(1);
+    meter.agent.flush();
+    meter.run_for(60_000);
+    assert_eq!(
+        (meter.agent.status().unsent, meter.agent.status().unsealed),
+        (0, 0),
+        "the relay has all, and none is final"
+    );
+    let before = meter.uplinks();
+    meter.reset();
+    meter.submit(Priority::Routine, 1);
+    meter.run_for(HOUR + 60_000);
+    assert_eq!(meter.uplinks(), before, "one record waits, and there is room");
+}
+
+#[test]
+fn a_journal_found_crowded_at_a_start_is_sent_within_the_hour_and_not_in_its_first_minutes() {
+    let mut meter = Meter::new(RICH);
+    for value in 0..200 {
+        meter.submit(Priority::Routine, value * 7_919);
+    }
+    meter.run_for(1);
+    meter.reset();
+    meter.run_for(7 * 60_000);
+    assert_eq!(meter.uplinks(), 0);
+    meter.run_for(HOUR);
+    assert!(meter.uplinks() > 0);
+}
