@@ -247,5 +247,6 @@ static const struct scenario scenarios[] = {
 
 int main(int argc, char **argv)
 {
+    port_stop_clock();
     return run_scenario(scenarios, sizeof scenarios / sizeof *scenarios, argc, argv);
 }

@@ -26,6 +26,7 @@ volatile cairn_result_t port_agent_result;
 
 static pthread_mutex_t lock = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP;
 static volatile uint64_t added_ms;
+static bool clock_is_stopped;
 
 static void must(int error)
 {
@@ -168,9 +169,17 @@ const void *cairn_port_task(void)
 
 uint64_t cairn_port_now_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    struct timespec now = {0};
+    if (!clock_is_stopped) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    }
     return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u + added_ms;
+}
+
+void port_stop_clock(void)
+{
+    added_ms = cairn_port_now_ms();
+    clock_is_stopped = true;
 }
 
 void port_add_time(uint64_t ms)

@@ -46,4 +46,7 @@ extern volatile cairn_result_t port_agent_result;
 /* Adds to the clock, as if time had passed. */
 void port_add_time(uint64_t ms);
 
+/* From now on only port_add_time moves the clock: what a slow machine takes is no time. For scenarios without a thread. */
+void port_stop_clock(void);
+
 #endif
