@@ -154,6 +154,7 @@ static int energy(const struct shell *shell, size_t count, char **arguments)
 	print_number(shell, "debt_uj", now.energy_debt_uj);
 	print_number(shell, "charged_uj", now.energy_charged_uj);
 	print_number(shell, "refill_uw", now.energy_refill_uw);
+	print_text(shell, "flush_waits", now.flush_waits ? "yes" : "no");
 	return 0;
 }
 

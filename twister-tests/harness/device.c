@@ -19,11 +19,11 @@ void start(const uint8_t *factory, size_t length)
 	EXPECT(cairn_zephyr_start(&config), CAIRN_OK);
 }
 
-cairn_status_t status(void)
+const cairn_status_t *status_now(void)
 {
-	cairn_status_t now;
+	static cairn_status_t now;
 	EXPECT(cairn_status(&now), CAIRN_OK);
-	return now;
+	return &now;
 }
 
 cairn_result_t reading(size_t length)

@@ -128,13 +128,11 @@ static cairn_result_t alarm_wait(uint16_t kind, uint64_t *seq)
 	return cairn_submit_wait(kind, CAIRN_PRIORITY_URGENT, payload, 1, PATIENCE_MS, seq);
 }
 
-/* Apart from the test: its stack has no room for another status beneath cairn_init. */
-static __noinline void expect_next(uint64_t seq)
+static void expect_next(uint64_t seq)
 {
 	until_idle();
-	cairn_status_t now = status();
-	zassert_equal(now.coalesced, 2);
-	zassert_equal(now.next_seq, seq);
+	zassert_equal(status().coalesced, 2);
+	zassert_equal(status().next_seq, seq);
 }
 
 ZTEST(rattled, test_what_comes_over_the_limit_is_counted_and_told_once_when_its_kind_may_have_another)

@@ -94,6 +94,7 @@ ZTEST(shell, test_c_energy_tells_what_may_be_spent)
 	zassert_true(says_number("refill_uw", status().energy_refill_uw), "%s", printed);
 	zassert_true(says_number("charged_uj", (uint32_t)status().energy_charged_uj), "%s", printed);
 	zassert_true(says_number("debt_uj", 0), "%s", printed);
+	zassert_true(says("flush_waits", "no"), "%s", printed);
 }
 
 ZTEST(shell, test_d_flush_seals_and_selftest_passes)
