@@ -17,8 +17,10 @@ pub const CERTAIN: u32 = 1024;
 const SEEN: u16 = 16;
 /// When a part's counts reach this, all are halved: old observations fade.
 const COUNT_MAX: u16 = 20 * SEEN;
-/// How much all parts together count in one part.
-const PRIOR_WEIGHT: u32 = 3 * SEEN as u32;
+/// How much all parts together count in one part: one and a half observations.
+const PRIOR_WEIGHT: u32 = 3 * SEEN as u32 / 2;
+/// How much what was seen in the part before and in the one after counts, 16ths.
+const NEAR: u32 = 10;
 /// Minutes at a level that are assumed before anything was seen, and the changes in them.
 const PRIOR_MINUTES: u32 = 12 * 60;
 /// Exposure beyond which both are halved.
@@ -51,6 +53,11 @@ impl Coverage {
     /// Milliseconds from the beginning of the first part of a day to `time`.
     pub(super) const fn of_day(&self, time: Millis) -> u64 {
         time.after(self.phase).0 % (PART_MS * PARTS as u64)
+    }
+
+    /// A time in the middle of a part of the day.
+    pub(super) const fn amid(&self, part: usize) -> Millis {
+        Millis((part + PARTS) as u64 * PART_MS + PART_MS / 2 - self.phase.0)
     }
 
     /// The level last reported, and when.
@@ -103,24 +110,25 @@ impl Coverage {
     #[must_use]
     pub fn by_part(&self) -> ByPart {
         let overall = self.overall();
-        ByPart(self.seen.map(|part| {
-            let mut counts = overall.map(|share| share * PRIOR_WEIGHT / CERTAIN + 1);
-            for (count, seen) in counts.iter_mut().zip(part) {
-                *count += u32::from(seen);
+        ByPart(core::array::from_fn(|index| {
+            let of = |part: usize| self.seen.get(part % PARTS).copied().unwrap_or_default();
+            let (before, part, after) = (of(index + PARTS - 1), of(index), of(index + 1));
+            let mut counts = overall.map(|share| share * PRIOR_WEIGHT);
+            for (count, ((before, seen), after)) in counts.iter_mut().zip(before.into_iter().zip(part).zip(after)) {
+                let near = (u32::from(before) + u32::from(after)) * NEAR / 16;
+                *count += (u32::from(seen) + near) * CERTAIN;
             }
             shares(counts)
         }))
     }
 
-    /// How many changes of `level` are to be expected in `span`, 1024ths: a hundred at most.
+    /// How many changes of `level` are to be expected in a tick, 64 an hour: 2^20ths, 2^16 of them at most.
     #[must_use]
-    pub fn changes(&self, level: CoverageLevel, span: Millis) -> u32 {
+    pub(super) fn changes_per_tick(&self, level: CoverageLevel) -> u32 {
         let (stayed, left) = (self.stayed.get(level as usize), self.left.get(level as usize));
         let (Some(stayed), Some(left)) = (stayed, left) else { return 0 };
-        let minutes = u32::try_from(span.0 / 60_000).unwrap_or(u32::MAX).min(EXPOSURE_MAX);
-        // Sixteenths by 64 are 1024ths.
-        let changes = u64::from(minutes) * u64::from(*left) * 64 / u64::from((*stayed).max(1));
-        u32::try_from(changes).unwrap_or(u32::MAX).min(100 * CERTAIN)
+        // Sixteenths in fifteen sixteenths of a minute.
+        (left.saturating_mul((1 << 20) / 256 * 15) / (*stayed).max(1)).min(1 << 16)
     }
 }
 
@@ -175,7 +183,7 @@ mod tests {
         coverage.hear(Ce2, Millis(3 * HOUR - 1));
         coverage.hear(Ce2, Millis(2 * HOUR));
         let parts = coverage.by_part();
-        assert!(parts.of(1)[2] > parts.of(0)[2] && parts.of(0) == parts.of(7), "{parts:?}");
+        assert!(parts.of(1)[2] > parts.of(0)[2] && parts.of(0) == parts.of(2), "{parts:?}");
     }
 
     #[test]
@@ -185,10 +193,9 @@ mod tests {
             steady.hear(Ce1, Millis(hour * HOUR));
             restless.hear(if hour % 2 == 0 { Ce1 } else { Ce0 }, Millis(hour * HOUR));
         }
-        let span = Millis(6 * HOUR);
-        assert!(steady.changes(Ce1, span) < CERTAIN / 16, "{}", steady.changes(Ce1, span));
-        assert!(restless.changes(Ce1, span) > 4 * CERTAIN, "{}", restless.changes(Ce1, span));
-        assert_eq!(steady.changes(Ce1, Millis(0)), 0);
+        let changes = |coverage: &Coverage| coverage.changes_per_tick(Ce1) * 6 * 64 >> 10;
+        assert!(changes(&steady) < CERTAIN / 16, "{}", changes(&steady));
+        assert!(changes(&restless) > 4 * CERTAIN, "{}", changes(&restless));
     }
 
     #[test]
@@ -201,7 +208,7 @@ mod tests {
             coverage.hear(level, Millis(time));
             let shares = coverage.by_part().of(part_of(Millis(time)));
             assert_eq!(shares.iter().sum::<u32>(), CERTAIN);
-            assert!(coverage.changes(Ce2, Millis(time)) <= 100 * CERTAIN);
+            assert!(coverage.changes_per_tick(Ce2) <= 1 << 16);
         }
     }
 }

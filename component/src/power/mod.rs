@@ -14,3 +14,4 @@ mod room;
 pub mod schedule;
 pub mod scheduler;
 pub mod urgent;
+mod worth;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! When to upload what is not urgent: the energy of doing it now against the expected energy of waiting, up to the deadline.
-//! An optimal stopping problem, solved backwards over a few steps by [`Outlook::plan`]; docs/power.md has the recurrence.
-//! [`super::schedule`] asks; nothing here remembers anything.
+//! When to upload what is not urgent: what it costs now, and what the time after it is worth, against the same later, up to the
+//! deadline. An optimal stopping problem, solved backwards over a few steps; docs/power.md has the recurrence. [`super::scheduler`]
+//! asks, [`super::worth`] learns from the same what is worth how much; nothing here remembers anything.
 //!
-//! Integers only. Energies are counted in units of 64 microjoules, which an i32 takes times [`CERTAIN`] up to 100 J.
+//! Integers only. Energies are counted in units of 128 microjoules, of which 100 J times [`CERTAIN`] fit an i32 with a sign and a
+//! factor of two; times in ticks, 64 an hour.
 
 use super::{
-    cost::{CoverageLevel, MicroJoules},
+    cost::CoverageLevel,
     coverage::{ByPart, CERTAIN, Coverage, PART_MS, PARTS, Shares, part_of},
 };
 use crate::time::Millis;
@@ -15,18 +16,20 @@ use crate::time::Millis;
 pub const STEPS: usize = 10;
 
 /// Microjoules of one unit of energy here.
-const UNIT_UJ: u64 = 64;
-/// Nanowatts of one unit in a millisecond.
-const NANOWATTS_PER_UNIT_MS: i64 = UNIT_UJ as i64 * 1_000_000;
-/// No energy is reckoned higher: 100 J. Times [`CERTAIN`] it still fits.
-const MOST: i32 = 100_000_000 / 64;
-/// The same, unsigned.
-const ENERGY_MAX: u64 = MOST.unsigned_abs() as u64;
-/// Steps grow: the last ends after so many of the first.
-const SQUARE: u32 = 100;
-const _: () = assert!(SQUARE as usize == STEPS * STEPS && ENERGY_MAX * UNIT_UJ == 100_000_000);
-/// The longest first step: a deadline further away than 40 days is planned for as if it were there.
-const UNIT_MAX_MS: u64 = 40 * 24 * 3_600_000 / SQUARE as u64;
+const UNIT_UJ: u32 = 128;
+/// No energy is reckoned higher: 100 J.
+const MOST: i32 = 100_000_000 / 128;
+/// Milliseconds of a tick.
+const TICK_MS: u32 = 3_600_000 / 64;
+/// Ticks of an hour.
+const HOUR: u32 = 64;
+/// A deadline further away than 40 days is planned for as if it were there.
+const FURTHEST: u32 = 40 * 24 * HOUR;
+/// A part of the day, in ticks.
+const PART: u32 = 3 * HOUR;
+const _: () = assert!(PARTS == 8 && PART as u64 * TICK_MS as u64 == PART_MS);
+/// More bytes than these are not reckoned with.
+const BYTES_MAX: u32 = 50_000;
 
 /// What is known of the link before it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,35 @@ pub enum Sight {
     Seen,
 }
 
+/// What things cost at each level, microjoules.
+#[derive(Clone, Copy, Debug)]
+pub struct Prices {
+    /// A wake, without what is carried.
+    pub fixed: [u32; 3],
+    /// An exchange without records.
+    pub exchange: [u32; 3],
+    /// A byte of records.
+    pub byte: [u32; 3],
+    /// Waking and looking: a part of `fixed`.
+    pub look: [u32; 3],
+    /// A tracking area update.
+    pub tau: [u32; 3],
+}
+
+/// Bytes of records in one exchange; more go in another, in the same wake.
+const RECORDS_PER_EXCHANGE: u32 = 800;
+
+impl Prices {
+    fn carried(&self, bytes: u32) -> ByLevel {
+        let bytes = bytes.min(BYTES_MAX);
+        let exchanges = bytes.div_ceil(RECORDS_PER_EXCHANGE).max(1);
+        core::array::from_fn(|level| {
+            let of = |prices: &[u32; 3]| prices.get(level).copied().unwrap_or_default();
+            units(of(&self.byte).saturating_mul(bytes).saturating_add(of(&self.exchange).saturating_mul(exchanges)))
+        })
+    }
+}
+
 /// What a plan is made from.
 #[derive(Clone, Debug)]
 pub struct Outlook<'a> {
@@ -46,36 +78,45 @@ pub struct Outlook<'a> {
     pub now: Millis,
     /// When the upload is due.
     pub deadline: Millis,
-    /// How long the records after these may wait.
-    pub patience: Millis,
     /// What the link tells.
     pub sight: Sight,
-    /// The level last reported, and how long ago.
+    /// The level last reported.
     pub level: CoverageLevel,
     /// How long ago that was.
     pub age: Millis,
     /// What was learned of coverage.
     pub coverage: &'a Coverage,
-    /// What an upload now costs at each level.
-    pub upload: [i64; 3],
-    /// What it costs more for each hour that it is put off, because there is more to send by then.
-    pub growth_per_hour: [i64; 3],
-    /// What an upload costs at each level without its records.
-    pub fixed: [MicroJoules; 3],
-    /// What waking and looking costs at each level. It is part of `upload`.
-    pub look: [MicroJoules; 3],
-    /// What all uploads cost on the mean over time, nanowatts: putting one off puts off all that follow, and saves so much.
-    pub mean_nw: u64,
+    /// What of it is to be expected by time of day.
+    pub by_part: &'a ByPart,
+    /// What things cost.
+    pub prices: &'a Prices,
+    /// Bytes of records that wait.
+    pub bytes: u32,
+    /// Bytes of records that come in an hour.
+    pub bytes_per_hour: u32,
+    /// What it costs more than the mean to go on from each part of the day and each level, after an upload.
+    pub onward: &'a [ByLevel; PARTS],
+    /// What everything costs on the mean over time, 256ths of a unit an hour: putting an upload off puts off all that follow.
+    pub pace: u32,
     /// How probable it is in an hour that something urgent is sent and takes this along, in 1024ths.
     pub taken_along_per_hour: u32,
-    /// What an upload costs at each level where the radio is up anyway.
-    pub ride: [i64; 3],
     /// The radio is up now.
     pub riding: bool,
-    /// Between which times the radio is expected to be up anyway.
-    pub next_ride: Option<(Millis, Millis)>,
-    /// When a tracking area update is due unless something is sent before; it would cost so much at each level.
-    pub tau: Option<(Millis, [MicroJoules; 3])>,
+    /// When the radio is expected to be up anyway, from now: first, until when it may be late, and how often after that.
+    pub rides: Option<Recurring>,
+    /// When a tracking area update is due unless something is sent before, from now, and how often after that.
+    pub tau: Option<(Millis, Millis)>,
+}
+
+/// What comes again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recurring {
+    /// How long until it is expected.
+    pub first: Millis,
+    /// How much later it may be.
+    pub late: Millis,
+    /// From one to the next.
+    pub interval: Millis,
 }
 
 /// What to do.
@@ -87,217 +128,168 @@ pub enum Plan {
     At(Millis),
 }
 
-/// A plan, and what it says of the mean of all uploads over time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weighed {
-    /// What to do.
-    pub plan: Plan,
-    /// By how many nanowatts the mean is too low.
-    pub wrong_nw: i64,
-    /// Between which bounds it lies: every upload made when it is due, at the best level and with nothing in it, or at whatever level
-    /// there is.
-    pub bounds_nw: (u64, u64),
-}
-
 /// Energies at the three levels.
-type ByLevel = [i32; 3];
+pub type ByLevel = [i32; 3];
 
-fn units(energy: MicroJoules) -> i32 {
-    i32::try_from((energy.0 / UNIT_UJ).min(ENERGY_MAX)).unwrap_or(i32::MAX)
+fn units(energy_uj: u32) -> i32 {
+    (energy_uj / UNIT_UJ).cast_signed().min(MOST)
 }
 
-fn signed_units(energy: i64) -> i32 {
-    let magnitude = units(MicroJoules(energy.unsigned_abs()));
-    if energy < 0 { -magnitude } else { magnitude }
+pub(super) fn ticks(time: Millis) -> u32 {
+    u32::try_from(time.0).unwrap_or(u32::MAX) / TICK_MS
 }
 
 impl Outlook<'_> {
     /// Whether to upload now, and otherwise when to look or to upload. `level` with age 0 is what the modem just reported: then
     /// its waking is paid for.
     #[must_use]
+    #[inline(never)]
     pub fn plan(&self) -> Plan {
-        self.weigh().plan
-    }
-
-    /// [`Outlook::plan`], and by how many nanowatts the mean is wrong, when it is asked at the beginning of a cycle: what is expected
-    /// to be spent less what is saved by waiting, over the time that is waited at least (Newton's step; Dinkelbach 1967).
-    #[must_use]
-    pub fn weigh(&self) -> Weighed {
         let slack = self.deadline.since(self.now);
-        if slack.0 < u64::from(SQUARE) {
-            return Weighed { plan: Plan::Now, wrong_nw: 0, bounds_nw: (0, u64::MAX) };
+        if slack.0 < u64::from(TICK_MS) {
+            return Plan::Now;
         }
-        let table = Table::of(self, slack);
-        let mut value = [[0; 3]; STEPS + 1];
-        for at in (1..=STEPS).rev() {
-            let then = self.awake_at(&table, &value, at);
-            if let Some(value) = value.get_mut(at) {
-                *value = then;
-            }
-        }
-        let (waiting, best) = table.wait(&value, 0, table.now);
+        let mut table = Table::new(self);
+        table.fill(self, ticks(slack).clamp(1, FURTHEST));
+        let usual = self.by_part.of(part_of(Millis(self.coverage.of_day(self.now.since(self.age)))));
+        let (waiting, best) = table.wait(0, [0; 3], usual);
+        let (waiting, best) = (at(waiting, self.level), best.get(self.level as usize).copied().unwrap_or(STEPS));
         let row = table.row(0);
         let now = if self.riding {
-            at(self.ride.map(signed_units), self.level) + row.after
+            at(row.ride, self.level)
         } else if self.age.0 == 0 && self.sight != Sight::Blind {
-            at(row.upload, self.level) - at(table.look, self.level) + row.after
+            at(row.upload, self.level) - at(table.look, self.level)
         } else {
-            let then = self.awake_at(&table, &value, 0);
-            let looked = core::array::from_fn(|level| {
-                then.get(level).copied().unwrap_or_default() + table.look.get(level).copied().unwrap_or_default()
-            });
-            mean(Table::mix(row, table.now), looked)
+            let awake = table.awake(0);
+            let row = Row { awake, mean: mean(row.shares, awake), ..*row };
+            at(row.expect([0; 3], usual), self.level)
         };
-        let (plan, waited) = if now <= waiting {
-            (Plan::Now, table.row(1).offset)
-        } else {
-            let offset = table.row(best).offset;
-            (Plan::At(self.now.after(offset)), offset)
-        };
-        let more = now.min(waiting);
-        let over = if more > 0 { waited } else { slack };
-        let over = i64::try_from(over.0.max(1)).unwrap_or(i64::MAX);
-        let wrong_nw = i64::from(more) * NANOWATTS_PER_UNIT_MS / over;
-        Weighed { plan, wrong_nw, bounds_nw: table.bounds_nw(self.fixed.map(units), slack) }
+        if now <= waiting { Plan::Now } else { Plan::At(self.then(&table, best)) }
     }
 
-    /// What it costs from step `step` on, at each level, with the modem just awake.
-    fn awake_at(&self, table: &Table, value: &[ByLevel; STEPS + 1], step: usize) -> ByLevel {
+    fn then(&self, table: &Table, step: usize) -> Millis {
         let row = table.row(step);
-        CoverageLevel::ALL.map(|level| {
-            let upload = at(row.upload, level) - at(table.look, level) + row.after;
-            if step == STEPS || self.sight == Sight::Blind {
-                return upload;
-            }
-            let (waiting, _) = table.wait(value, step, Known { level, changes: at3(row.changes, level) });
-            waiting.min(upload)
-        })
+        let late = if row.rides { self.rides.map_or(0, |rides| rides.late.0) } else { 0 };
+        let at = self.now.after(Millis(u64::from(row.offset) * u64::from(TICK_MS) + late));
+        if step == STEPS { self.deadline } else { at.min(self.deadline) }
     }
-}
 
-/// A level, and how many changes of it were to be expected up to when it was seen: 1024ths.
-#[derive(Clone, Copy)]
-struct Known {
-    level: CoverageLevel,
-    changes: u32,
+    /// What is to be expected from now on, at each level, when the upload before was made just now and there.
+    #[must_use]
+    #[inline(never)]
+    pub fn after_an_upload(&self) -> ByLevel {
+        let mut table = Table::new(self);
+        table.fill(self, ticks(self.deadline.since(self.now)).clamp(1, FURTHEST));
+        let usual = table.row(0).shares;
+        table.wait(0, [0; 3], usual).0
+    }
 }
 
 /// What holds at one step, whatever was decided before it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Row {
-    /// From now.
-    offset: Millis,
-    /// What waiting for it saves.
+    /// From now, ticks.
+    offset: u32,
+    /// The radio is expected to be up anyway by then.
+    rides: bool,
+    /// What waiting for it saves, less the tracking area updates until then.
     saved: i32,
+    /// What an upload costs, and what comes after it; and where the radio is up anyway.
     upload: ByLevel,
-    /// What the upload after this one is expected to cost more than when this one were made at the best time of day.
-    after: i32,
-    /// What is to be expected where nothing newer is known.
-    expect: Shares,
+    ride: ByLevel,
+    /// What it is worth to be awake then, and the mean of that.
+    awake: ByLevel,
+    mean: i32,
+    /// What to expect where nothing newer is known.
+    shares: Shares,
     /// Changes of each level to be expected since long ago, 1024ths.
     changes: [u32; 3],
-    /// What is still to be sent, 1024ths: nothing urgent took it along; and the radio was not up either.
+    /// How probable it is that nothing urgent took it along, 1024ths.
     left: i32,
-    not_ridden: i32,
 }
 
-/// All that does not depend on where one is in the recurrence, computed once.
+impl Row {
+    /// What it is expected to be worth to be awake then, by the level that was seen: what is usual by then, and of what was unusual
+    /// about the level what is still left of it.
+    #[inline(always)]
+    fn expect(&self, seen: [u32; 3], usual: Shares) -> [i32; 3] {
+        let [ce0, ce1, ce2] = self.awake;
+        let (least, most) = (ce0.min(ce1).min(ce2), ce0.max(ce1).max(ce2));
+        let before = mean(usual, self.awake);
+        let mut expected = self.awake;
+        for ((value, changes), seen) in expected.iter_mut().zip(self.changes).zip(seen) {
+            let stays = exp_minus(changes.saturating_sub(seen)).cast_signed();
+            *value = (self.mean + ((*value - before) * stays >> 10)).clamp(least, most);
+        }
+        expected
+    }
+}
+
+/// All that does not depend on where one is in the recurrence, and what it is worth to be awake at each step.
 struct Table {
     rows: [Row; STEPS + 1],
-    parts: ByPart,
-    ride: ByLevel,
     look: ByLevel,
-    /// When a tracking area update comes in between, and what it costs.
-    tau: Option<(Millis, ByLevel)>,
-    now: Known,
+    sight: Sight,
 }
 
 impl Table {
-    fn of(outlook: &Outlook<'_>, slack: Millis) -> Self {
-        let parts = outlook.coverage.by_part();
-        let after = Self::afterwards(outlook, &parts);
-        // Everything grows with the square of the step, in units of the first: divided once, in 64 bits, and multiplied after.
-        let unit = Millis((slack.0 / u64::from(SQUARE)).min(UNIT_MAX_MS));
-        let unit_ms = u32::try_from(unit.0).unwrap_or(u32::MAX);
-        let saved = units(MicroJoules(outlook.mean_nw.min(1 << 33) * unit.0 / 1_000_000 * u64::from(SQUARE)));
-        let hours = i64::from(unit_ms);
-        let growth = outlook
-            .growth_per_hour
-            .map(|growth| signed_units(growth.clamp(-(1 << 32), 1 << 32) * hours / 3_600_000 * i64::from(SQUARE)));
-        // Changes are counted from when the level was seen, in 1024ths of one; 16ths of that for the unit.
-        let seen = CoverageLevel::ALL.map(|level| outlook.coverage.changes(level, outlook.age));
-        let changes =
-            CoverageLevel::ALL.map(|level| outlook.coverage.changes(level, Millis(unit.0 * u64::from(SQUARE))) * 16);
-        let upload = outlook.upload.map(signed_units);
-        let taken = u32::try_from(
-            u64::from(outlook.taken_along_per_hour.min(CERTAIN)) * unit.0 * u64::from(SQUARE) / 3_600_000,
-        );
-        let taken = taken.unwrap_or(u32::MAX).min(64 * CERTAIN);
-        let of_day = u32::try_from(outlook.coverage.of_day(outlook.now)).unwrap_or_default();
-        let rows = core::array::from_fn(|step| {
-            let square = u32::try_from(step * step).unwrap_or_default();
-            let of_all = |all: i32| all / SQUARE.cast_signed() * i32::try_from(square).unwrap_or_default();
-            let offset = unit_ms * square;
-            let part = part_of(Millis(u64::from(of_day + offset)));
-            let time = outlook.now.after(Millis(u64::from(offset)));
-            Row {
-                offset: Millis(u64::from(offset)),
-                saved: of_all(saved),
-                upload: core::array::from_fn(|level| {
-                    let (upload, growth) = (upload.get(level), growth.get(level).copied());
-                    let grown = upload.copied().unwrap_or_default() + of_all(growth.unwrap_or_default());
-                    grown.clamp(-MOST, MOST)
-                }),
-                after: after.get(part).copied().unwrap_or_default(),
-                expect: parts.of(part),
-                changes: core::array::from_fn(|level| {
-                    let (seen, more) = (seen.get(level), changes.get(level).copied().unwrap_or_default());
-                    seen.copied().unwrap_or_default() + more / SQUARE * square / 16
-                }),
-                // One over one plus x. The rate is a guess anyway.
-                left: (CERTAIN * CERTAIN / (CERTAIN + taken * square / SQUARE)).cast_signed(),
-                not_ridden: outlook.not_ridden_by(time),
+    #[inline(always)]
+    fn new(outlook: &Outlook<'_>) -> Self {
+        let look = if outlook.sight == Sight::Gated { outlook.prices.look.map(units) } else { [0; 3] };
+        Self { rows: [Row::default(); STEPS + 1], look, sight: outlook.sight }
+    }
+
+    #[inline(never)]
+    fn fill(&mut self, outlook: &Outlook<'_>, slack: u32) {
+        self.lay_out(outlook, slack);
+        for step in (1..=STEPS).rev() {
+            let (awake, shares) = (self.awake(step), self.row(step).shares);
+            if let Some(row) = self.rows.get_mut(step) {
+                (row.awake, row.mean) = (awake, mean(shares, awake));
             }
-        });
-        let free = outlook.sight != Sight::Gated;
-        Self {
-            rows,
-            parts,
-            ride: outlook.ride.map(signed_units),
-            look: if free { [0; 3] } else { outlook.look.map(units) },
-            tau: outlook.tau.map(|(due, cost)| (due.since(outlook.now), cost.map(units))),
-            now: Known { level: outlook.level, changes: 0 },
         }
     }
 
-    /// What the upload after the next costs more when the next is made in each part of a day than in the best: it is due the
-    /// patience after it, which is at the same time of day where that is days. It is made then, or in a part before for what that
-    /// costs.
-    fn afterwards(outlook: &Outlook<'_>, parts: &ByPart) -> [i32; PARTS] {
-        let full = outlook.fixed.map(units);
-        let due: [i32; PARTS] = core::array::from_fn(|part| mean(parts.of(part), full));
-        let saving = units(MicroJoules(outlook.mean_nw.saturating_mul(PART_MS) / 1_000_000));
-        let patience = usize::try_from(outlook.patience.0 / PART_MS).unwrap_or(PARTS);
-        let mut after: [i32; PARTS] = core::array::from_fn(|part| {
-            let choices = (0..patience.clamp(1, PARTS)).zip(0..).map(|(earlier, times)| {
-                let made = (part + patience % PARTS + PARTS - earlier) % PARTS;
-                due.get(made).copied().unwrap_or_default() + saving * times
-            });
-            choices.min().unwrap_or_default()
-        });
-        let least = after.into_iter().min().unwrap_or_default();
-        after.iter_mut().for_each(|after| *after -= least);
-        after
-    }
-
-    fn bounds_nw(&self, fixed: ByLevel, slack: Millis) -> (u64, u64) {
-        let due = self.row(STEPS).upload;
-        let most: ByLevel =
-            core::array::from_fn(|level| fixed.get(level).copied().max(due.get(level).copied()).unwrap_or_default());
-        let nw =
-            |energy: i32| u64::try_from(energy).unwrap_or_default() * NANOWATTS_PER_UNIT_MS as u64 / slack.0.max(1);
-        let over_day = (0..PARTS).map(|part| mean(self.parts.of(part), most) / EIGHT).sum();
-        (nw(at(fixed, CoverageLevel::Ce0)), nw(over_day))
+    fn lay_out(&mut self, outlook: &Outlook<'_>, slack: u32) {
+        let Outlook { prices, onward, coverage, .. } = outlook;
+        let rates = CoverageLevel::ALL.map(|level| coverage.changes_per_tick(level));
+        let age = ticks(outlook.age).min(1 << 15);
+        let of_day = ticks(Millis(coverage.of_day(outlook.now)));
+        let (fixed, tau_price) = (prices.fixed.map(units), prices.tau.map(units));
+        let mut ride = outlook.rides.map(|rides| (ticks(rides.first), ticks(rides.interval).max(1)));
+        let mut tau = outlook.tau.map(|(due, period)| (ticks(due), ticks(period).max(1)));
+        let mut updates = 0;
+        for (step, row) in self.rows.iter_mut().enumerate() {
+            let offset = offset(slack, step);
+            let part = ((of_day + offset) / PART) as usize % PARTS;
+            row.offset = offset;
+            row.shares = outlook.by_part.of(part);
+            let update = mean(row.shares, tau_price);
+            loop {
+                match (ride, tau) {
+                    (Some((at, interval)), due) if at <= offset && due.is_none_or(|(due, _)| at <= due) => {
+                        row.rides = step > 0;
+                        ride = Some((at + interval, interval));
+                        tau = due.map(|(_, period)| (at + period, period));
+                    }
+                    (_, Some((due, period))) if due < offset => {
+                        updates += update;
+                        tau = Some((due + period, period));
+                    }
+                    _ => break,
+                }
+            }
+            let saved = i32::try_from(u64::from(outlook.pace) * u64::from(offset) >> 14).unwrap_or(MOST);
+            row.saved = saved.min(MOST) - updates;
+            let carried = prices.carried(outlook.bytes + (outlook.bytes_per_hour.min(1 << 16) * offset / HOUR));
+            let onward = onward.get(part).copied().unwrap_or_default();
+            row.ride = sum(carried, onward);
+            row.upload = sum(row.ride, fixed);
+            row.changes = rates.map(|rate| (rate * age >> 10) + (rate * offset.min(1 << 15) >> 10));
+            // One over one plus x. The rate is a guess anyway.
+            let taken = outlook.taken_along_per_hour.min(CERTAIN) * offset / HOUR;
+            row.left = (CERTAIN * CERTAIN / (CERTAIN + taken)).cast_signed();
+        }
     }
 
     fn row(&self, step: usize) -> &Row {
@@ -305,61 +297,75 @@ impl Table {
         self.rows.get(step).unwrap_or(last)
     }
 
-    /// What to expect at `row` when `known` was seen.
-    #[inline(always)]
-    fn mix(row: &Row, known: Known) -> Shares {
-        let stays = exp_minus(at3(row.changes, known.level).saturating_sub(known.changes)).min(CERTAIN);
-        let mut shares = row.expect.map(|share| share * (CERTAIN - stays) / CERTAIN);
-        if let Some(share) = shares.get_mut(known.level as usize) {
-            *share += stays;
+    /// What it costs from step `step` on, at each level, with the modem awake for an upload.
+    fn awake(&self, step: usize) -> ByLevel {
+        let row = self.row(step);
+        let mut awake = row.upload;
+        if step == STEPS || (self.sight == Sight::Blind && !row.rides) {
+            return awake;
         }
-        shares
+        let (waiting, _) = self.wait(step, row.changes, row.shares);
+        if self.sight != Sight::Blind {
+            for ((awake, waiting), look) in awake.iter_mut().zip(waiting).zip(self.look) {
+                *awake = (*awake).min(waiting + look);
+            }
+        }
+        if row.rides {
+            for ((awake, waiting), ride) in awake.iter_mut().zip(waiting).zip(row.ride) {
+                // Once in sixteen the radio does not come up.
+                *awake += ride.min(waiting).min(*awake).saturating_sub(*awake) / 16 * 15;
+            }
+        }
+        awake
     }
 
-    /// The least that can be expected when nothing is done at step `from`, where `known` is what was seen; and at which step to look
-    /// next.
-    fn wait(&self, value: &[ByLevel; STEPS + 1], from: usize, known: Known) -> (i32, usize) {
-        let (mut least, mut best) = (i32::MAX, STEPS);
+    /// The least that can be expected when nothing is done at step `from`, by the level that was seen, so many changes after long ago,
+    /// when it was usual as in `usual`; and at which step to look next.
+    fn wait(&self, from: usize, seen: [u32; 3], usual: Shares) -> ([i32; 3], [usize; 3]) {
+        let (mut least, mut best) = ([i32::MAX; 3], [STEPS; 3]);
         let start = self.row(from);
-        for (to, (row, then)) in self.rows.iter().zip(value).enumerate().skip(from + 1) {
-            let shares = Self::mix(row, known);
-            let mut then = *then;
-            then.iter_mut().zip(self.look).for_each(|(then, look)| *then += look);
-            let (left, not_ridden) = (share_left(start.left, row.left), share_left(start.not_ridden, row.not_ridden));
-            let both = left * not_ridden / ONE;
-            // Until it is taken along, or for the whole time: the middle.
-            let saving = share(row.saved - start.saved, (ONE + both) / 2);
-            let mut expected =
-                share(mean(shares, then), both) + share(mean(shares, self.ride), ONE - not_ridden) - saving;
-            if let Some((due, cost)) = self.tau
-                && due >= start.offset
-                && due < row.offset
-            {
-                expected += mean(shares, cost);
+        for (to, row) in self.rows.iter().enumerate().skip(from + 1) {
+            // The step after the next, or the last: to try them all takes three times as long.
+            if self.sight == Sight::Gated && to != STEPS && to != from + 2 && !row.rides {
+                continue;
             }
-            if expected < least {
-                (least, best) = (expected, to);
+            let mut saved = row.saved - start.saved;
+            if row.left < start.left {
+                // Until it is taken along, or for the whole time: the middle.
+                saved = share(saved, (ONE + row.left * ONE / start.left.max(1)) / 2);
+            }
+            let expected = row.expect(seen, usual);
+            for ((least, best), expected) in least.iter_mut().zip(&mut best).zip(expected) {
+                if expected - saved < *least {
+                    (*least, *best) = (expected - saved, to);
+                }
+            }
+            // Where the level is told for nothing, what comes after is decided there.
+            if row.rides || self.sight == Sight::Seen {
+                break;
             }
         }
-        (least, best)
+        (least.map(|least| least.clamp(-MOST, MOST)), best)
     }
 }
 
-impl Outlook<'_> {
-    /// How probable it is that the radio was not up anyway by `time`: it comes up at any time between those that are expected, and
-    /// once in sixteen not at all.
-    fn not_ridden_by(&self, time: Millis) -> i32 {
-        let Some((first, last)) = self.next_ride else { return ONE };
-        let first = first.max(self.now);
-        let width = last.since(first).0.max(1);
-        let passed = i32::try_from(time.since(first).0.min(width) * u64::from(CERTAIN) / width).unwrap_or(ONE);
-        ONE - passed * 15 / 16
+/// Where a step lies, in ticks: evenly, where the parts of the day are told apart that way; or close together in the first day and in
+/// the last, and wide between.
+fn offset(slack: u32, step: usize) -> u32 {
+    const FIRST: [u32; 5] = [0, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR];
+    const LAST: u32 = 18 * HOUR;
+    let step_32 = u32::try_from(step).unwrap_or_default();
+    let steps = u32::try_from(STEPS).unwrap_or(1);
+    if slack <= 48 * HOUR {
+        return slack * step_32 / steps;
+    }
+    match FIRST.get(step) {
+        Some(offset) => *offset,
+        None if step + 3 >= STEPS => slack - (steps - step_32) * LAST / 3,
+        None => 24 * HOUR + (slack - 24 * HOUR - LAST) * (step_32 - 4) / (steps - 7),
     }
 }
 
-/// [`PARTS`], signed.
-const EIGHT: i32 = 8;
-const _: () = assert!(EIGHT as usize == PARTS);
 /// [`CERTAIN`], signed.
 const ONE: i32 = CERTAIN as i32;
 
@@ -372,13 +378,9 @@ fn at(energies: ByLevel, level: CoverageLevel) -> i32 {
     }
 }
 
-fn at3(numbers: [u32; 3], level: CoverageLevel) -> u32 {
-    numbers.get(level as usize).copied().unwrap_or_default()
-}
-
-/// What of what was left before is left after, in 1024ths.
-fn share_left(before: i32, after: i32) -> i32 {
-    after * ONE / before.max(1)
+fn sum(mut energies: ByLevel, more: ByLevel) -> ByLevel {
+    energies.iter_mut().zip(more).for_each(|(energy, more)| *energy = (*energy + more).clamp(-MOST, MOST));
+    energies
 }
 
 /// So many 1024ths of `energy`.
@@ -386,9 +388,9 @@ fn share(energy: i32, of: i32) -> i32 {
     (energy.clamp(-MOST, MOST) * of) >> 10
 }
 
-/// The mean of energies, which are none above [`ENERGY_MAX`]: times shares that sum to [`CERTAIN`], they fit.
-fn mean([low, middle, high]: Shares, [ce0, ce1, ce2]: ByLevel) -> i32 {
-    let part = |share: u32, energy: i32| share as i32 * energy.clamp(-MOST, MOST);
+/// The mean of energies, none above [`MOST`]: times shares that sum to [`CERTAIN`], they fit.
+pub(super) fn mean([low, middle, high]: Shares, [ce0, ce1, ce2]: ByLevel) -> i32 {
+    let part = |share: u32, energy: i32| share.cast_signed() * energy;
     (part(low, ce0) + part(middle, ce1) + part(high, ce2)) >> 10
 }
 

@@ -2,6 +2,7 @@
 //! When the application has the radio up, as far as that is regular: an upload there needs no wake of its own. The scheduler notes
 //! each and asks for the next; nothing here decides anything.
 
+use super::outlook::Recurring;
 use crate::time::Millis;
 
 /// When the application has the radio up, as far as that is regular.
@@ -32,12 +33,25 @@ impl Rides {
         self.last = Some(now);
     }
 
-    /// Between which times the next is expected; `None` when there was no second, or it is long overdue.
-    pub(super) fn next(&self, now: Millis) -> Option<(Millis, Millis)> {
+    /// When it was up last.
+    pub(super) const fn last(&self) -> Option<Millis> {
+        self.last
+    }
+
+    /// When the next is expected; `None` when there was no second, or it is long overdue.
+    pub(super) fn next(&self, now: Millis) -> Option<Recurring> {
         let about = self.last.filter(|_| self.interval.0 > 0)?.after(self.interval);
-        let width = Millis(self.stray.0.saturating_mul(2));
-        let (first, last) = (Millis(about.since(width).0), about.after(width));
-        (now < last).then_some((first, last))
+        let late = Millis(self.stray.0.saturating_mul(2));
+        (now < about.after(late)).then(|| Recurring { first: about.since(now), late, interval: self.interval })
+    }
+
+    /// The same at any other time, as far as they keep to the time of day.
+    pub(super) fn next_imagined(&self, now: Millis) -> Option<Recurring> {
+        const DAY: u64 = 24 * 3_600_000;
+        let last = self.last.filter(|_| self.interval.0 > 0)?;
+        let daily = self.interval.0.abs_diff(DAY) < DAY / 12;
+        let first = if daily { (last.0 % DAY + DAY - now.0 % DAY) % DAY } else { self.interval.0 / 2 };
+        Some(Recurring { first: Millis(first), late: Millis(0), interval: self.interval })
     }
 }
 
@@ -57,9 +71,8 @@ mod tests {
             rides.note(Millis((day * 24 + 5) * HOUR + 60_000));
         }
         let last = Millis((19 * 24 + 5) * HOUR);
-        let (first, end) = rides.next(last).expect("the next");
-        let next = last.after(Millis(24 * HOUR));
-        assert!(first <= next && next <= end && end.since(first) < Millis(HOUR), "{first:?} to {end:?}");
+        let next = rides.next(last).expect("the next");
+        assert!(next.first == Millis(24 * HOUR) && next.late < Millis(HOUR), "{next:?}");
         assert_eq!(rides.next(last.after(Millis(48 * HOUR))), None);
     }
 }

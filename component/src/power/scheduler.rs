@@ -7,12 +7,13 @@ use super::{
     apart::Apart,
     budget::{self, Budget, CREDIT_MAX, Purpose},
     cost::{Attach, CoverageLevel, EXCHANGE_BYTES, ExchangeCost, Learned, MicroJoules, Model, PsmTimers},
-    coverage::{CERTAIN, Coverage, PART_MS},
-    outlook::{Outlook, Plan, Sight},
+    coverage::{ByPart, CERTAIN, Coverage, PART_MS},
+    outlook::{self, Outlook, Plan, Prices, Sight},
     rides::Rides,
     room::Room,
     schedule::{Decision, Degradation, Schedule, View, Work},
     urgent::Urgent,
+    worth::Worth,
 };
 use crate::{journal::BudgetState, ports::LinkError, record::Priority, time::Millis};
 
@@ -51,18 +52,13 @@ pub struct Scheduler {
     budget: Budget,
     coverage: Coverage,
     learned: Learned,
-    /// What it is worth to put all uploads off, in nanowatts: their mean cost over time, when they are made as planned.
-    pace_nw: u64,
+    worth: Worth,
+    bytes_per_hour: u32,
     rides: Rides,
     /// Uploads for something urgent: 1024ths an hour.
     urgent_rate: u32,
-    /// An upload was made since it was reckoned.
-    pace_is_old: bool,
-    /// What a byte of records costs on the mean, by the levels that were met, microjoules.
-    byte_price_uj: u32,
-    /// How many bytes that is the mean of, and of how many it is to be.
-    bytes_paid: u64,
-    bytes_paid_max: u64,
+    /// From the beginning of this cycle to its deadline.
+    slack: Millis,
     urgent_since: Millis,
     room: Room,
     /// When sealed batches that wait are due.
@@ -107,13 +103,11 @@ impl Scheduler {
             budget: Budget::new(settings.budget, kept, now),
             coverage: Coverage::new(Millis(0)),
             learned: Learned::new(),
-            pace_nw: 0,
+            worth: Worth::new(),
+            bytes_per_hour: 0,
             rides: Rides::default(),
             urgent_rate: 0,
-            pace_is_old: true,
-            byte_price_uj: settings.model.levels[0].byte_uj,
-            bytes_paid: 0,
-            bytes_paid_max: 0,
+            slack: settings.patience[1],
             urgent_since: now,
             room: Room::default(),
             owed: None,
@@ -194,55 +188,95 @@ impl Scheduler {
     }
 
     fn plan(&mut self, view: &View, deadline: Millis) -> Plan {
-        let Settings { model, sight, .. } = &self.settings;
+        self.slack = deadline.since(self.connected);
         let Some((level, at)) = self.coverage.last() else { return self.plan_unseen(view, deadline) };
-        let age = if *sight == Sight::Seen { Millis(0) } else { view.now.since(at) };
-        let hours_1024 =
-            view.oldest_unsealed().map_or(1024, |oldest| view.now.since(oldest).0 * 1024 / 3_600_000).max(256);
-        let per_hour = u32::try_from(u64::from(view.pending_bytes) * 1024 / hours_1024).unwrap_or(u32::MAX);
-        let premium = |level| i64::from(model.level(level).byte_uj) - i64::from(self.byte_price_uj);
-        let growth = |level| premium(level) * i64::from(per_hour);
-        let records = |level| premium(level) * i64::from(view.pending_bytes);
-        let signed = |energy: MicroJoules| i64::try_from(energy.0).unwrap_or(i64::MAX / 4);
-        let tau_cost = CoverageLevel::ALL.map(|level| MicroJoules(u64::from(model.level(level).tau_uj)));
-        let riding = is_riding(view);
-        let ride =
-            |level| signed(self.learned.expected(level, model.riding(level, EXCHANGE_BYTES, 1))) + records(level);
-        let outlook = Outlook {
-            now: view.now,
-            deadline,
-            // The shortest patience of what comes regularly, which is what is waited for now.
-            patience: deadline.since(self.connected),
-            sight: *sight,
-            level,
-            age,
-            coverage: &self.coverage,
-            upload: CoverageLevel::ALL.map(|level| signed(self.upload(level, 0)) + records(level)),
-            fixed: CoverageLevel::ALL.map(|level| self.upload(level, 0)),
-            growth_per_hour: CoverageLevel::ALL.map(growth),
-            look: CoverageLevel::ALL.map(|level| MicroJoules(u64::from(model.level(level).wake_uj))),
-            mean_nw: self.pace_nw,
-            ride: CoverageLevel::ALL.map(ride),
-            riding,
-            next_ride: self.rides.next(view.now),
-            taken_along_per_hour: self.urgent_rate,
-            // Devices that attached at the same time have their updates at the same time: each reckons with its own.
-            tau: self.settings.tau.map(|period| (self.connected.after(self.apart.within(period, 16)), tau_cost)),
-        };
-        let weighed = outlook.weigh();
-        let slack = deadline.since(view.now).0.max(1);
-        let (mut pace_nw, mut known) = (self.pace_nw, true);
-        let first_of_cycle = self.planned.is_none() && view.now.since(self.connected).0 < slack;
-        if self.pace_is_old && first_of_cycle {
-            let (least, most) = weighed.bounds_nw;
-            let old = if pace_nw == 0 { most } else { pace_nw };
-            pace_nw = old.saturating_add_signed(weighed.wrong_nw).clamp(least, most.max(least));
-            known = self.pace_nw > 0;
-            self.pace_is_old = false;
+        if let Some(oldest) = view.oldest_unsealed() {
+            // No shorter than a quarter of an hour.
+            let waited = outlook::ticks(view.now.since(oldest)).max(16);
+            self.bytes_per_hour = view.pending_bytes.min(1 << 24) * 64 / waited;
         }
-        self.pace_nw = pace_nw;
-        // Where what waiting saves was not known, the plan is made again: in another decision, so that none takes twice as long.
-        if known { weighed.plan } else { Plan::At(view.now.after(Millis(1))) }
+        let connected = self.rides.last().map_or(self.connected, |ridden| ridden.max(self.connected));
+        // Devices that attached at the same time have their updates at the same time: each reckons with its own.
+        let tau =
+            self.settings.tau.map(|period| (connected.after(self.apart.within(period, 16)).since(view.now), period));
+        let (prices, by_part) = (self.prices(), self.coverage.by_part());
+        self.outlook(view.now, deadline, &prices, &by_part, |outlook| {
+            outlook.level = level;
+            outlook.age = if self.settings.sight == Sight::Seen { Millis(0) } else { view.now.since(at) };
+            outlook.bytes = view.pending_bytes;
+            outlook.riding = is_riding(view);
+            outlook.rides = self.rides.next(view.now);
+            outlook.tau = tau;
+        })
+        .plan()
+    }
+
+    fn outlook<'a>(
+        &'a self,
+        now: Millis,
+        deadline: Millis,
+        prices: &'a Prices,
+        by_part: &'a ByPart,
+        with: impl FnOnce(&mut Outlook<'a>),
+    ) -> Outlook<'a> {
+        let mut outlook = Outlook {
+            now,
+            deadline,
+            sight: self.settings.sight,
+            level: CoverageLevel::Ce0,
+            age: Millis(0),
+            coverage: &self.coverage,
+            by_part,
+            prices,
+            bytes: 0,
+            bytes_per_hour: self.bytes_per_hour,
+            onward: &self.worth.onward,
+            pace: self.worth.pace,
+            taken_along_per_hour: self.urgent_rate,
+            riding: false,
+            rides: None,
+            tau: None,
+        };
+        with(&mut outlook);
+        outlook
+    }
+
+    /// What the model says things cost, and what was learned of that.
+    fn prices(&self) -> Prices {
+        let model = &self.settings.model;
+        let all = |of: &dyn Fn(CoverageLevel) -> MicroJoules| {
+            CoverageLevel::ALL.map(|level| {
+                let learned = self.learned.expected(level, of(level));
+                u32::try_from(learned.0).unwrap_or(u32::MAX)
+            })
+        };
+        let one = |energy_uj: u32| MicroJoules(u64::from(energy_uj));
+        Prices {
+            fixed: all(&|level| model.fixed(level)),
+            exchange: all(&|level| model.riding(level, EXCHANGE_BYTES, 1)),
+            byte: all(&|level| one(model.level(level).byte_uj)),
+            look: CoverageLevel::ALL.map(|level| model.level(level).wake_uj),
+            tau: CoverageLevel::ALL.map(|level| model.level(level).tau_uj),
+        }
+    }
+
+    /// Reckons one cycle more, where what was learned last is not reckoned with yet.
+    fn imagine(&mut self) -> bool {
+        if self.coverage.last().is_none() {
+            return false;
+        }
+        let Some(part) = self.worth.next() else { return false };
+        let now = self.coverage.amid(part);
+        let (prices, by_part) = (self.prices(), self.coverage.by_part());
+        let slack = self.slack;
+        let found = self
+            .outlook(now, now.after(slack), &prices, &by_part, |outlook| {
+                outlook.rides = self.rides.next_imagined(now);
+                outlook.tau = self.settings.tau.map(|period| (period, period));
+            })
+            .after_an_upload();
+        self.worth.imagined(part, found, &by_part, slack);
+        true
     }
 
     /// Where nothing was ever heard of coverage: a ride is taken, and else the first upload is made half way, to learn. A link that never
@@ -306,6 +340,9 @@ impl Scheduler {
         if deadline.since(view.now) < SOON && !riding {
             return Some((deadline, Purpose::Routine));
         }
+        if self.imagine() {
+            return Some((Millis(view.now.0 + 1), Purpose::Routine));
+        }
         match self.plan(view, deadline) {
             Plan::Now => Some((view.now, Purpose::Routine)),
             Plan::At(at) => {
@@ -344,9 +381,10 @@ impl Scheduler {
     }
 
     /// Another energy model from now on.
-    pub const fn set_model(&mut self, model: Model) {
+    pub fn set_model(&mut self, model: Model) {
         self.settings.model = model;
-        (self.planned, self.pace_is_old) = (None, true);
+        self.planned = None;
+        self.worth.is_old();
     }
 
     /// Another supply or other limits from now on. Nothing is credited for it: what is in the bucket stays, as far as it has room.
@@ -475,13 +513,12 @@ impl Schedule for Scheduler {
         self.attaches &= spent == MicroJoules(0);
         if let Some(level) = cost.coverage {
             self.coverage.hear(level, now);
-            self.pay_for_bytes(level, cost);
         }
         self.ask_at = self.some_time_after(now, self.asks);
         let purpose = self.under_way;
         self.ended(now, spent);
         (self.connected, self.updated) = (now, now);
-        self.pace_is_old = true;
+        self.worth.is_old();
         if result.is_ok() {
             (self.failures, self.not_before) = (0, now);
             let [_, routine, _] = self.settings.patience;
@@ -623,21 +660,6 @@ impl Scheduler {
     fn ended(&mut self, now: Millis, spent: MicroJoules) {
         self.running = false;
         self.budget.settle(now, spent);
-    }
-
-    /// The mean price of a byte, by how many went at which.
-    fn pay_for_bytes(&mut self, level: CoverageLevel, cost: &ExchangeCost) {
-        /// Of how many uploads it is the mean.
-        const UPLOADS: u64 = 6;
-        let price = self.settings.model.level(level).byte_uj;
-        let bytes = u64::from(cost.wire_bytes().saturating_sub(EXCHANGE_BYTES)).min(1 << 20);
-        let paid = u64::from(self.byte_price_uj) * self.bytes_paid + u64::from(price) * bytes;
-        let all = self.bytes_paid + bytes;
-        if let Some(price) = paid.checked_div(all) {
-            self.byte_price_uj = u32::try_from(price).unwrap_or(u32::MAX);
-        }
-        self.bytes_paid = all.min(self.bytes_paid_max);
-        self.bytes_paid_max = self.bytes_paid_max.max(bytes * UPLOADS);
     }
 
     /// How often something urgent takes the rest along: a mean that forgets.
