@@ -15,6 +15,8 @@ const OUTAGE: Millis = Millis::from_secs(30 * 60);
 pub(super) struct Apart {
     /// How early it keeps its deadlines, as a share of what there is to share: 1024ths.
     share: u64,
+    /// How much before each step of a plan its own lies: 1024ths of the time between.
+    ahead: u32,
     /// From one record to the next, about: devices that read their meters when clocks show the same time share this time.
     spacing: Millis,
     /// When records were last sealed, or when it started.
@@ -30,7 +32,8 @@ impl Apart {
     /// regularly.
     pub(super) fn started(now: Millis, patience: Millis, draws: [u64; 2]) -> Self {
         let [share, offset] = draws;
-        let mut apart = Self { share: share % WHOLE, spacing: Millis(0), sealed: now, by: None, failing: None };
+        let ahead = (share >> 32) as u32 % WHOLE as u32;
+        let mut apart = Self { share: share % WHOLE, ahead, spacing: Millis(0), sealed: now, by: None, failing: None };
         apart.scatter(now, patience, offset);
         apart
     }
@@ -45,6 +48,17 @@ impl Apart {
     /// By when the next upload is due, whatever the records say, when there was one at `since`.
     pub(super) fn by(&self, since: Option<Millis>) -> Option<Millis> {
         self.by.filter(|by| since.is_some_and(|since| since < *by))
+    }
+
+    /// How much before each step of a plan this device's own lies, 1024ths of the time between: what many would do in the same hours
+    /// each does at its own time in them.
+    pub(super) const fn ahead(&self) -> u32 {
+        self.ahead
+    }
+
+    /// Whether what it does now, others are likely to do as well: since a start or an outage it had no time of its own.
+    pub(super) fn is_in_step(&self, now: Millis) -> bool {
+        self.by.is_some_and(|by| now < by) || self.failing.is_some_and(|since| now.since(since) >= OUTAGE)
     }
 
     /// That no longer holds.

@@ -9,7 +9,9 @@ use crate::time::Millis;
 /// Parts of a day that are told apart.
 pub(super) const PARTS: usize = 8;
 /// Milliseconds of such a part.
-pub(super) const PART_MS: u64 = 24 * 3_600_000 / PARTS as u64;
+pub(super) const PART_MS: u64 = DAY_MS / PARTS as u64;
+/// Milliseconds of a day.
+pub(super) const DAY_MS: u64 = 24 * 3_600_000;
 /// A probability of one.
 pub const CERTAIN: u32 = 1024;
 
@@ -38,13 +40,13 @@ pub struct Coverage {
     /// Changes from each level, sixteenths.
     left: [u32; 3],
     last: Option<(CoverageLevel, Millis)>,
-    /// How much earlier the parts of the day begin.
+    /// How much earlier the first part of the day begins.
     phase: Millis,
 }
 
 impl Coverage {
-    /// Nothing learned. Where a part of the day ends, expectations change, and plans with them: devices whose days began at the same
-    /// time differ by their `phase`, below [`PART_MS`].
+    /// Nothing learned. Where a part of the day ends, expectations change, and plans with them; and which part is the first decides
+    /// what is imagined first: devices whose days began at the same time differ by their `phase`, below a day.
     #[must_use]
     pub const fn new(phase: Millis) -> Self {
         Self { seen: [[0; 3]; PARTS], stayed: [PRIOR_MINUTES; 3], left: [16; 3], last: None, phase }
@@ -52,7 +54,7 @@ impl Coverage {
 
     /// Milliseconds from the beginning of the first part of a day to `time`.
     pub(super) const fn of_day(&self, time: Millis) -> u64 {
-        time.after(self.phase).0 % (PART_MS * PARTS as u64)
+        time.after(self.phase).0 % DAY_MS
     }
 
     /// A time in the middle of a part of the day.
@@ -66,13 +68,18 @@ impl Coverage {
         self.last
     }
 
-    /// The modem reports `level` now.
-    pub fn hear(&mut self, level: CoverageLevel, now: Millis) {
+    /// The modem reports `level` now, at a time that tells nothing of the time of day.
+    pub(super) fn pass(&mut self, level: CoverageLevel, now: Millis) {
         if let Some((before, at)) = self.last {
             let minutes = u32::try_from(now.since(at).0 / 60_000).unwrap_or(u32::MAX).min(PRIOR_MINUTES * 4);
             self.expose(before, if before == level { minutes } else { minutes / 2 }, before != level);
         }
         self.last = Some((level, now));
+    }
+
+    /// The modem reports `level` now.
+    pub fn hear(&mut self, level: CoverageLevel, now: Millis) {
+        self.pass(level, now);
         let part = part_of(Millis(self.of_day(now)));
         let Some(part) = self.seen.get_mut(part) else { return };
         if let Some(count) = part.get_mut(level as usize) {

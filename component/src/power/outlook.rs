@@ -28,6 +28,8 @@ const FURTHEST: u32 = 40 * 24 * HOUR;
 /// A part of the day, in ticks.
 const PART: u32 = 3 * HOUR;
 const _: () = assert!(PARTS == 8 && PART as u64 * TICK_MS as u64 == PART_MS);
+/// What is not better by more than this share of an upload's cost, a power of two, is no reason to upload before it is due.
+const DOUBT_SHIFT: u32 = 5;
 /// More bytes than these are not reckoned with.
 const BYTES_MAX: u32 = 50_000;
 
@@ -106,6 +108,9 @@ pub struct Outlook<'a> {
     pub rides: Option<Recurring>,
     /// When a tracking area update is due unless something is sent before, from now, and how often after that.
     pub tau: Option<(Millis, Millis)>,
+    /// How much before each step but the last the plan's own lies, 1024ths of the time between: devices that plan from the same time for
+    /// the same reasons do not all choose the same minute.
+    pub ahead: u32,
 }
 
 /// What comes again and again.
@@ -152,7 +157,12 @@ impl Outlook<'_> {
         let mut table = Table::new(self);
         table.fill(self, ticks(slack).clamp(1, FURTHEST));
         let usual = self.by_part.of(part_of(Millis(self.coverage.of_day(self.now.since(self.age)))));
-        let (waiting, best) = table.wait(0, [0; 3], usual);
+        let doubt = if self.sight == Sight::Blind {
+            table.row(STEPS).upload.map(|upload| upload >> DOUBT_SHIFT)
+        } else {
+            [0; 3]
+        };
+        let (waiting, best) = table.wait(0, [0; 3], usual, doubt);
         let (waiting, best) = (at(waiting, self.level), best.get(self.level as usize).copied().unwrap_or(STEPS));
         let row = table.row(0);
         let now = if self.riding {
@@ -162,7 +172,7 @@ impl Outlook<'_> {
         } else {
             let awake = table.awake(0);
             let row = Row { awake, mean: mean(row.shares, awake), ..*row };
-            at(row.expect([0; 3], usual), self.level)
+            at(row.expect([0; 3], usual), self.level) + at(doubt, self.level)
         };
         if now <= waiting { Plan::Now } else { Plan::At(self.then(&table, best)) }
     }
@@ -181,7 +191,7 @@ impl Outlook<'_> {
         let mut table = Table::new(self);
         table.fill(self, ticks(self.deadline.since(self.now)).clamp(1, FURTHEST));
         let usual = table.row(0).shares;
-        table.wait(0, [0; 3], usual).0
+        table.wait(0, [0; 3], usual, [0; 3]).0
     }
 }
 
@@ -260,7 +270,7 @@ impl Table {
         let mut tau = outlook.tau.map(|(due, period)| (ticks(due), ticks(period).max(1)));
         let mut updates = 0;
         for (step, row) in self.rows.iter_mut().enumerate() {
-            let offset = offset(slack, step);
+            let offset = own_offset(slack, step, outlook.ahead);
             let part = ((of_day + offset) / PART) as usize % PARTS;
             row.offset = offset;
             row.shares = outlook.by_part.of(part);
@@ -304,7 +314,7 @@ impl Table {
         if step == STEPS || (self.sight == Sight::Blind && !row.rides) {
             return awake;
         }
-        let (waiting, _) = self.wait(step, row.changes, row.shares);
+        let (waiting, _) = self.wait(step, row.changes, row.shares, [0; 3]);
         if self.sight != Sight::Blind {
             for ((awake, waiting), look) in awake.iter_mut().zip(waiting).zip(self.look) {
                 *awake = (*awake).min(waiting + look);
@@ -321,7 +331,7 @@ impl Table {
 
     /// The least that can be expected when nothing is done at step `from`, by the level that was seen, so many changes after long ago,
     /// when it was usual as in `usual`; and at which step to look next.
-    fn wait(&self, from: usize, seen: [u32; 3], usual: Shares) -> ([i32; 3], [usize; 3]) {
+    fn wait(&self, from: usize, seen: [u32; 3], usual: Shares, doubt: ByLevel) -> ([i32; 3], [usize; 3]) {
         let (mut least, mut best) = ([i32::MAX; 3], [STEPS; 3]);
         let start = self.row(from);
         for (to, row) in self.rows.iter().enumerate().skip(from + 1) {
@@ -335,9 +345,10 @@ impl Table {
                 saved = share(saved, (ONE + row.left * ONE / start.left.max(1)) / 2);
             }
             let expected = row.expect(seen, usual);
-            for ((least, best), expected) in least.iter_mut().zip(&mut best).zip(expected) {
-                if expected - saved < *least {
-                    (*least, *best) = (expected - saved, to);
+            for (((least, best), expected), doubt) in least.iter_mut().zip(&mut best).zip(expected).zip(doubt) {
+                let doubt = if to == STEPS || row.rides { 0 } else { doubt };
+                if expected - saved + doubt < *least {
+                    (*least, *best) = (expected - saved + doubt, to);
                 }
             }
             // Where the level is told for nothing, what comes after is decided there.
@@ -363,6 +374,15 @@ fn offset(slack: u32, step: usize) -> u32 {
         Some(offset) => *offset,
         None if step + 3 >= STEPS => slack - (steps - step_32) * LAST / 3,
         None => 24 * HOUR + (slack - 24 * HOUR - LAST) * (step_32 - 4) / (steps - 7),
+    }
+}
+
+/// The same, but for the first and the last so many 1024ths nearer to the step before.
+fn own_offset(slack: u32, step: usize, ahead: u32) -> u32 {
+    let there = offset(slack, step);
+    match step.checked_sub(1).filter(|_| step < STEPS) {
+        Some(before) => there - ((there - offset(slack, before)) * ahead.min(CERTAIN) >> 10),
+        None => there,
     }
 }
 

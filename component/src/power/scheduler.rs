@@ -7,7 +7,7 @@ use super::{
     apart::Apart,
     budget::{self, Budget, CREDIT_MAX, Purpose},
     cost::{Attach, CoverageLevel, EXCHANGE_BYTES, ExchangeCost, Learned, MicroJoules, Model, PsmTimers},
-    coverage::{ByPart, CERTAIN, Coverage, PART_MS},
+    coverage::{ByPart, CERTAIN, Coverage, DAY_MS},
     outlook::{self, Outlook, Plan, Prices, Sight},
     rides::Rides,
     room::Room,
@@ -133,7 +133,7 @@ impl Scheduler {
         let [_, routine, _] = settings.patience;
         let draws = [scheduler.draw(), scheduler.draw()];
         scheduler.apart = Apart::started(now, routine, draws);
-        scheduler.coverage = Coverage::new(Millis(scheduler.apart.part(PART_MS)));
+        scheduler.coverage = Coverage::new(Millis(scheduler.draw() % DAY_MS));
         scheduler
     }
 
@@ -236,6 +236,7 @@ impl Scheduler {
             riding: false,
             rides: None,
             tau: None,
+            ahead: self.apart.ahead(),
         };
         with(&mut outlook);
         outlook
@@ -321,7 +322,7 @@ impl Scheduler {
         if view.flush || deadline <= view.now {
             return Some((view.now, Purpose::Routine));
         }
-        if self.apart.by(view.oldest_unsealed()).is_some() && self.coverage.last().is_none() && !riding {
+        if self.apart.by(view.oldest_unsealed()).is_some() && !riding {
             return Some((deadline, Purpose::Routine));
         }
         if let Some((at, for_deadline)) = self.planned
@@ -511,9 +512,6 @@ impl Schedule for Scheduler {
         };
         let spent = self.learned.learn(&self.settings.model, &ExchangeCost { attach, ..*cost });
         self.attaches &= spent == MicroJoules(0);
-        if let Some(level) = cost.coverage {
-            self.coverage.hear(level, now);
-        }
         self.ask_at = self.some_time_after(now, self.asks);
         let purpose = self.under_way;
         self.ended(now, spent);
@@ -524,10 +522,12 @@ impl Schedule for Scheduler {
             let [_, routine, _] = self.settings.patience;
             let draw = self.draw();
             self.apart.succeeded(now, routine, draw);
+            self.hear_apart(now, cost.coverage);
             self.note_urgent(now, purpose == Some(Purpose::Urgent));
             return;
         }
         self.apart.failed(now);
+        self.hear_apart(now, cost.coverage);
         self.urgent_failed = purpose == Some(Purpose::Urgent);
         // What was under way is due still, and tried again for the same purpose.
         self.owed = purpose.map(|purpose| (now, purpose));
@@ -655,6 +655,16 @@ impl Scheduler {
         }
         self.asks = self.asks.saturating_add(1);
         self.begin(view, Purpose::Routine)
+    }
+
+    /// What many hear at the same time, for the same reason, is no reason for all of them to prefer that time of day.
+    fn hear_apart(&mut self, now: Millis, level: Option<CoverageLevel>) {
+        let Some(level) = level else { return };
+        if self.apart.is_in_step(now) {
+            self.coverage.pass(level, now);
+        } else {
+            self.coverage.hear(level, now);
+        }
     }
 
     fn ended(&mut self, now: Millis, spent: MicroJoules) {

@@ -5,7 +5,7 @@
 //! else to reckon.
 
 use super::{
-    coverage::{ByPart, PARTS},
+    coverage::{ByPart, PART_MS, PARTS},
     outlook::{ByLevel, mean},
 };
 use crate::time::Millis;
@@ -51,6 +51,11 @@ impl Worth {
         let step = i64::from(more) * 256 / quarter_hours / 2;
         self.pace =
             u32::try_from(i64::from(self.pace) + step).unwrap_or(if step < 0 { 0 } else { u32::MAX }).min(1 << 27);
+        if slack.0 < PART_MS {
+            // From one part of the day it gets to the next whatever is decided.
+            self.onward = [[0; 3]; PARTS];
+            return;
+        }
         // Only differences count: the mean of all is kept at nothing.
         let all = self.onward.iter().enumerate().map(|(part, onward)| mean(by_part.of(part), *onward)).sum::<i32>() / 8;
         self.onward.iter_mut().flatten().for_each(|onward| *onward -= all);
