@@ -42,6 +42,8 @@ pub struct Settings {
 const SAME_WAKE: Millis = Millis::from_secs(10);
 /// What is due within this is sent when it is due: coverage stays for longer.
 const SOON: Millis = Millis::from_secs(15 * 60);
+/// For so much of the time from an upload to when the next is due, none is considered: a power of two.
+const PAUSE_SHIFT: u32 = 2;
 /// The agent is asked to come back after this at the latest: no longer time is credited to the budget.
 const LOOK_AGAIN: Millis = Millis::from_secs(12 * 3600);
 
@@ -335,6 +337,8 @@ impl Scheduler {
         }
         let since = view.oldest_unsealed().unwrap_or(view.now);
         let considered = since.after(self.apart.late(since, deadline.since(since)));
+        // Right after an upload another has next to nothing to take along, and the next is due as soon.
+        let considered = considered.max(self.connected.after(Millis(deadline.since(self.connected).0 >> PAUSE_SHIFT)));
         if considered > view.now && !riding {
             return Some((considered, Purpose::Routine));
         }
