@@ -157,12 +157,9 @@ impl Outlook<'_> {
         let mut table = Table::new(self);
         table.fill(self, ticks(slack).clamp(1, FURTHEST));
         let usual = self.by_part.of(part_of(Millis(self.coverage.of_day(self.now.since(self.age)))));
-        let doubt = if self.sight == Sight::Blind {
-            table.row(STEPS).upload.map(|upload| upload >> DOUBT_SHIFT)
-        } else {
-            [0; 3]
-        };
-        let (waiting, best) = table.wait(0, [0; 3], usual, doubt);
+        let blind = self.sight == Sight::Blind;
+        let doubt = blind.then(|| table.row(STEPS).upload.map(|upload| upload >> DOUBT_SHIFT));
+        let (waiting, best) = table.wait(0, [0; 3], usual, doubt.as_ref());
         let (waiting, best) = (at(waiting, self.level), best.get(self.level as usize).copied().unwrap_or(STEPS));
         let row = table.row(0);
         let now = if self.riding {
@@ -172,7 +169,7 @@ impl Outlook<'_> {
         } else {
             let awake = table.awake(0);
             let row = Row { awake, mean: mean(row.shares, awake), ..*row };
-            at(row.expect([0; 3], usual), self.level) + at(doubt, self.level)
+            at(row.expect([0; 3], usual), self.level) + at(doubt.unwrap_or_default(), self.level)
         };
         if now <= waiting { Plan::Now } else { Plan::At(self.then(&table, best)) }
     }
@@ -191,7 +188,7 @@ impl Outlook<'_> {
         let mut table = Table::new(self);
         table.fill(self, ticks(self.deadline.since(self.now)).clamp(1, FURTHEST));
         let usual = table.row(0).shares;
-        table.wait(0, [0; 3], usual, [0; 3]).0
+        table.wait(0, [0; 3], usual, None).0
     }
 }
 
@@ -268,9 +265,12 @@ impl Table {
         let (fixed, tau_price) = (prices.fixed.map(units), prices.tau.map(units));
         let mut ride = outlook.rides.map(|rides| (ticks(rides.first), ticks(rides.interval).max(1)));
         let mut tau = outlook.tau.map(|(due, period)| (ticks(due), ticks(period).max(1)));
-        let mut updates = 0;
+        let (mut updates, mut before) = (0, 0);
         for (step, row) in self.rows.iter_mut().enumerate() {
-            let offset = own_offset(slack, step, outlook.ahead);
+            let there = offset(slack, step);
+            let ahead = if step < STEPS { outlook.ahead } else { 0 };
+            let offset = there - ((there - before) * ahead >> 10);
+            before = there;
             let part = ((of_day + offset) / PART) as usize % PARTS;
             row.offset = offset;
             row.shares = outlook.by_part.of(part);
@@ -314,7 +314,7 @@ impl Table {
         if step == STEPS || (self.sight == Sight::Blind && !row.rides) {
             return awake;
         }
-        let (waiting, _) = self.wait(step, row.changes, row.shares, [0; 3]);
+        let (waiting, _) = self.wait(step, row.changes, row.shares, None);
         if self.sight != Sight::Blind {
             for ((awake, waiting), look) in awake.iter_mut().zip(waiting).zip(self.look) {
                 *awake = (*awake).min(waiting + look);
@@ -330,8 +330,9 @@ impl Table {
     }
 
     /// The least that can be expected when nothing is done at step `from`, by the level that was seen, so many changes after long ago,
-    /// when it was usual as in `usual`; and at which step to look next.
-    fn wait(&self, from: usize, seen: [u32; 3], usual: Shares, doubt: ByLevel) -> ([i32; 3], [usize; 3]) {
+    /// when it was usual as in `usual`; and at which step to look next. What is not better than the last step by more than `doubt` is no
+    /// reason to act before it.
+    fn wait(&self, from: usize, seen: [u32; 3], usual: Shares, doubt: Option<&ByLevel>) -> ([i32; 3], [usize; 3]) {
         let (mut least, mut best) = ([i32::MAX; 3], [STEPS; 3]);
         let start = self.row(from);
         for (to, row) in self.rows.iter().enumerate().skip(from + 1) {
@@ -344,11 +345,16 @@ impl Table {
                 // Until it is taken along, or for the whole time: the middle.
                 saved = share(saved, (ONE + row.left * ONE / start.left.max(1)) / 2);
             }
-            let expected = row.expect(seen, usual);
-            for (((least, best), expected), doubt) in least.iter_mut().zip(&mut best).zip(expected).zip(doubt) {
-                let doubt = if to == STEPS || row.rides { 0 } else { doubt };
-                if expected - saved + doubt < *least {
-                    (*least, *best) = (expected - saved + doubt, to);
+            let mut expected = row.expect(seen, usual);
+            if let Some(doubt) = doubt
+                && to != STEPS
+                && !row.rides
+            {
+                expected.iter_mut().zip(doubt).for_each(|(expected, doubt)| *expected += doubt);
+            }
+            for ((least, best), expected) in least.iter_mut().zip(&mut best).zip(expected) {
+                if expected - saved < *least {
+                    (*least, *best) = (expected - saved, to);
                 }
             }
             // Where the level is told for nothing, what comes after is decided there.
@@ -374,15 +380,6 @@ fn offset(slack: u32, step: usize) -> u32 {
         Some(offset) => *offset,
         None if step + 3 >= STEPS => slack - (steps - step_32) * LAST / 3,
         None => 24 * HOUR + (slack - 24 * HOUR - LAST) * (step_32 - 4) / (steps - 7),
-    }
-}
-
-/// The same, but for the first and the last so many 1024ths nearer to the step before.
-fn own_offset(slack: u32, step: usize, ahead: u32) -> u32 {
-    let there = offset(slack, step);
-    match step.checked_sub(1).filter(|_| step < STEPS) {
-        Some(before) => there - ((there - offset(slack, before)) * ahead.min(CERTAIN) >> 10),
-        None => there,
     }
 }
 

@@ -21,8 +21,8 @@ pub const DAYS: usize = 28;
 
 /// Seeds to tune the scheduler with.
 pub const TUNING_SEEDS: Range<u64> = 1_000_000..1_001_200;
-/// Seeds of the final figure.
-pub const FINAL_SEEDS: Range<u64> = 9_000_000..9_001_200;
+/// Seeds of the final figure. 9,000,000 to 9,001,199 were those of an earlier scheduler: what was looked at is not looked at again.
+pub const FINAL_SEEDS: Range<u64> = 12_000_000..12_001_200;
 
 /// Random numbers: SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 #[derive(Clone, Debug)]
