@@ -32,7 +32,7 @@ impl Apart {
     /// regularly.
     pub(super) fn started(now: Millis, patience: Millis, draws: [u64; 2]) -> Self {
         let [share, offset] = draws;
-        let ahead = (share >> 32) as u32 % WHOLE as u32;
+        let ahead = u32::try_from((share >> 32) % WHOLE).unwrap_or_default();
         let mut apart = Self { share: share % WHOLE, ahead, spacing: Millis(0), sealed: now, by: None, failing: None };
         apart.scatter(now, patience, offset);
         apart

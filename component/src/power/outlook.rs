@@ -226,7 +226,7 @@ impl Row {
         let mut expected = self.awake;
         for ((value, changes), seen) in expected.iter_mut().zip(self.changes).zip(seen) {
             let stays = exp_minus(changes.saturating_sub(seen)).cast_signed();
-            *value = (self.mean + ((*value - before) * stays >> 10)).clamp(least, most);
+            *value = (self.mean + (((*value - before) * stays) >> 10)).clamp(least, most);
         }
         expected
     }
@@ -269,7 +269,7 @@ impl Table {
         for (step, row) in self.rows.iter_mut().enumerate() {
             let there = offset(slack, step);
             let ahead = if step < STEPS { outlook.ahead } else { 0 };
-            let offset = there - ((there - before) * ahead >> 10);
+            let offset = there - (((there - before) * ahead) >> 10);
             before = there;
             let part = ((of_day + offset) / PART) as usize % PARTS;
             row.offset = offset;
@@ -289,13 +289,13 @@ impl Table {
                     _ => break,
                 }
             }
-            let saved = i32::try_from(u64::from(outlook.pace) * u64::from(offset) >> 14).unwrap_or(MOST);
+            let saved = i32::try_from((u64::from(outlook.pace) * u64::from(offset)) >> 14).unwrap_or(MOST);
             row.saved = saved.min(MOST) - updates;
             let carried = prices.carried(outlook.bytes + (outlook.bytes_per_hour.min(1 << 16) * offset / HOUR));
             let onward = onward.get(part).copied().unwrap_or_default();
             row.ride = sum(carried, onward);
             row.upload = sum(row.ride, fixed);
-            row.changes = rates.map(|rate| (rate * age >> 10) + (rate * offset.min(1 << 15) >> 10));
+            row.changes = rates.map(|rate| ((rate * age) >> 10) + ((rate * offset.min(1 << 15)) >> 10));
             // One over one plus x. The rate is a guess anyway.
             let taken = outlook.taken_along_per_hour.min(CERTAIN) * offset / HOUR;
             row.left = (CERTAIN * CERTAIN / (CERTAIN + taken)).cast_signed();
