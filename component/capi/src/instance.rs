@@ -165,7 +165,7 @@ pub const CAIRN_STORAGE_SIZE: usize = (cairn_config::UPLINK_MAX
     + STORAGE_WAITER * cairn_config::WAITERS)
     .next_multiple_of(16);
 const WIDE: bool = size_of::<usize>() == 8;
-const STORAGE_FIXED: usize = if WIDE { 3488 } else { 3424 };
+const STORAGE_FIXED: usize = if WIDE { 3616 } else { 3552 };
 /// What the link takes: a datagram, and with the modem another, and its lines. A socket is the port's, which gives a datagram down.
 const STORAGE_LINK: usize = if cairn_config::AT_MODEM {
     2 * transport::TX + 5 * cairn_config::AT_LINE_MAX / 2 + if WIDE { 1296 } else { 1232 }
