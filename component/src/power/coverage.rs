@@ -200,7 +200,7 @@ mod tests {
             steady.hear(Ce1, Millis(hour * HOUR));
             restless.hear(if hour % 2 == 0 { Ce1 } else { Ce0 }, Millis(hour * HOUR));
         }
-        let changes = |coverage: &Coverage| coverage.changes_per_tick(Ce1) * 6 * 64 >> 10;
+        let changes = |coverage: &Coverage| (coverage.changes_per_tick(Ce1) * 6 * 64) >> 10;
         assert!(changes(&steady) < CERTAIN / 16, "{}", changes(&steady));
         assert!(changes(&restless) > 4 * CERTAIN, "{}", changes(&restless));
     }
