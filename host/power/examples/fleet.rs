@@ -4,7 +4,10 @@
 
 use std::time::Instant;
 
-use cairn::time::Millis;
+use cairn::{
+    power::{budget, cost::MicroJoules},
+    time::Millis,
+};
 use cairn_power::fleet::{Fleet, Protection, Sky, run};
 
 const HOUR: u64 = 3_600_000;
@@ -16,6 +19,12 @@ fn main() {
     let hours = |hours: u64| Millis(hours * HOUR);
     let hour = Fleet { devices, ..Fleet::hurried(hours(1), hours(6)) };
     let quarter = Fleet { devices, ..Fleet::hurried(Millis(HOUR / 4), hours(3)) };
+    let budget = |refill_uw, burst_j: u64, reserve_j: u64| {
+        let joules = |joules: u64| MicroJoules(joules * 1_000_000);
+        let budget = budget::Settings { refill_uw, burst: joules(burst_j), reserve: joules(reserve_j), ..city.budget };
+        Fleet { budget, ..city.clone() }
+    };
+    let again = |fleet: Fleet| Fleet { blackout: Some((hours(28), hours(30))), horizon: hours(102), ..fleet };
     let situations = [
         ("a day", 1, city.clone()),
         ("a day, hourly readings", 1, Fleet { reading_every: hours(1), ..city.clone() }),
@@ -29,11 +38,18 @@ fn main() {
             37,
             Fleet { outage: Some((hours(30), hours(36))), horizon: hours(108), ..city.clone() },
         ),
+        ("a day, second blackout", 31, again(city.clone())),
+        ("8.5 Ah", 1, budget(229, 138, 79)),
+        ("8.5 Ah, second blackout", 31, again(budget(229, 138, 79))),
         (
-            "a day, second blackout",
-            31,
-            Fleet { blackout: Some((hours(28), hours(30))), horizon: hours(102), ..city.clone() },
+            "8.5 Ah, half urgent, 50/s",
+            1,
+            Fleet { urgent_percent: 50, capacity_per_s: Some(50), ..budget(229, 138, 79) },
         ),
+        ("5 Wh", 1, budget(42, 79, 79)),
+        ("5 Wh, second blackout", 31, again(budget(42, 79, 79))),
+        ("5 Wh and an attach", 1, budget(42, 119, 79)),
+        ("5 Wh and an attach, second blackout", 31, again(budget(42, 119, 79))),
         ("1 h", 1, hour.clone()),
         ("1 h, 50/s", 1, Fleet { capacity_per_s: Some(50), urgent_percent: 50, ..hour.clone() }),
         ("1 h, relay out for 6 h", 9, Fleet { outage: Some((hours(2), hours(8))), horizon: hours(14), ..hour }),
