@@ -30,6 +30,8 @@ const PART: u32 = 3 * HOUR;
 const _: () = assert!(PARTS == 8 && PART as u64 * TICK_MS as u64 == PART_MS);
 /// What is not better by more than this share of an upload's cost, a power of two, is no reason to upload before it is due.
 const DOUBT_SHIFT: u32 = 5;
+/// What comes again more often than this until the deadline is reckoned with in groups: each takes instructions.
+const OCCASIONS: u32 = 128;
 /// More bytes than these are not reckoned with.
 const BYTES_MAX: u32 = 50_000;
 
@@ -263,8 +265,10 @@ impl Table {
         let age = ticks(outlook.age).min(1 << 15);
         let of_day = ticks(Millis(coverage.of_day(outlook.now)));
         let (fixed, tau_price) = (prices.fixed.map(units), prices.tau.map(units));
-        let mut ride = outlook.rides.map(|rides| (ticks(rides.first), ticks(rides.interval).max(1)));
-        let mut tau = outlook.tau.map(|(due, period)| (ticks(due), ticks(period).max(1)));
+        let shortest = (slack / OCCASIONS).max(1);
+        let mut ride = outlook.rides.map(|rides| (ticks(rides.first), ticks(rides.interval).max(shortest)));
+        let mut tau = outlook.tau.map(|(due, period)| (ticks(due), ticks(period).max(shortest)));
+        let grouped = outlook.tau.map_or(1, |(_, period)| (shortest / ticks(period).max(1)).max(1)).cast_signed();
         let (mut updates, mut before) = (0, 0);
         for (step, row) in self.rows.iter_mut().enumerate() {
             let there = offset(slack, step);
@@ -274,7 +278,7 @@ impl Table {
             let part = ((of_day + offset) / PART) as usize % PARTS;
             row.offset = offset;
             row.shares = outlook.by_part.of(part);
-            let update = mean(row.shares, tau_price);
+            let update = mean(row.shares, tau_price).saturating_mul(grouped).min(MOST);
             loop {
                 match (ride, tau) {
                     (Some((at, interval)), due) if at <= offset && due.is_none_or(|(due, _)| at <= due) => {
@@ -283,7 +287,7 @@ impl Table {
                         tau = due.map(|(_, period)| (at + period, period));
                     }
                     (_, Some((due, period))) if due < offset => {
-                        updates += update;
+                        updates = (updates + update).min(MOST);
                         tau = Some((due + period, period));
                     }
                     _ => break,

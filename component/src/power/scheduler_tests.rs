@@ -470,3 +470,19 @@ fn meters_whose_journals_fill_at_the_same_pace_do_not_send_at_the_same_time() {
     // Ten readings' time, evenly: 13 a minute.
     assert!(busiest <= 3 * DEVICES / (last - first), "{busiest} in a minute of {} in {}", DEVICES, last - first);
 }
+
+#[test]
+fn updates_each_minute_until_a_deadline_in_forty_days_are_reckoned_with_in_groups() {
+    let mut model = Model::DEFAULT;
+    model.levels.iter_mut().for_each(|level| level.tau_uj = 10_000_000);
+    let budget = budget::Settings { burst: MicroJoules(1 << 50), ..settings().budget };
+    let patience = [Millis(40 * DAY), Millis(40 * DAY), Millis(2_000)];
+    let often = Settings { model, budget, patience, tau: Some(Millis(60_000)), ..settings() };
+    let mut scheduler = Scheduler::new(often, None, Millis(0)).amid_life();
+    let mut since = 0;
+    for _ in 0..3 {
+        let sent = sent_at(&mut scheduler, since, Priority::Routine);
+        assert!(sent <= since + 40 * DAY, "{} h", (sent - since) / HOUR);
+        since = sent + HOUR;
+    }
+}
